@@ -28,8 +28,8 @@ PATIENCE: Final = timedelta(days=14)
 _CHATS: Final = ("slack", "teams", "discord", "apprise")
 
 
-def delivering(campaigns: Sequence[Campaign]) -> DeliveryThread:
-    """The deliveries of a service, in their thread: a context manager."""
+def delivering(campaigns: Sequence[Campaign], *, at_once: bool = False) -> DeliveryThread:
+    """The deliveries of a process, in their thread: a context manager (see `DeliveryThread`)."""
     all_of_them = [one for campaign in campaigns for one in deliveries(campaign)]
 
     def watch() -> None:
@@ -37,12 +37,12 @@ def delivering(campaigns: Sequence[Campaign]) -> DeliveryThread:
             after = one.settings.schedule.silent_after
             announce_silence(one.store, one.key, after, wiring.now())
 
-    return DeliveryThread(all_of_them, wiring.CLOCK, watch)
+    return DeliveryThread(all_of_them, wiring.CLOCK, watch, at_once=at_once)
 
 
 def deliver_now(campaign: Campaign) -> None:
-    """Deliver what is due, and wait for it."""
-    with delivering([campaign]):
+    """Deliver what waits, and wait for it: a person asked for it."""
+    with delivering([campaign], at_once=True):
         pass
 
 
@@ -98,6 +98,7 @@ class _Renderer:
                         id=id,
                         at=line.made_at,
                         sheet=title,
+                        rules=rules,
                         is_repeat=line.is_unsure,
                     )
                 )

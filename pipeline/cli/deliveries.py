@@ -21,7 +21,8 @@ def delivering_for(
     """Deliver messages to the outlets of these sheets until the end, and then what is due.
 
     The console, if there is one, then shows what the outlets got, and their problems, except those
-    in `said`. Without a console, the next run reports the problems.
+    in `said`; a person is there, so digests do not wait for a later run. Without a console, the
+    next run reports the problems.
     """
     having = [one for one in settings if one.outlets]
     if not having:
@@ -35,7 +36,7 @@ def delivering_for(
         # A store or a sheet that cannot be opened was reported by the pass.
         with suppress(PromptsheetError):
             opened = stack.enter_context(campaigns(having))
-            deliveries = delivering(opened)
+            deliveries = delivering(opened, at_once=console is not None)
         with deliveries or nullcontext():
             yield
         if console is None or deliveries is None:

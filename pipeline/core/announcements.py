@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from pipeline.core import messages
 from pipeline.core.chains import without_link
-from pipeline.core.costs import account_of
+from pipeline.core.costs import OWN, Cost, account_of, accounts
 from pipeline.core.inputs import parsed
 from pipeline.core.job_status import job_status
 from pipeline.core.model import Attempt, Job
@@ -66,8 +66,8 @@ def row_message(
     status, note = job_status(job, attempt.inputs, rules, now, redo)
     if kind is MessageKind.CHECK_NEEDED and status != Status.CHECK_NEEDED:
         return None
-    urls = attempt.result.urls
-    paths = [path_of(job.files[url]) for url in urls if url in job.files]
+    paths = [path_of(job.files[url]) for url in attempt.result.urls if url in job.files]
+    urls = tuple(_link(job, url, rules) for url in attempt.result.urls)
     files = tuple(path for path in paths if path)
     return RowMessage(
         id=id,
@@ -76,7 +76,7 @@ def row_message(
         sheet=sheet,
         row_id=job.key.row_id,
         take=job.key.take,
-        values=_values(job, attempt, sheet, str(status), messages.as_text(note), labels, files),
+        values=_values(job, attempt, sheet, (str(status), note), labels, urls, files),
         urls=urls,
         files=files,
         credits=cost_of_attempt(attempt),
@@ -87,15 +87,22 @@ def row_message(
     )
 
 
+def _link(job: Job, url: str, rules: Rules) -> str:
+    """The address of a result: with [media] links = "ours", the web address of its saved copy."""
+    own = job.links.get(url, "") if rules.own_links else ""
+    return own if own.startswith(("https://", "http://")) else url
+
+
 def _values(
     job: Job,
     attempt: Attempt,
     sheet: str,
-    status: str,
-    note: str,
+    said: tuple[str, str],
     labels: Mapping[str, str],
+    urls: tuple[str, ...],
     files: Iterable[Path],
 ) -> dict[str, Value]:
+    """The fields of a message; `said` is the row's status and note."""
     inputs = parsed(without_link(attempt.inputs))
     known: dict[str, Value] = {
         "row_id": job.key.row_id,
@@ -104,10 +111,10 @@ def _values(
         "name": labels.get("name", ""),
         "prompt": prompt_sent(attempt),
         "endpoint": attempt.endpoint,
-        "status": status,
-        "note": note,
+        "status": said[0],
+        "note": messages.as_text(said[1]),
         "task_id": attempt.task_id,
-        "image_urls": attempt.result.urls,
+        "image_urls": urls,
         "text": attempt.result.text,
         "files": tuple(map(str, files)),
         "credits": cost_of_attempt(attempt),
@@ -153,14 +160,15 @@ def notice(
     id: str,  # noqa: A002
     at: datetime,
     sheet: str,
+    rules: Rules,
     is_repeat: bool = False,
 ) -> Notice:
-    """What is told of a sheet; `body` as `budget_body` and its kin made it."""
+    """What is told of a sheet; `body` as the store keeps it, such as `attention_body`."""
     rows = tuple(NoticeRow(**row) for row in body.get("rows", ()))
     sentence = str(body.get("sentence") or "")
     match kind:
         case MessageKind.BUDGET:
-            sentence = _budget(body)
+            sentence = _budget(body, rules)
         case MessageKind.ATTENTION:
             need = "needs" if len(rows) == 1 else "need"
             sentence = f"{counted(len(rows), 'row')} now {need} attention."
@@ -176,11 +184,17 @@ def attention_body(row: NoticeRow) -> dict[str, object]:
     return {"rows": [{**told, "status": row.status, "note": row.note}]}
 
 
-def _budget(body: Mapping[str, Any]) -> str:
-    of = "today's budget" if body["budget"] == "day" else "the budget of this run"
-    key = "per_day" if body["budget"] == "day" else "per_run"
+def _budget(body: Mapping[str, Any], rules: Rules) -> str:
+    of, key, more = "the budget of this run", "per_run", "the next run sends more rows"
+    if body["budget"] == "day":
+        of, key, more = "today's budget", "per_day", "more rows are sent tomorrow"
     used, cap = body["used"], body["cap"]
+    names = (one.account for one in rules.apis)
+    known = dict(zip(names, accounts(rules.apis), strict=True))
+    account = known.get(body.get("account", ""), OWN)
+    where = f"[budget] {key}" if account.is_own else f"{key} of this account"
+    amounts = Cost(used, account).in_words(",", of=cap)
     return (
-        f"{100 * used / cap:.0f} % of {of} is used: {used:,} of {cap:,} credits. When all is used, "
-        f"rows wait. To send more, raise [budget] {key}."
+        f"{100 * used / cap:.0f} % of {of} is used: {amounts}. When all is used, {more}. "
+        f"To send more before that, raise {where}."
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from pipeline.core import messages
@@ -22,12 +22,6 @@ class Left:
     #: In all, and what is left of it.
     allowed: Mapping[str, int | None]
     left: Caps
-
-    @property
-    def cap(self) -> str:
-        """The name of the cap of which the least is left."""
-        capped = [name for name, most in self.left.items() if most is not None]
-        return min(capped, key=lambda name: self.left[name] or 0)
 
     def after(self, lines: Iterable[Line]) -> Left:
         """The same after these lines were sent."""
@@ -51,7 +45,7 @@ def over_budget(lines: Iterable[Line], caps: Mapping[str, Credits | None]) -> se
 
 
 def short_of_budget(line: Line, cap: str, allowed: Mapping[str, int | None]) -> Line:
-    """The line of a row that the budget does not cover; `cap` names the cap that is used up.
+    """The line of a row that the budget does not cover; `cap` names the cap it waits for.
 
     `allowed` holds the caps by name: a row that alone costs more than one of them never fits.
     """
@@ -68,14 +62,25 @@ def within_budget(lines: Sequence[Line], its: Sequence[Line], left: Left) -> tup
     beyond = over_budget(its, left.left)
     if not beyond:
         return tuple(lines)
+    tomorrow = over_budget(its, _of_the_day(left))
     return with_waits(
         [
-            short_of_budget(line, left.cap, left.allowed)
+            short_of_budget(line, _cap(line, tomorrow), left.allowed)
             if line.endpoint and line.seen.row_id in beyond
             else line
             for line in lines
         ]
     )
+
+
+def _of_the_day(left: Left) -> Caps:
+    """What is left of the budget of the day alone."""
+    return {"per_day": left.left.get("per_day")}
+
+
+def _cap(line: Line, tomorrow: Collection[str]) -> str:
+    """The cap that a row waits for; `tomorrow` has the ids of those that the day does not cover."""
+    return "per_day" if line.seen.row_id in tomorrow else "per_run"
 
 
 def with_followers_within_budget(
@@ -98,7 +103,8 @@ def with_followers_within_budget(
         if line.parent and line.parent.row_id in unsent:
             unsent.add(row_id)  # It waits for a row that is not sent.
         elif over_budget([line], its.left):
-            short[row_id] = short_of_budget(line, its.cap, its.allowed)
+            cap = _cap(line, over_budget([line], _of_the_day(its)))
+            short[row_id] = short_of_budget(line, cap, its.allowed)
             unsent.add(row_id)
         else:
             rest[name] = its.after([line])

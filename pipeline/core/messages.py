@@ -204,8 +204,9 @@ def no_longer_filled(redo: str) -> str:
 
 def over_budget(cap: str) -> str:
     """`cap` is `per_run` or `per_day`."""
-    when = "by the next run" if cap == "per_run" else "tomorrow"
-    return f"The budget is used up ([budget] {cap}). This row is sent {when}, or raise the budget."
+    whose, when = ("one run's", "by the next run") if cap == "per_run" else ("today's", "tomorrow")
+    why = f"Not enough is left of {whose} budget ([budget] {cap})"
+    return f"{why}. This row is sent {when}, or raise the budget."
 
 
 def beyond_budget(cap: str, allowed: int, price: Credits) -> str:
@@ -403,8 +404,7 @@ def left_out(kept: int, more: int) -> str:
 
 def files_missing(count: int, reason: str = "") -> str:
     """Some pictures are not saved yet; `reason` is a sentence."""
-    files = counted(count, "picture")
-    said = f"{files} {is_or_are(count)} not saved yet."
+    said = f"{counted(count, 'picture')} {is_or_are(count)} not saved yet."
     return joined(said, reason, "Later runs try again.")
 
 

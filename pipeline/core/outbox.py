@@ -209,7 +209,8 @@ def digest_of(messages: Sequence[Message], most_pictures: int = 4) -> Digest:
         costs={account: cost for account, cost in costs.items() if cost},
         pictures=tuple(pictures[::-1][:most_pictures]),
         more_pictures=max(0, len(pictures) - most_pictures),
-        sentences=tuple(dict.fromkeys(one.sentence for one in notices)),
+        # That rows need attention is said above the list of them.
+        sentences=tuple(dict.fromkeys(one.sentence for one in notices if not one.rows)),
         is_repeat=any(one.is_repeat for one in messages),
     )
 

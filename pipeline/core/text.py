@@ -90,6 +90,13 @@ def duration(seconds: float) -> str:
     return f"{hours} h {minutes} min" if minutes else f"{hours} h"
 
 
+def rounded(seconds: float) -> str:
+    """An estimate, or how long ago something was: 5 s, 40 s, 3 min, 1 h 10 min."""
+    if seconds < 57.5:
+        return f"{max(round(seconds / 5) * 5, 5)} s"
+    return duration(max(round(seconds / 60), 1) * 60)
+
+
 def time_limit(span: timedelta) -> str:
     """A configured time in one unit: 30 s, 60 min, 2 h."""
     seconds = round(span.total_seconds())

@@ -269,7 +269,7 @@ def _counts(digest: Digest) -> Iterator[tuple[str, str]]:
         yield "Done", str(digest.done)
     if digest.failed:
         yield "Failed", str(digest.failed)
-    if len(digest.rows) > digest.failed:
+    if len(digest.rows) > digest.failed and (digest.done or digest.failed):
         yield "Need attention", str(len(digest.rows))
     if digest.costs:
         costs = [_cost(vendor, unit, amount) for (vendor, unit), amount in digest.costs.items()]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from pipeline.core.costs import Cost
-from pipeline.core.text import duration
+from pipeline.core.text import rounded
 from pipeline.page.snapshot import Snapshot
 
 
@@ -62,11 +62,11 @@ def _progress(snapshot: Snapshot) -> str:
     totals = snapshot.totals
     if not snapshot.is_complete:
         return "Counting…"
-    words = [f"{totals.finished:,} of {totals.finished + totals.on_their_way:,} finished"]
+    words = [f"{totals.finished:,} of {totals.rows:,} finished"]
     if totals.on_their_way and totals.rate:
         words.append(f"{totals.rate:,.0f} a minute" if totals.rate >= 1 else "under 1 a minute")
     if totals.left is not None:
-        words.append(f"about {_rounded(totals.left)} left")
+        words.append(f"about {rounded(totals.left)} left")
     return " · ".join(words)
 
 
@@ -77,10 +77,3 @@ def _state(snapshot: Snapshot) -> str:
     if sheet_status.running_since:
         return "Running"
     return "Waiting for the next run" if snapshot.totals.on_their_way else "Up to date"
-
-
-def _rounded(seconds: float) -> str:
-    """A duration as text, rounded, because it is an estimate."""
-    if seconds < 60:
-        return f"{max(round(seconds / 5) * 5, 5)} s"
-    return duration(round(seconds / 60) * 60)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from statistics import median
 
@@ -15,7 +15,8 @@ from pipeline.core.errors import ConfigError
 from pipeline.core.followers import to_follow
 from pipeline.core.planning import Line, Plan
 from pipeline.core.statuses import Status
-from pipeline.core.text import counted, duration, time_limit
+from pipeline.core.text import counted, is_or_are, rounded, time_limit
+from pipeline.sync.row_reports import needing
 from pipeline.sync.sheet_sync import SheetSync
 
 
@@ -41,11 +42,13 @@ class PlanFigures:
     #: What the rows cost at each account, without those that have to settle, and those.
     costs: tuple[Cost, ...] = ()
     costs_once_settled: tuple[Cost, ...] = ()
+    #: Sentences about rows that are not sent because a person or the budget is in the way.
+    others: tuple[str, ...] = ()
 
     @property
     def sentence(self) -> str:
-        """The plan as one or two sentences."""
-        if self.hold:
+        """The plan in a few sentences. For a paused sheet, what is sent once it resumes."""
+        if self.hold and not self.is_paused:
             return self.hold
         rows = self.rows + self.rows_after_another_row
         parts = []
@@ -53,15 +56,20 @@ class PlanFigures:
             parts.append(f"{counted(rows, 'row')} to send, for {in_words(self.costs)}.")
         if self.rows_once_settled:
             parts.append(
-                f"{counted(self.rows_once_settled, 'row')} to send once unchanged for "
-                f"{self.settle}, for {in_words(self.costs_once_settled)}."
+                f"{counted(self.rows_once_settled, 'row')} to send, for "
+                f"{in_words(self.costs_once_settled)}, once unchanged for {self.settle}."
             )
         if self.seconds is not None:
-            parts.append(f"This takes about {duration(self.seconds)}.")
-        return " ".join(parts) or "No row is ready to be sent."
+            parts.append(f"This takes about {rounded(self.seconds)}.")
+        ready = " ".join(parts) or "No row is ready to be sent."
+        if self.is_paused:
+            ready = f"The sheet is paused. Once it resumes: {ready[0].lower()}{ready[1:]}"
+        return " ".join((ready, *self.others))
 
     def as_json(self) -> dict[str, object]:
-        """The numbers, for programs."""
+        """The numbers, for programs. A run sends nothing from a paused sheet."""
+        if self.is_paused:
+            return PlanFigures(settle=self.settle).as_json()
         return {
             "rows": self.rows,
             "credits": self.credits,
@@ -77,8 +85,11 @@ class PlanFigures:
 
 def figures(sync: SheetSync, in_flight: int) -> PlanFigures:
     """The numbers of a plan that was just made. `in_flight` is how many tasks run at a time."""
-    now, after, later = to_send(sync), following(sync), settling(sync)
     hold = sync.last.hold
+    is_paused = hold is not None and hold.kind == "paused"
+    if is_paused:
+        sync.last = replace(sync.last, hold=None)  # what is sent once it resumes
+    now, after, later = to_send(sync), following(sync), settling(sync)
     return PlanFigures(
         len(now),
         own(costs(sync, now)),
@@ -89,10 +100,23 @@ def figures(sync: SheetSync, in_flight: int) -> PlanFigures:
         time_limit(sync.rules.settle),
         _seconds(sync, (*now, *after, *later), in_flight),
         hold.sentence if hold else "",
-        hold is not None and hold.kind == "paused",
+        is_paused,
         costs(sync, (*now, *after)),
         costs(sync, later),
+        tuple(_others(sync)),
     )
+
+
+def _others(sync: SheetSync) -> Iterator[str]:
+    """Sentences about rows that wait for a person, or for more budget."""
+    statuses = sync.last.plan.statuses
+    if number := statuses[Status.NEEDS_APPROVAL]:
+        yield f"{counted(number, 'row')} {'waits' if number == 1 else 'wait'} for approval."
+    if number := statuses[Status.OVER_BUDGET]:
+        yield f"{counted(number, 'row')} {is_or_are(number)} over budget."
+    if number := len(needing(sync)):
+        need, its = ("needs", "its note") if number == 1 else ("need", "their notes")
+        yield f"{counted(number, 'row')} {need} attention: see {its}."
 
 
 def _seconds(sync: SheetSync, lines: Sequence[Line], in_flight: int) -> int | None:

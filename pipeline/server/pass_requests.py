@@ -43,7 +43,10 @@ class Taken(Enum):
 
 @dataclass(frozen=True, slots=True)
 class EndedPass:
-    """A pass that has ended. `outcome` is None if there was nothing to do, or another run works."""
+    """A pass that has ended. `outcome` is None before the sheet was read for the first time.
+
+    A pass that had nothing to do has the rows of the last reading in it.
+    """
 
     began_at: datetime
     ended_at: datetime

@@ -11,6 +11,7 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -21,7 +22,8 @@ from starlette.routing import BaseRoute, Route
 from pipeline import wiring
 from pipeline.callers import caller_of, limited_logger
 from pipeline.core.errors import ConfigError, PromptsheetError, StoreError
-from pipeline.core.text import one_line
+from pipeline.core.statuses import Status
+from pipeline.core.text import counted, one_line, rounded
 from pipeline.reports import summary
 from pipeline.reports.plan import PlanFigures, figures, find_rows, narrowed, no_row
 from pipeline.server.pass_requests import EndedPass, PassControl, PassRequest, Taken
@@ -82,7 +84,7 @@ class Triggers:
             begin = "The state of {}, and a pause, by HTTP at {} (no runs start here)"
         return [
             begin.format(
-                one.settings.source.name,
+                _title(one),
                 f"{one.settings.trigger.public_url or address}{PATH}{quote(name)}",
             )
             for name, one in self._sheets.items()
@@ -262,7 +264,7 @@ class Triggers:
         waits = control.waits() if control else None
         state, message = "idle", "No run is working on the sheet."
         if since:
-            state, message = "running", "A run is working on the sheet."
+            state, message = "running", f"A run is working on the sheet. It began {_ago(since)}."
         elif waits is not None:
             state, message = "planned", f"A run starts in {waits:.0f} s."
         elif record.paused:
@@ -272,9 +274,11 @@ class Triggers:
         last = control.last if control else None
         if last is None and record.passed_at:
             last = EndedPass(record.passed_at, record.passed_at)
+        if last and state in ("idle", "paused"):
+            message = f"{message} {_sentence_of(last)}"
         return {
             "sheet": name,
-            "title": one.settings.source.name,
+            "title": _title(one),
             "state": state,
             "message": one_line(message),
             "paused": record.paused,
@@ -295,7 +299,7 @@ class Triggers:
     def _tell(self, name: str, what: str, request: Request) -> None:
         one = self._sheets[name]
         who = f"{_caller(request)} ({one.settings.trigger.token_name})"
-        self._say(one.settings.source.name, f"{what} over HTTP by {who}.")
+        self._say(_title(one), f"{what} over HTTP by {who}.")
 
 
 class _Endpoint:
@@ -327,6 +331,28 @@ def _looked_at(task: asyncio.Future[PlanFigures]) -> None:
     """Look at the error of a plan, which would be logged if nobody waited for it any more."""
     if not task.cancelled():
         task.exception()
+
+
+def _title(campaign: Campaign) -> str:
+    """The sheet's title; that of its configuration as long as a Google Sheet was never read."""
+    return campaign.store.sheets.get(campaign.key).title or campaign.settings.source.name
+
+
+def _ago(moment: datetime) -> str:
+    return f"{rounded((wiring.now() - moment).total_seconds())} ago"
+
+
+def _sentence_of(last: EndedPass) -> str:
+    """When the last pass ended, and how the rows are, as far as this process knows."""
+    outcome = last.outcome or Outcome()
+    rows = ", ".join(f"{outcome.statuses[one]} {one}" for one in Status if outcome.statuses[one])
+    said = f"The last run ended {_ago(last.ended_at)}."
+    if rows:
+        said += f" Rows: {rows}."
+    if number := outcome.needing:
+        need, its = ("needs", "its note") if number == 1 else ("need", "their notes")
+        said += f" {counted(number, 'row')} {need} attention: see {its}."
+    return said
 
 
 def _ended(last: EndedPass) -> dict[str, object]:

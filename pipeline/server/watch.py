@@ -211,13 +211,19 @@ class Watcher:
             if self._runner:
                 self._last_fingerprint = self._runner.fingerprint
             is_owed = self._owes_look and (self._runner is None or self._runner.awaits_look)
-            ended = outcome if isinstance(outcome, Outcome) else None
+            ended = outcome if isinstance(outcome, Outcome) else self._still_known()
             self.last = EndedPass(self.running_since, wiring.now(), ended)
             self._runner, self.running_since, self._owes_look = None, None, False
         if is_owed:
             self._requests.add(PassRequest())
         elif isinstance(outcome, Busy) and request:
             self._requests.put_back(request)  # Another run works on the sheet: try again later.
+
+    def _still_known(self) -> Outcome | None:
+        """What the last reading showed: this pass did nothing, or another run works."""
+        if self.last is None or (known := self.last.outcome) is None:
+            return None
+        return Outcome(known.title, known.key, statuses=known.statuses, attention=known.attention)
 
     async def _outcome_of(self, request: PassRequest) -> Outcome | Busy | None:
         """Run a pass, and print what came of it. None if nothing can have changed."""

@@ -266,9 +266,12 @@ def _tell_of_budgets(connection: Connection, batch: Admission) -> None:
         ("day", limits.day, batch.day, limits.per_day),
         ("run", limits.run, batch.run, limits.per_run),
     )
+    told = set[tuple[Credits, int]]()
     for kind, name, used, cap in budgets:
-        if cap and used >= NEARLY * cap:
-            about = {"budget": kind, "used": used, "cap": cap}
+        # The same numbers twice would say the same: the budget of the day is told.
+        if cap and used >= NEARLY * cap and (used, cap) not in told:
+            told.add((used, cap))
+            about = {"budget": kind, "used": used, "cap": cap, "account": limits.api_key}
             for sheet in {batch.sheets[key.sheet].number for key in batch.begun}:
                 subject = f"{limits.api_key} {kind} {name}"
                 announce(connection, sheet, MessageKind.BUDGET, subject, about, batch.at)

@@ -101,10 +101,11 @@ class Deliveries:
         #: What this process has delivered.
         self.told = Told(route.sheet, route.name, is_digest=route.digest_every is not None)
 
-    def due(self, *, is_last: bool = False) -> datetime | None:
+    def due(self, *, is_last: bool = False, at_once: bool = False) -> datetime | None:
         """When the next delivery is due; None if nothing waits.
 
-        `is_last`: the process ends, so a digest does not wait for more to come.
+        `is_last`: the process ends, so a digest does not wait for more to come. `at_once`: a person
+        waits for it, so it does not wait for the least time between two digests either.
         """
         due = self._store.outbox.next_due(self._route.id)
         every = self._route.digest_every
@@ -113,27 +114,27 @@ class Deliveries:
         waiting = self._store.outbox.waiting(self._route.id)
         if self._most or waiting.is_urgent or waiting.oldest is None or waiting.newest is None:
             return due
-        if waiting.delivered_at:
+        if waiting.delivered_at and not at_once:
             due = max(due, waiting.delivered_at + every)
         if not is_last:  # More may come, but the first does not wait longer than for a digest.
             due = max(due, min(waiting.newest + QUIET, waiting.oldest + every))
         return due
 
-    async def deliver(self, *, until: float | None = None) -> int:
+    async def deliver(self, *, until: float | None = None, at_once: bool = False) -> int:
         """Deliver what is due now, call after call. Returns the number of delivered messages.
 
         `until`: the process ends, so a digest does not wait for more to come, and no call begins
-        after this moment of the event loop.
+        after this moment of the event loop. `at_once`: see `due`.
         """
         is_last = until is not None
-        if not self._is_due(is_last):
+        if not self._is_due(is_last, at_once):
             return 0
         lease = take_lease_on(self._store, f"outlet {self._route.id}", LEASE_SECONDS)
         if not isinstance(lease, Lease):
             return 0  # Another process delivers.
         number = 0
         try:
-            while self._is_due(is_last) and not _is_over(until):
+            while self._is_due(is_last, at_once) and not _is_over(until):
                 delivered = await self._call()
                 if delivered is None:
                     break
@@ -153,8 +154,8 @@ class Deliveries:
     def _is_digest(self) -> bool:
         return self._route.digest_every is not None
 
-    def _is_due(self, is_last: bool) -> bool:
-        due = self.due(is_last=is_last)
+    def _is_due(self, is_last: bool, at_once: bool) -> bool:
+        due = self.due(is_last=is_last, at_once=at_once)
         return due is not None and due <= self._clock.now()
 
     async def _call(self) -> int | None:

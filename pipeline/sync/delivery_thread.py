@@ -30,7 +30,8 @@ LAST_SECONDS: Final = 20.0
 class DeliveryThread:
     """The deliveries of a process: a context manager, which delivers what is due as it ends.
 
-    `watch` is called every few seconds, for what happens without a pass.
+    `watch` is called every few seconds, for what happens without a pass. `at_once`: a person waits
+    for the end, so what waits for the next digest is delivered then, too.
     """
 
     def __init__(
@@ -38,9 +39,11 @@ class DeliveryThread:
         deliveries: Sequence[Deliveries],
         clock: Clock,
         watch: Callable[[], None] = lambda: None,
+        *,
+        at_once: bool = False,
     ) -> None:
         self._deliveries, self._clock, self._watch = deliveries, clock, watch
-        self._is_ending = Event()
+        self._at_once, self._is_ending = at_once, Event()
         self._thread = Thread(target=self._run, name="outlets", daemon=True)
 
     @property
@@ -76,7 +79,7 @@ class DeliveryThread:
             while not self._is_ending.is_set():
                 await _delivered(deliveries)
                 await self._pause()
-            await deliver_rest(deliveries)
+            await deliver_rest(deliveries, self._at_once)
         finally:
             try:
                 await deliveries.close()
@@ -101,14 +104,16 @@ class DeliveryThread:
             await asyncio.sleep(WATCH_EVERY)
 
 
-async def deliver_rest(deliveries: Deliveries) -> None:
+async def deliver_rest(deliveries: Deliveries, at_once: bool = False) -> None:
     """Deliver what is due, for the last time. A call that runs is not broken off."""
-    await _delivered(deliveries, until=asyncio.get_running_loop().time() + LAST_SECONDS)
+    await _delivered(deliveries, asyncio.get_running_loop().time() + LAST_SECONDS, at_once)
 
 
-async def _delivered(deliveries: Deliveries, until: float | None = None) -> None:
+async def _delivered(
+    deliveries: Deliveries, until: float | None = None, at_once: bool = False
+) -> None:
     try:
-        await deliveries.deliver(until=until)
+        await deliveries.deliver(until=until, at_once=at_once)
     except PromptsheetError as error:  # The store: the pass reports it.
         log.info("outlets: %s", error)
     except Exception as error:

@@ -165,6 +165,12 @@ class SheetState:
             self._store.sheets.update(self.key, ours=ours)
             self.record = replace(self.record, ours=ours)
 
+    def note_title(self, title: str) -> None:
+        """Remember the sheet's title: that of a Google Sheet is known once it was read."""
+        if title != self.record.title:
+            self._store.sheets.update(self.key, title=title)
+            self.record = replace(self.record, title=title)
+
     def note_hold(self, sentence: str) -> None:
         """Remember why the sheet is held; empty if it is not."""
         if sentence != self.record.hold:

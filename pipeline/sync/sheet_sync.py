@@ -127,6 +127,7 @@ class SheetSync:
         self._take_over()
         began_at = self._clock.now()
         look = self._updater.update()
+        self.state.note_title(self.sheet.title)
         if self.ownership.must_claim(look):
             refused = self.ownership.own()
             is_same = not self.state.reload_if_changed()

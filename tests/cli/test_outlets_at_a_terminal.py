@@ -61,13 +61,22 @@ def test_a_run_says_what_each_outlet_got_and_what_waits(desk: Desk) -> None:
     assert "Told: slack 1 digest, push 3 messages." in first
 
     desk.team.write("prompt", "a dog")
-    second = desk.at_terminal("run", "--wait")
-    assert "Told: push 1 message. Waiting: slack 1 message." in second
-    assert " waiting until " in desk.waiting()
+    assert "Told: slack 1 digest, push 1 message." in desk.at_terminal("run", "--wait")
 
-    third = desk.at_terminal("run")
-    assert "Told" not in third
-    assert "Waiting: slack 1 message." in third
+
+def test_a_digest_waits_for_a_later_run_unless_a_person_is_there(desk: Desk) -> None:
+    desk.team.write("prompt", "a fox")
+    desk.team.finish()
+    for prompt in ("a hen", "a cat"):
+        desk.team.write("prompt", prompt)
+        desk.team.finish()
+        assert " waiting until " in desk.waiting()
+        assert len(desk.chat.posted) == 1 + (prompt == "a cat")
+        if prompt == "a hen":
+            desk.say("outlets", "retry", "--only", "slack")
+            assert len(desk.chat.posted) == 2
+    assert "Told: slack 1 digest." in desk.at_terminal("run")
+    assert len(desk.chat.posted) == 3
 
 
 def test_a_run_at_a_terminal_says_at_once_that_an_outlet_accepts_nothing(desk: Desk) -> None:

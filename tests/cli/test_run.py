@@ -176,14 +176,17 @@ def test_a_budget_limits_what_is_sent_and_the_other_rows_say_over_budget(
 
     assert team.finish().code == 0
     assert [row["status"] for row in team.rows()] == ["done"] * 2 + ["over budget"] * 8
-    assert team.rows()[9]["note"] == (
-        "The budget is used up ([budget] per_run). This row is sent by the next run, "
-        "or raise the budget."
+    assert team.rows()[2]["note"] == (
+        "Not enough is left of one run's budget ([budget] per_run). This row is sent by the "
+        "next run, or raise the budget."
     )
+    # The next run sends one row more, and then the budget of the day is used up.
+    assert "[budget] per_day). This row is sent tomorrow" in team.rows()[3]["note"]
     assert team.finish().code == 0
     assert [row["status"] for row in team.rows()] == ["done"] * 3 + ["over budget"] * 7
     assert team.rows()[9]["note"] == (
-        "The budget is used up ([budget] per_day). This row is sent tomorrow, or raise the budget."
+        "Not enough is left of today's budget ([budget] per_day). This row is sent tomorrow, "
+        "or raise the budget."
     )
 
     assert api.state()["tasks_taken"] == 3

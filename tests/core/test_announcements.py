@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from pipeline.core.announcements import row_message
-from pipeline.core.model import Attempt
+import pytest
+
+from pipeline.core.announcements import notice, row_message
+from pipeline.core.model import Attempt, Result, State
 from pipeline.core.outbox import MessageKind, RowMessage
 from tests.core.build import PROVIDER, RULES, attempt, job
 from tests.core.test_costs import VENDOR
@@ -14,17 +16,17 @@ from tests.core.test_costs import VENDOR
 AT = datetime(2026, 11, 28, tzinfo=UTC)
 
 
-def told(its: Attempt) -> RowMessage:
+def told(its: Attempt, *, own_links: bool = False, **more: object) -> RowMessage:
     """The message about a job with this attempt, which is done."""
     made = row_message(
-        job(its),
+        replace(job(its), **more),  # type: ignore[arg-type]
         its.number,
         MessageKind.DONE,
         id="m",
         at=AT,
         sheet="Spring",
         labels={},
-        rules=replace(RULES, others=(VENDOR,)),
+        rules=replace(RULES, others=(VENDOR,), own_links=own_links),
         now=AT,
     )
     assert made is not None
@@ -37,3 +39,35 @@ def test_a_cost_has_the_unit_of_the_account_that_is_paid() -> None:
 
     assert (here.credits, here.unit, here.vendor) == (4, "credits", "Apiframe")
     assert (there.credits, there.unit, there.vendor) == (2.5, "US cents", "Vendor")
+
+
+@pytest.mark.parametrize("own_links", [True, False])
+def test_results_have_the_links_that_the_sheet_shows(own_links: bool) -> None:
+    theirs = "https://cdn.test/1.png", "https://cdn.test/2.png", "https://cdn.test/3.png"
+    ours = {theirs[0]: "https://ours.test/1.png", theirs[1]: "/on/this/machine/2.png"}
+    made = told(
+        attempt(state=State.SUCCEEDED, result=Result(theirs)), own_links=own_links, links=ours
+    )
+
+    assert made.urls == ((ours[theirs[0]], *theirs[1:]) if own_links else theirs)
+    assert made.values["image_urls"] == made.urls
+
+
+def budget(**body: object) -> str:
+    """What is told of a budget, with the account of the sheet, "", and that of a vendor, "v"."""
+    rules = replace(RULES, others=(VENDOR,))
+    return notice(MessageKind.BUDGET, body, id="m", at=AT, sheet="Spring", rules=rules).sentence
+
+
+def test_a_budget_is_told_in_the_unit_of_its_account_with_what_comes_next() -> None:
+    here = budget(budget="day", used=1800, cap=2000, account="")
+    there = budget(budget="run", used=2.5, cap=3, account="v")
+
+    assert here == (
+        "90 % of today's budget is used: 1,800 of 2,000 Apiframe credits. When all is used, more "
+        "rows are sent tomorrow. To send more before that, raise [budget] per_day."
+    )
+    assert there == (
+        "83 % of the budget of this run is used: 2.5 of 3 US cents at Vendor. When all is used, "
+        "the next run sends more rows. To send more before that, raise per_run of this account."
+    )

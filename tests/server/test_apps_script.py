@@ -39,6 +39,7 @@ def test_the_menu_runs_pauses_and_shows_the_cost_of_a_real_sheet(team: Team, api
         team.add_prompts(["a fox", "an owl"])
         cost = shown(chosen("showCost", base, RIGHT))
         paused = shown(chosen("pauseSending", base, RIGHT))
+        later = shown(chosen("showCost", base, RIGHT))
         held = shown(chosen("runNow", base, RIGHT))
         sent = api.state()["tasks_taken"]
         resumed = shown(chosen("resumeSending", base, RIGHT))
@@ -54,11 +55,14 @@ def test_the_menu_runs_pauses_and_shows_the_cost_of_a_real_sheet(team: Team, api
 
     assert cost == "2 rows to send, for 8 credits."
     assert paused == "Paused. Results still arrive, and nothing more is sent."
+    assert later == "The sheet is paused. Once it resumes: 2 rows to send, for 8 credits."
     assert "nothing is sent until it resumes" in held
     assert sent == 0
     assert resumed == "Resumed. The next run sends again."
     assert run.endswith("2 rows to send, for 8 credits.")
-    assert state == "No run is working on the sheet."
+    assert re.fullmatch(
+        r"No run is working on the sheet. The last run ended \d+ s ago. Rows: 2 done.", state
+    )
     assert (edited.toasts, edited.alerts) == ([], []), "nobody is disturbed while typing"
     assert edited.logged[0].startswith("A run ")
     assert api.state()["tasks"] == {"a fox": 1, "an owl": 1, "a hare": 1}

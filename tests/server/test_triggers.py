@@ -473,3 +473,22 @@ def test_mistakes_in_the_table_are_named(team: Team, written: str, missing: str)
 
     assert ended.code == 2
     assert missing in ended.said
+
+
+def test_a_plan_and_the_state_say_which_rows_wait_for_a_person(team: Team, api: Sandbox) -> None:
+    team.write("prompt,aspect_ratio,approved", "a fox,1:1,yes", "an owl,1:1,", "a hen,none,yes")
+    config, caller = triggered(team, schedule={"every": "200ms", "react": ""})
+    with Program("watch", config) as program:
+        program.until(lambda: team.statuses()["done"] == 1, "the first row is done")
+        program.until(lambda: caller.is_idle(), "the pass has ended")
+        passes = caller.state()["passes"]
+        # Passes that find nothing new still know of the rows.
+        program.until(lambda: caller.is_idle(passes + 3), "more passes have ended")
+        plan, state = caller.run(action="plan").message, caller.state()
+        program.signal(signal.SIGTERM)
+        program.end()
+
+    waits = "1 row needs attention: see its note."
+    assert plan == f"No row is ready to be sent. 1 row waits for approval. {waits}"
+    assert state["last_pass"]["need_a_person"] == 1
+    assert state["message"].endswith(f"Rows: 1 invalid, 1 needs approval, 1 done. {waits}")

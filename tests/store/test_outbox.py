@@ -227,7 +227,18 @@ def test_a_budget_is_told_of_once_when_80_percent_of_it_are_used(store: Store) -
     sent(store, "e", limits=limits)
 
     (line,) = store.outbox.claim(number, 10)
-    assert line.body == {"budget": "day", "used": 32, "cap": 40}
+    assert line.body == {"budget": "day", "used": 32, "cap": 40, "account": "key"}
+
+
+def test_a_budget_of_a_run_with_the_numbers_of_the_day_is_not_told_as_well(store: Store) -> None:
+    number = outlet(store, kinds=(MessageKind.BUDGET,))
+    for row in "abcd":
+        sent(store, row, limits=Limits("key", "run", "2026-03-01", per_run=40, per_day=40))
+    for row in "efgh":
+        sent(store, row, limits=Limits("key", "later", "2026-03-01", per_run=40, per_day=400))
+
+    told = [line.body["budget"] for line in store.outbox.claim(number, 10)]
+    assert told == ["day", "run"]
 
 
 def test_a_notice_is_told_once_for_each_subject(store: Store) -> None:

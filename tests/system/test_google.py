@@ -15,6 +15,7 @@ from tests.fakes.google.faults import Fault
 from tests.fakes.google.grid import Protected
 from tests.fakes.google_sheets import google_sheets
 from tests.fakes.google_team import GoogleTeam
+from tests.fakes.outlets.chat_services import channel
 
 
 @pytest.fixture
@@ -43,6 +44,18 @@ def test_a_run_fills_the_sheet_and_a_second_one_pays_nothing(team: GoogleTeam) -
     assert (team.google.reads, team.google.writes) == (asked[0] + 1, asked[1])
     assert team.rows() == rows
     assert team.api.state()["tasks_taken"] == 2
+
+
+def test_a_result_is_told_under_the_title_of_the_spreadsheet(team: GoogleTeam) -> None:
+    config = team.configure()
+    with channel("slack") as (place, _, url):
+        (team.folder / "slack.url").write_text(url)
+        config.write_text(
+            f'{config.read_text()}[[outlets]]\nkind = "slack"\nurl = "file:slack.url"\n'
+        )
+        team.run("--wait")
+
+    assert place.shown().startswith("Spring / Sheet1: 2 done")
 
 
 def test_rows_that_follow_others_are_sent_after_them(team: GoogleTeam) -> None:
