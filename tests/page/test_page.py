@@ -153,7 +153,7 @@ TEXTS = {
     "count invalid": "1",
     "count skipped": "1",
     "count needing": "3",
-    "progress": "10 of 10 finished",
+    "progress": "10 of 12 finished",
 }
 
 
