@@ -229,6 +229,16 @@ def resume(configs: flags.Configs = None) -> None:
     _set_paused(configs, paused=False)
 
 
+@command("continue")
+def continue_(configs: flags.Configs = None) -> None:
+    """Send the rows that wait until somebody has looked at the sample."""
+    from pipeline.cli import status as status_of
+
+    raise typer.Exit(
+        worst_code(_settings(configs), lambda one: status_of.sample_seen(one, _console()))
+    )
+
+
 @command()
 def doctor(
     config: flags.Config = None,

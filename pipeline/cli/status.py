@@ -137,6 +137,21 @@ def set_paused(settings: Settings, console: Console, paused: bool) -> int:
     return 0
 
 
+def sample_seen(settings: Settings, console: Console) -> int:
+    """Release the rows of a sheet that wait until somebody has looked at the sample."""
+    with wiring.open_store(settings) as store:
+        sheet = open_sheet(settings, store)
+        waits = store.sheets.get(sheet.key).sample_waits
+        store.sheets.update(sheet.key, sample_seen=wiring.now(), sample_waits=0)
+        words = (
+            f"the next run sends {counted(waits, 'row')} that waited for a look at the sample"
+            if waits
+            else "no row waits for a look at a sample; rows that are there now need none"
+        )
+        console.print(f"{sheet.title}: {words}.", markup=False)
+    return 0
+
+
 def write_gallery(settings: Settings, console: Console, to: Path | None, open_it: bool) -> int:
     """Write the gallery of the sheet, and open it in a browser if requested."""
     from pipeline.reports import gallery

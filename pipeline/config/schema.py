@@ -104,6 +104,8 @@ class RulesTable(_Table):
 
     stop_after: Annotated[int, Field(ge=1)] = 5
     approval: bool = False
+    approved_words: list[Annotated[str, Field(pattern=r"\S")]] = []
+    sample: Annotated[int, Field(ge=0)] = 0
     strict_prompts: bool = False
 
 

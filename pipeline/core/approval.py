@@ -99,24 +99,29 @@ def box(cell: str) -> Tick:
 
 
 @lru_cache(maxsize=1024)
-def approval(cell: str) -> Tick:
-    """The meaning of a cell of `approved`: YES for a ticked box and for words that mean yes."""
+def approval(cell: str, words: tuple[str, ...] = ()) -> Tick:
+    """The meaning of a cell of `approved`: YES for a ticked box and for words that mean yes.
+
+    `words` are those that a team uses, instead of the usual ones.
+    """
     if (tick := box(cell)) is not Tick.OTHER:
         return tick
     word = _folded(cell)
-    if word in _MEANS_YES:
+    if word in (frozenset(map(_folded, words)) or _MEANS_YES):
         return Tick.YES
     return Tick.NO if word in _MEANS_NO else Tick.OTHER
 
 
-def approved(memory: KnownRow, cell: str, take: int | None) -> KnownRow:
+def approved(
+    memory: KnownRow, cell: str, take: int | None, words: tuple[str, ...] = ()
+) -> KnownRow:
     """The row with the approval that its `approved` cell gives now.
 
     An approval covers the inputs and the take of the first reading that shows it. Later inputs are
     covered only after the cell said yes in another word, or was seen without a yes in between. The
-    cell must not be an error.
+    cell must not be an error. `words` as in `approval`.
     """
-    if approval(cell) is not Tick.YES:
+    if approval(cell, words) is not Tick.YES:
         return replace(memory, approved="", approved_for="") if memory.approved else memory
     if memory.approved and _content(cell) == _content(memory.approved):
         return memory

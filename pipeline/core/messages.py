@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
-from pipeline.core.approval import EXAMPLES
 from pipeline.core.cell_errors import is_unfinished
 from pipeline.core.credits import Credits, total
 from pipeline.core.invisible import visible
@@ -117,12 +116,10 @@ def needs_approval(column: str) -> str:
     return f"Waiting for approval. Tick {quoted(column)} to generate this row."
 
 
-def not_approved(column: str, text: str) -> str:
-    """The approval cell holds a text that does not mean yes."""
-    words = ", ".join(EXAMPLES)
-    return (
-        f"Not approved: {column} says {quoted(text, 20)}. Tick it, or write one of these: {words}."
-    )
+def not_approved(column: str, text: str, words: Sequence[str]) -> str:
+    """The approval cell holds a text that does not mean yes; `words` do, or some that do."""
+    said, yes = quoted(text, 20), ", ".join(words)
+    return f"Not approved: {column} says {said}. Tick it, or write one of these: {yes}."
 
 
 def needs_approval_again(column: str, is_another_take: bool) -> str:

@@ -14,6 +14,7 @@ from datetime import datetime
 
 from pipeline.core import messages
 from pipeline.core.approval import (
+    EXAMPLES,
     Tick,
     approval,
     approved,
@@ -256,7 +257,7 @@ def _judge(
     memory = remembered(seen, take, now)
     cell = columns.control(row, "approved")
     if is_value(cell):
-        memory = approved(memory, cell, take)
+        memory = approved(memory, cell, take, rules.approved_words)
     if seen.standing is not memory.standing:
         seen = replace(seen, standing=memory.standing)
     job = jobs.get(take) if take else None
@@ -411,11 +412,11 @@ def _approval_missing(line: Line, row: Sequence[str], columns: Columns, rules: R
     if "approved" not in columns.index:
         return messages.needs_approval_column(columns.title("approved")) if rules.approval else ""
     title = columns.title("approved")
-    match approval(cell):
+    match approval(cell, rules.approved_words):
         case Tick.NO:
             return messages.needs_approval(title)
         case Tick.OTHER:
-            return messages.not_approved(title, cell)
+            return messages.not_approved(title, cell, rules.approved_words or EXAMPLES)
     if is_covered(line.memory, line.take):
         return ""
     return messages.needs_approval_again(title, covers_another_take(line.memory))

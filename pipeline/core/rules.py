@@ -27,6 +27,10 @@ class Rules:
     defaults: Mapping[str, object] = field(default_factory=dict)
     settle: timedelta = timedelta(0)
     approval: bool = False
+    #: The words of `approved` that mean yes in this team; empty: the usual ones.
+    approved_words: tuple[str, ...] = ()
+    #: So many new rows are sent before a person must look at them; 0: all.
+    sample: int = 0
     #: True if a prompt that looks like a mistake is not sent (see `prompt_checks`).
     strict_prompts: bool = False
     give_up_after: timedelta = timedelta(minutes=60)

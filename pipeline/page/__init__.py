@@ -78,6 +78,7 @@ def routes(campaigns: Sequence[Campaign], auth: Authenticator) -> list[BaseRoute
         Route(f"/dismiss/{card}", visitors(actions.dismiss), methods=["POST"]),
         Route(f"/restore/{card}", visitors(actions.restore), methods=["POST"]),
         Route("/pause/{sheet:number}", visitors(actions.pause), methods=["POST"]),
+        Route("/continue/{sheet:number}", visitors(actions.sample_seen), methods=["POST"]),
         Route("/resume/{sheet:number}", visitors(actions.resume), methods=["POST"]),
         Route("/logout", visitors(sign_in_pages.sign_out), methods=["POST"]),
         Route("/login", everybody(sign_in_pages.sign_in), methods=["GET", "POST"]),

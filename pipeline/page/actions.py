@@ -16,6 +16,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from pipeline import wiring
 from pipeline.core.errors import StoreError
 from pipeline.page.board import Board
 from pipeline.page.cards import Card
@@ -30,6 +31,7 @@ MESSAGES: Final = {
     "restored": "The row is listed under the rows that need attention again.",
     "paused": "Paused. Nothing more is sent; results of what is running still arrive.",
     "resumed": "Resumed. The next run sends again.",
+    "continued": "Noted. The next run sends the rows that waited for a look at the sample.",
     "changed": "Nothing was done, because this has changed in the meantime. See how it is now.",
     "full": "Nothing was done, because the store cannot be written now.",
 }
@@ -111,6 +113,19 @@ class Actions:
     async def resume(self, request: Request) -> Response:
         """Start sending again after a pause."""
         return await self._set_paused(request, paused=False)
+
+    async def sample_seen(self, request: Request) -> Response:
+        """Release the rows that wait for a look at the sample, as the command `continue` does."""
+        board = board_of(self._boards, request)
+
+        def do() -> bool:
+            sheets, key = board.campaign.store.sheets, board.campaign.key
+            if request.state.form.get("waits") != str(sheets.get(key).sample_waits):
+                return False
+            sheets.update(key, sample_seen=wiring.now(), sample_waits=0)
+            return True
+
+        return await _answered(request, board, do, "continued")
 
     async def _set_paused(self, request: Request, *, paused: bool) -> Response:
         board = board_of(self._boards, request)

@@ -31,6 +31,8 @@ class SheetStatus:
     trouble: str = ""
     #: When the run that is working on the sheet began; None if there is none.
     running_since: datetime | None = None
+    #: How many rows wait until a person has looked at the sample.
+    sample_waits: int = 0
     #: A sentence for each outlet that needs a person.
     outlets: tuple[str, ...] = ()
 
@@ -60,5 +62,6 @@ def sheet_status_of(campaign: Campaign, trouble: str) -> SheetStatus:
         hold="" if record.paused else record.hold,
         trouble=trouble,
         running_since=lease.since if lease and alive else None,
+        sample_waits=record.sample_waits if settings.rules.sample else 0,
         outlets=tuple(troubles(store.outbox.states(key), wiring.now())),
     )

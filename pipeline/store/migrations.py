@@ -58,7 +58,11 @@ UPGRADES: Final = {
         "CREATE INDEX files_by_sha256 ON files (sha256) WHERE sha256 <> ''",
         "ALTER TABLE attempts ADD COLUMN labels TEXT DEFAULT '' NOT NULL",
     ),
-    8: ("ALTER TABLE attempts ADD COLUMN prompt TEXT DEFAULT '' NOT NULL",),
+    8: (
+        "ALTER TABLE attempts ADD COLUMN prompt TEXT DEFAULT '' NOT NULL",
+        "ALTER TABLE sheets ADD COLUMN sample_seen BIGINT",
+        "ALTER TABLE sheets ADD COLUMN sample_waits INTEGER DEFAULT '0' NOT NULL",
+    ),
 }
 
 

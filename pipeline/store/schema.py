@@ -72,6 +72,9 @@ sheets = Table(
     Column("moved", BigInteger, key="version", nullable=False, default=0),
     # When the last pass over it ended.
     Column("passed_at", Moment),
+    # When a person last looked at the sample, and how many rows wait for that now.
+    Column("sample_seen", Moment),
+    Column("sample_waits", Integer, nullable=False, default=0, server_default="0"),
 )
 
 leases = Table(

@@ -36,6 +36,9 @@ class SheetRecord:
     word: str = ""
     #: When the last pass ended, except passes that ended after a quick check.
     passed_at: datetime | None = None
+    #: When a person last looked at the sample, and how many rows wait for that now.
+    sample_seen: datetime | None = None
+    sample_waits: int = 0
 
 
 class SheetChanges(TypedDict, total=False):
@@ -48,6 +51,8 @@ class SheetChanges(TypedDict, total=False):
     hold: str
     ours: Collection[str]
     columns: tuple[str, ...] | None
+    sample_seen: datetime
+    sample_waits: int
 
 
 _FIELDS = [sheets.c[name] for name in SheetRecord.__dataclass_fields__]

@@ -27,7 +27,7 @@ def announce_pass(sync: SheetSync, outcome: Outcome, day: str) -> None:
             subject = f"{row.row_id} {_digest(row.status + row.note)} {day}"
             outbox.announce(key, MessageKind.ATTENTION, subject, attention_body(told), row.row_id)
     hold = sync.last.hold
-    sentences = [outcome.stop] if outcome.stop else []
+    sentences = [sentence for sentence in (outcome.stop, outcome.sample) if sentence]
     if hold and hold.kind != "paused":
         sentences.append(hold.sentence)
     for sentence in dict.fromkeys(sentences):

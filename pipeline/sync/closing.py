@@ -7,6 +7,8 @@ from contextlib import suppress
 
 from pipeline.core.charges import sentences
 from pipeline.core.errors import PromptsheetError, SheetError, StoreError
+from pipeline.core.samples import sample_done
+from pipeline.core.statuses import ON_THE_WAY
 from pipeline.core.text import counted
 from pipeline.sync import row_reports
 from pipeline.sync.breaker import Stop
@@ -63,6 +65,10 @@ def note_troubles(
         outcome.worsen(sheet.exit_code, str(sheet))
     for sentence in filter(None, api):
         outcome.worsen(3, sentence)
+    waits = sync.state.record.sample_waits
+    if waits and not any(outcome.statuses[status] for status in ON_THE_WAY):
+        outcome.sample = sample_done(waits)
+        outcome.worsen(1, outcome.sample)
     if outcome.newly:
         outcome.worsen(1)
     if unsaved:

@@ -78,6 +78,8 @@ class Outcome:
     stopped: bool = False
     #: Why the sending was stopped, by a rule of ours or by the API; empty if it was not.
     stop: str = ""
+    #: That the sample is done, and rows wait for a person to look at it; empty otherwise.
+    sample: str = ""
     #: The version of the sheet's jobs when the pass last read their changes.
     version: int = 0
     code: int = 0

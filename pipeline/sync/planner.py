@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from random import Random
 
 from pipeline.core.apis import Api
@@ -22,6 +23,7 @@ from pipeline.core.near_misses import NearMiss, hint, near_misses
 from pipeline.core.planning import Line, Plan, plan, plan_held
 from pipeline.core.row_matching import match, match_by_id_alone
 from pipeline.core.rules import Rules
+from pipeline.core.samples import within_sample
 from pipeline.sheets import Sheet
 from pipeline.store import Limits, Store
 from pipeline.sync.changed_rows import ChangedRows
@@ -88,7 +90,8 @@ class Planner:
             seen = match(rows, memory, lambda: new_id(self._chance))
             made = plan(seen, grid, columns, jobs, rules, now, self._made)
             self._made = made.made
-            made = self._within_budget(replace(made, unchanged=changed_rows.statuses), rules)
+            made = replace(made, unchanged=changed_rows.statuses)
+            made = self._within_budget(self._within_sample(made, rules), rules)
         return Look(
             grid,
             columns,
@@ -106,6 +109,14 @@ class Planner:
             close = hint(columns, self._header.fields - {*WRITTEN}, self._header.ignore)
             more = (text for text in (close, self._sheet.elsewhere) if text)
             raise ColumnsError(" ".join((str(why), *more))) from why
+
+    def _within_sample(self, made: Plan, rules: Rules) -> Plan:
+        """The plan in which no more new rows are sent than the sample has."""
+        if not rules.sample:
+            return made
+        seen = self._store.sheets.get(rules.sheet).sample_seen
+        sent = partial(self._store.rows.sent_since, rules.sheet, seen)
+        return replace(made, lines=within_sample(made.lines, rules.sample, seen, sent))
 
     def _within_budget(self, made: Plan, rules: Rules) -> Plan:
         """The plan in which the rows that the budget has no credits for are not sent.

@@ -17,6 +17,7 @@ from pipeline.core.inputs import parsed
 from pipeline.core.model import Job, JobKey
 from pipeline.core.planning import Line
 from pipeline.core.rules import Rules
+from pipeline.core.samples import is_held
 from pipeline.core.states import cost_of, shown
 from pipeline.core.statuses import NEEDS_ATTENTION, Status
 from pipeline.core.takes import take_of
@@ -99,7 +100,8 @@ def _row_of(line: Line, sync: SheetSync, away: dict[str, str]) -> Row:
     said = said_by(line.memory.since, line.status, messages.as_text(line.note))
     dismissed = is_dismissed(job) if job else away.get(row_id) == said
     settling = line.note.startswith(messages.settling(sync.rules.settle))
-    waits = line.status == Status.WAITING and not (settling or line.waits_for_parent)
+    has_end = settling or line.waits_for_parent or is_held(line)
+    waits = line.status == Status.WAITING and not has_end
     return _row(
         sync.rules,
         line.seen.place,

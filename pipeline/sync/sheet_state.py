@@ -177,6 +177,12 @@ class SheetState:
             self._store.sheets.update(self.key, hold=sentence)
             self.record = replace(self.record, hold=sentence)
 
+    def note_sample(self, waits: int) -> None:
+        """Remember how many rows wait for a person to look at the sample."""
+        if waits != self.record.sample_waits:
+            self._store.sheets.update(self.key, sample_waits=waits)
+            self.record = replace(self.record, sample_waits=waits)
+
     def take_over(self, facts: Sequence[Fact], result: BatchResult) -> None:
         """Note what a transaction made of the attempts."""
         self.rows.mark_changed(fact.key.row_id for fact in facts)

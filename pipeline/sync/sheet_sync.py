@@ -18,6 +18,7 @@ from pipeline.core.header import Header
 from pipeline.core.model import JobKey
 from pipeline.core.planning import Line, Plan
 from pipeline.core.rules import Rules
+from pipeline.core.samples import is_held
 from pipeline.core.states import Lost
 from pipeline.core.statuses import UNCHANGING
 from pipeline.sheets import Sheet
@@ -144,6 +145,7 @@ class SheetSync:
         # A pause is not noted: it ends when a person resumes the sheet, not with a look.
         lasting = look.hold if look.hold and look.hold.kind != "paused" else None
         self.state.note_hold(lasting.sentence if lasting else "")
+        self.state.note_sample(sum(map(is_held, look.plan.lines)) if self.rules.sample else 0)
         return self.last
 
     def ready_after(self, done: Collection[JobKey]) -> list[Line] | None:

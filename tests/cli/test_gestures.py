@@ -309,3 +309,21 @@ def test_ratios_that_a_spreadsheet_saved_as_times_are_sent_as_ratios(
     assert team.said_of("a tall fox", "a wide fox", "a square fox") == ["done"] * 3
     assert [row["task_id"] for row in team.rows()[:2]] == [row["task_id"] for row in before]
     assert api.state()["tasks"] == {"a tall fox": 1, "a wide fox": 1, "a square fox": 1}
+
+
+def test_a_drop_down_with_words_of_the_team_approves(team: Team, api: Sandbox) -> None:
+    team.configure('[media]\nsave_to = ""\n[rules]\napproved_words = ["Go"]\n')
+    team.write("prompt,approved", "a fox,Pending", "an owl,yes", "a hare,go", "a cat,Rejected")
+
+    team.finish()
+
+    assert team.said_of("a fox", "an owl", "a hare", "a cat") == [
+        *("needs approval", "needs approval"),
+        *("done", "needs approval"),
+    ]
+    assert team.row("an owl")["note"].endswith("Tick it, or write one of these: Go.")
+    assert api.state()["tasks_taken"] == 1
+    with team.editing() as rows:
+        rows[0]["approved"] = "Go"
+    team.finish()
+    assert team.said_of("a fox") == ["done"]

@@ -106,3 +106,18 @@ def test_a_row_with_an_unticked_approval_box_waits_for_approval(word: str) -> No
 def _line(word: str) -> Line:
     (line,) = planned(f"prompt | approved \n a fox | {word}")
     return line
+
+
+@pytest.mark.parametrize("word", ["Go", "GO!", "released ", "TRUE", "WAHR", "1"])
+def test_the_words_of_the_team_and_a_tick_count(word: str) -> None:
+    assert approval(word, ("go", "Released")) is Tick.YES
+
+
+@pytest.mark.parametrize("word", ["yes", "approved", "ok", "Pending", "Rejected"])
+def test_no_other_word_counts_beside_those_of_the_team(word: str) -> None:
+    assert approval(word, ("go", "Released")) is not Tick.YES
+
+
+@pytest.mark.parametrize("word", ["Pending", "Rejected", "In review", "Ausstehend", "Abgelehnt"])
+def test_the_other_words_of_a_drop_down_do_not_count(word: str) -> None:
+    assert approval(word) is not Tick.YES

@@ -76,11 +76,11 @@ class Desk:
 
 
 @contextmanager
-def desk_with(folder: Path, sheet: str, approval: bool = False) -> Iterator[Desk]:
+def desk_with(folder: Path, sheet: str, approval: bool = False, **rules: object) -> Iterator[Desk]:
     with sandbox_process(KEY, task_seconds=0.05, plain_pictures="true") as sandbox:
         team = Team(folder, sandbox.url)
         team.sheet.write_text(sheet)
-        config = team.configured(tables={"rules": {"approval": approval}})
+        config = team.configured(tables={"rules": {"approval": approval, **rules}})
         settings = wiring.load(config)
         with Store(settings.store_url, now=wiring.now) as store:
             key = open_sheet(settings, store).key
@@ -213,3 +213,22 @@ def test_on_a_paused_sheet_a_button_says_when_it_takes_effect(desk: Desk) -> Non
     assert call("resume", desk.config).code == 0
     desk.run()
     assert (desk.team.rows()[0]["status"], desk.paid) == ("done", 1)
+
+
+def test_the_rest_is_sent_once_somebody_continues_after_the_sample(tmp_path: Path) -> None:
+    sheet = "\n".join(["prompt", *(f"fox {number}" for number in range(5))])
+    with desk_with(tmp_path, f"{sheet}\n", sample=2) as desk:
+        desk.run()
+        page = desk.client.get("/").text
+        form = re.search(r'action="(/continue/1)">(.*?)</form>', page, re.DOTALL)
+        assert form
+        assert "3 rows wait until you have looked at the sample" in form[2]
+        fields = dict(re.findall(r'name="(\w+)" value="([^"]*)"', form[2]))
+
+        said = [desk.press(form[1], fields) for _ in range(2)]
+        desk.run()
+
+        assert said == ["continued", "changed"]
+        assert desk.team.statuses() == {"done": 5}
+        assert desk.paid == 5
+        assert 'action="/continue/1"' not in desk.client.get("/").text
