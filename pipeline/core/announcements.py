@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
@@ -66,9 +66,8 @@ def row_message(
     status, note = job_status(job, attempt.inputs, rules, now, redo)
     if kind is MessageKind.CHECK_NEEDED and status != Status.CHECK_NEEDED:
         return None
-    paths = [path_of(job.files[url]) for url in attempt.result.urls if url in job.files]
+    saved = tuple(job.files[url] for url in attempt.result.urls if url in job.files)
     urls = tuple(_link(job, url, rules) for url in attempt.result.urls)
-    files = tuple(path for path in paths if path)
     return RowMessage(
         id=id,
         kind=kind,
@@ -76,9 +75,9 @@ def row_message(
         sheet=sheet,
         row_id=job.key.row_id,
         take=job.key.take,
-        values=_values(job, attempt, sheet, (str(status), note), labels, urls, files),
+        values=_values(job, attempt, sheet, (str(status), note), labels, urls, saved),
         urls=urls,
-        files=files,
+        files=tuple(path for path in map(path_of, saved) if path),
         credits=cost_of_attempt(attempt),
         unit=f"{account_of(rules, attempt).unit}s",
         vendor=rules.title_of(attempt),
@@ -100,7 +99,7 @@ def _values(
     said: tuple[str, str],
     labels: Mapping[str, str],
     urls: tuple[str, ...],
-    files: Iterable[Path],
+    saved: tuple[str, ...],
 ) -> dict[str, Value]:
     """The fields of a message; `said` is the row's status and note."""
     inputs = parsed(without_link(attempt.inputs))
@@ -116,7 +115,7 @@ def _values(
         "task_id": attempt.task_id,
         "image_urls": urls,
         "text": attempt.result.text,
-        "files": tuple(map(str, files)),
+        "files": saved,
         "credits": cost_of_attempt(attempt),
         "submitted_at": attempt.sent_at,
         "finished_at": attempt.ended_at or "",

@@ -71,7 +71,8 @@ class RowMessage:
     values: Mapping[str, Value]
     #: Addresses of the results, of saved copies where these have lasting links.
     urls: tuple[str, ...] = ()
-    #: Saved copies on this machine.
+    #: Saved files on this machine. The value `files` has them as the sheet does: paths in the
+    #: folder for files, or whole addresses.
     files: tuple[Path, ...] = ()
     credits: Credits = 0
     #: What they count: "credits", or "US cents" at other vendors.

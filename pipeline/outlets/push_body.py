@@ -10,7 +10,6 @@ import json
 import math
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from pathlib import PurePath
 from typing import Any, Final
 
 from pipeline.core.header import folded
@@ -78,9 +77,7 @@ def _row(message: RowMessage, fields: Mapping[str, str]) -> Data:
         "take": message.take,
         **{name: str(values.get(name, "")) for name in ("name", "prompt", "endpoint")},
         **{name: str(values.get(name, "")) for name in ("status", "note", "task_id", "text")},
-        "image_urls": list(message.urls),
-        # The names alone: the folders are those of this machine.
-        "files": [path.name for path in message.files] or _names(values.get("files")),
+        **{name: _texts(values.get(name)) for name in ("image_urls", "files")},
         "credits": message.credits,
         "unit": message.unit,
         "vendor": message.vendor,
@@ -112,8 +109,8 @@ def _notice(message: Notice) -> Data:
     }
 
 
-def _names(files: Value | None) -> list[str]:
-    return [PurePath(file).name for file in files] if isinstance(files, tuple) else []
+def _texts(value: Value | None) -> list[str]:
+    return list(value) if isinstance(value, tuple) else []
 
 
 def _plain(value: Value | None) -> object:

@@ -193,6 +193,7 @@ def _written(
                 one.attempt.number,
                 one.attempt.state,
                 one.news[-1][0],
+                has_files=bool(one.attempt.result.urls),
             )
             for job, one in changed
             if one.attempt.state is not one.before.state

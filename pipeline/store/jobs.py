@@ -29,6 +29,7 @@ from pipeline.core.model import Attempt, Job, JobKey, Unsaved
 from pipeline.store.attempt_events import event_text
 from pipeline.store.column_types import escaped
 from pipeline.store.history import HistoryLine, history_line, write_history
+from pipeline.store.outbox_messages import release
 from pipeline.store.schema import attempts, events, files, jobs, sheets
 from pipeline.store.serialization import ATTEMPT_PLAIN, NEW_ATTEMPT, from_plain, to_plain
 from pipeline.store.transactions import (
@@ -231,6 +232,8 @@ class Jobs(StorePart):
             connection.execute(
                 new.on_conflict_do_update(index_elements=["job", "digest"], set_=kept)
             )
+            if "path" in values and (sheet := number_of(connection, key.sheet)):
+                release(connection, sheet, job, key.row_id, number)
             return True
 
     def saved_file(self, key: JobKey, url: str) -> SavedFile | None:

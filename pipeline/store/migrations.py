@@ -9,7 +9,7 @@ import secrets
 from functools import cache
 from typing import Any, Final
 
-from sqlalchemy import Connection, Engine, create_mock_engine, insert, select, text, update
+from sqlalchemy import Connection, Engine, create_mock_engine, insert, inspect, select, text, update
 from sqlalchemy.engine.mock import MockConnection
 
 from pipeline.core.errors import StoreError
@@ -63,6 +63,7 @@ UPGRADES: Final = {
         "ALTER TABLE sheets ADD COLUMN sample_seen BIGINT",
         "ALTER TABLE sheets ADD COLUMN sample_waits INTEGER DEFAULT '0' NOT NULL",
     ),
+    9: ("ALTER TABLE outlets ADD COLUMN file_wait INTEGER DEFAULT '0' NOT NULL",),
 }
 
 
@@ -122,9 +123,12 @@ def _tables(dialect: str) -> tuple[str, ...]:
 def _upgraded(connection: Connection, found: dict[str, str]) -> dict[str, str]:
     """Upgrade the tables within this transaction, and return the marks of the store."""
     before = int(found["version"])
+    there = {*inspect(connection).get_table_names()} if before < VERSION else set()
     for version in range(before, VERSION):
         for statement in UPGRADES[version]:
-            connection.exec_driver_sql(statement)
+            # A table that a later version brought is made below, with all of its columns.
+            if not statement.startswith("ALTER TABLE") or statement.split()[2] in there:
+                connection.exec_driver_sql(statement)
     if before < VERSION:
         metadata.create_all(connection)  # tables that are new in it
         found = {**found, "version": str(VERSION)}

@@ -78,6 +78,8 @@ class OutletEntry(NamedTuple):
     name: str
     kinds: tuple[MessageKind, ...]
     settings: str
+    #: The most seconds that a message about a result waits until its files are saved.
+    file_wait: int = 0
 
 
 class Delivery(NamedTuple):
@@ -142,9 +144,8 @@ class Outbox(StorePart):
             else one
             for one in entries
         ]
-        if {name: (one.kinds, one.settings) for name, one in known.items() if one.kinds} != {
-            one.name: (one.kinds, one.settings) for one in entries
-        }:
+        wanted = {one.name: (one.kinds, one.settings, one.file_wait) for one in entries}
+        if {name: tuple(one[1:]) for name, one in known.items() if one.kinds} != wanted:
             with self._database.writing() as connection:
                 number = made(connection, sheet)
                 known = _known(connection, number)
@@ -364,18 +365,25 @@ class _Known(NamedTuple):
     id: int
     kinds: tuple[str, ...]
     settings: str
+    file_wait: int
 
 
 def _known(connection: Connection, sheet: int) -> dict[str, _Known]:
-    asked = select(outlets.c.name, outlets.c.id, outlets.c.kinds, outlets.c.settings)
+    asked = select(
+        outlets.c.name, outlets.c.id, outlets.c.kinds, outlets.c.settings, outlets.c.file_wait
+    )
     rows = connection.execute(asked.where(outlets.c.sheet == sheet))
-    return {row.name: _Known(row.id, row.kinds, row.settings) for row in rows}
+    return {row.name: _Known(*row[1:]) for row in rows}
 
 
 def _configure(
     connection: Connection, sheet: int, entry: OutletEntry, known: _Known | None, now: datetime
 ) -> None:
-    new: dict[str, object] = {"kinds": entry.kinds, "settings": entry.settings}
+    new: dict[str, object] = {
+        "kinds": entry.kinds,
+        "settings": entry.settings,
+        "file_wait": entry.file_wait,
+    }
     if known is None:
         its = {"sheet": sheet, "name": entry.name, "since": now}
         connection.execute(upsert(connection, outlets).values(**its, **new))

@@ -7,19 +7,22 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, bindparam, select
+from sqlalchemy import Connection, and_, bindparam, or_, select, update
 
 from pipeline.core.model import State
 from pipeline.core.outbox import TOLD, LineState, MessageKind
-from pipeline.store.schema import outbox, outlets
+from pipeline.store.schema import attempts, files, outbox, outlets
+from pipeline.store.serialization import result_from
 from pipeline.store.transactions import Prepared, upsert
 
 _LISTENING = Prepared(
-    select(outlets.c.id, outlets.c.kinds).where(outlets.c.sheet == bindparam("its_sheet")),
+    select(outlets.c.id, outlets.c.kinds, outlets.c.file_wait).where(
+        outlets.c.sheet == bindparam("its_sheet")
+    ),
     "its_sheet",
 )
 
@@ -33,11 +36,13 @@ class Ended(NamedTuple):
     number: int
     state: State
     at: datetime
+    #: True if there are files to save of it.
+    has_files: bool = False
 
 
 def fill(connection: Connection, ended: Iterable[Ended]) -> None:
     """Write the messages about these attempts. The sheets must be locked."""
-    found: dict[int, list[tuple[int, frozenset[str]]]] = {}
+    found: dict[int, list[tuple[int, frozenset[str], int]]] = {}
     lines = []
     for one in ended:
         kind = TOLD.get(one.state)
@@ -45,9 +50,10 @@ def fill(connection: Connection, ended: Iterable[Ended]) -> None:
             continue
         if one.sheet not in found:
             rows = _LISTENING.rows(connection, one.sheet)
-            found[one.sheet] = [(outlet, _kinds(kinds)) for outlet, kinds in rows]
-        for outlet, kinds in found[one.sheet]:
+            found[one.sheet] = [(outlet, _kinds(kinds), wait) for outlet, kinds, wait in rows]
+        for outlet, kinds, wait in found[one.sheet]:
             if kind in kinds:
+                waits = wait if one.has_files else 0
                 lines.append(
                     {
                         "outlet": outlet,
@@ -58,9 +64,43 @@ def fill(connection: Connection, ended: Iterable[Ended]) -> None:
                         "number": one.number,
                         "made_at": one.at,
                         "state": LineState.WAITING,
+                        "not_before": one.at + timedelta(seconds=waits) if waits else None,
                     }
                 )
     _add(connection, lines)
+
+
+def release(connection: Connection, sheet: int, job: int, row_id: str, number: int) -> None:
+    """Let the message about an attempt be delivered if all of its files are saved, or lost.
+
+    It was to wait for them (see `fill`).
+    """
+    waiting = [outlet for outlet, _, wait in _LISTENING.rows(connection, sheet) if wait]
+    if not waiting:
+        return
+    its = attempts.c.job == job, attempts.c.number == number
+    result = connection.execute(select(attempts.c.result).where(*its)).scalar_one_or_none()
+    noted = select(files.c.url).where(
+        files.c.job == job,
+        files.c.number == number,
+        or_(files.c.path != "", and_(files.c.next_at.is_(None), files.c.tries > 0)),
+    )
+    ended = {*connection.execute(noted).scalars()}
+    if result is None or not ended >= {*result_from(result).urls}:
+        return
+    connection.execute(
+        update(outbox)
+        .where(
+            outbox.c.outlet.in_(waiting),
+            outbox.c.row_id == row_id,
+            outbox.c.job == job,
+            outbox.c.number == number,
+            outbox.c.kind == MessageKind.DONE,
+            outbox.c.state == LineState.WAITING,
+            outbox.c.tries == 0,
+        )
+        .values(not_before=None)
+    )
 
 
 def announce(
@@ -85,7 +125,7 @@ def announce(
                 "made_at": at,
                 "state": LineState.WAITING,
             }
-            for outlet, kinds in _LISTENING.rows(connection, sheet)
+            for outlet, kinds, _ in _LISTENING.rows(connection, sheet)
             if kind in _kinds(kinds)
         ],
     )

@@ -41,7 +41,7 @@ from sqlalchemy import (
 from pipeline.store.column_types import Amount, Listed, Moment, Words
 
 #: Raised when the tables change; a store of a higher version is not touched.
-VERSION: Final = 9
+VERSION: Final = 10
 
 metadata = MetaData()
 
@@ -306,6 +306,8 @@ outlets = Table(
     Column("reason", Words, nullable=False, default=""),
     Column("not_before", Moment),
     Column("delivered_at", Moment),
+    # The most seconds that a message about a result waits until its files are saved.
+    Column("file_wait", Integer, nullable=False, default=0, server_default="0"),
     UniqueConstraint("sheet", "name"),
 )
 

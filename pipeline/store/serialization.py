@@ -91,7 +91,7 @@ def from_plain(fields: Iterable[Any]) -> Attempt:
         from_number(deadline),
         unescaped(task_id),
         progress,
-        _result(result),
+        result_from(result),
         unescaped(reason),
         from_number(ended_at),
         reported,
@@ -107,7 +107,8 @@ def from_plain(fields: Iterable[Any]) -> Attempt:
     )
 
 
-def _result(text: str) -> Result:
+def result_from(text: str) -> Result:
+    """The result as `to_text` wrote it."""
     return to_result(_decoded(text)) if text else _NOTHING
 
 

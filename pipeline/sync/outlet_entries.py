@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection
 from typing import Final
 
 from pipeline.config import OutletSettings, Settings
+from pipeline.config.outlets import AppriseTable
 from pipeline.core.announcements import labels
 from pipeline.core.header import CONTROLS, OURS, folded
 from pipeline.core.outbox import FIELDS
@@ -15,6 +16,10 @@ from pipeline.sync.look import Look
 
 #: Kinds of outlets that are filled by the names of their columns, if no `fields` are named.
 _TABLES: Final = ("airtable", "notion", "sql")
+#: Seconds that a message waits for its files: passes save them, and the next one may be late.
+_FILE_WAIT: Final = 60
+#: The same where the configuration wants lasting links.
+_FILE_WAIT_OF_OWN_LINKS: Final = 3600
 
 
 def entries(settings: Settings) -> list[OutletEntry]:
@@ -22,7 +27,22 @@ def entries(settings: Settings) -> list[OutletEntry]:
 
     An outlet with a missing secret has no digest: another process may know the secret.
     """
-    return [OutletEntry(one.name, one.kinds, _digest(one)) for one in settings.outlets]
+    return [
+        OutletEntry(one.name, one.kinds, _digest(one), _file_wait(settings, one))
+        for one in settings.outlets
+    ]
+
+
+def _file_wait(settings: Settings, outlet: OutletSettings) -> int:
+    """The most seconds that messages to an outlet wait until their files are saved.
+
+    Chats show pictures from the API's links, so they need no file, unless it is attached.
+    """
+    its = outlet.table
+    is_chat = outlet.kind not in (*_TABLES, "push")
+    if not settings.saves_files or (is_chat and not (isinstance(its, AppriseTable) and its.attach)):
+        return 0
+    return _FILE_WAIT_OF_OWN_LINKS if settings.own_links else _FILE_WAIT
 
 
 def labels_of(settings: Settings) -> Callable[[Look, str, int], str]:

@@ -32,8 +32,8 @@ class Desk:
         (folder / "secret").write_text(SECRET)
         self.config = self.configured()
 
-    def configured(self, more: str = "") -> Path:
-        config = self.team.configured(media="")
+    def configured(self, more: str = "", media: str = "") -> Path:
+        config = self.team.configured(media=media)
         config.write_text(
             f'{config.read_text()}\n[[outlets]]\nkind = "push"\nurl = "file:address"\n'
             f'secret = "file:secret"\nallow_private = true\n{more}'
@@ -202,6 +202,19 @@ def test_a_row_that_needs_a_person_and_a_nearly_used_budget_are_told(desk: Desk)
 
     types = Counter(body["type"] for body in desk.receiver.accepted.values())
     assert (types["row.done"], types["rows.attention"], types["budget.used"]) == (2, 1, 1)
+
+
+def test_messages_name_the_saved_files_also_if_serve_delivers_them(desk: Desk) -> None:
+    config = desk.configured(media="media")
+    desk.team.write("prompt", "a fox", "a hen", "a cat")
+    with Program("serve", config):
+        run_as_cron(desk)
+        until(lambda: len(desk.receiver.accepted) == 3, "all messages")
+
+    told = [body["data"]["files"] for body in desk.receiver.accepted.values()]
+    saved = sorted(path.name for path in (desk.team.folder / "media").glob("*.png"))
+    assert sorted(name for names in told for name in names) == saved
+    assert all(told)
 
 
 def test_a_message_carries_the_columns_that_the_outlet_names(desk: Desk) -> None:

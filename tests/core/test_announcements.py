@@ -71,3 +71,11 @@ def test_a_budget_is_told_in_the_unit_of_its_account_with_what_comes_next() -> N
         "83 % of the budget of this run is used: 2.5 of 3 US cents at Vendor. When all is used, "
         "the next run sends more rows. To send more before that, raise per_run of this account."
     )
+
+
+def test_files_are_named_as_in_the_sheet() -> None:
+    theirs = "https://cdn.test/1.png", "https://cdn.test/2.png", "https://cdn.test/3.png"
+    saved = {theirs[0]: "spring/1.png", theirs[2]: "s3://pictures/3.png"}
+    made = told(attempt(state=State.SUCCEEDED, result=Result(theirs)), files=saved)
+
+    assert made.values["files"] == ("spring/1.png", "s3://pictures/3.png")

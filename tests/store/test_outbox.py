@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy.event import listen
 
-from pipeline.core.model import JobKey, Result
+from pipeline.core.model import JobKey, Result, Unsaved
 from pipeline.core.outbox import LineState, MessageKind
 from pipeline.core.states import Accepted, Event, Failed, Lost, Progressed, Succeeded
 from pipeline.store import Delivery, Fact, Limits, Line, OutletEntry, Store
@@ -339,3 +339,57 @@ def test_a_message_that_waits_for_an_earlier_one_of_its_row_is_not_due_before_it
     tell(store, key, DONE)
 
     assert store.outbox.next_due(number) == later
+
+
+PICTURES = tuple(f"https://cdn.example/{number}.png" for number in (1, 2))
+
+
+def test_a_message_about_pictures_waits_until_all_are_saved(store: Store, clock: Clock) -> None:
+    number = store.outbox.configure("sheet", [OutletEntry("push", ALL, "1", file_wait=60)])["push"]
+    key, text, failed = sent(store), sent(store, "b"), sent(store, "c")
+    tell(store, key, Accepted("t1"), Succeeded(Result(PICTURES), "t1"))
+    tell(store, text, Accepted("t2"), Succeeded(Result((), text="a line"), "t2"))
+    tell(store, failed, Failed("refused"))
+
+    assert kinds(store.outbox.claim(number, 9)) == [("b", "done"), ("c", "failed")]
+    store.jobs.save_file(key, 1, PICTURES[0], "1.png")
+    store.jobs.miss_file(
+        key, 1, PICTURES[1], Unsaved("busy", 1, clock() + timedelta(hours=1), lost=False)
+    )
+    assert kinds(store.outbox.claim(number, 9)) == [("b", "done"), ("c", "failed")]
+    store.jobs.save_file(key, 1, PICTURES[1], "2.png")
+    assert ("a", "done") in kinds(store.outbox.claim(number, 9))
+
+
+def test_a_message_does_not_wait_for_a_file_that_is_lost(store: Store, clock: Clock) -> None:
+    number = store.outbox.configure("sheet", [OutletEntry("push", ALL, "1", file_wait=60)])["push"]
+    key = sent(store)
+    tell(store, key, Accepted("t1"), Succeeded(Result(PICTURES[:1]), "t1"))
+    assert store.outbox.claim(number, 9) == []
+    store.jobs.miss_file(key, 1, PICTURES[0], Unsaved("gone", 1, None, lost=True))
+
+    assert kinds(store.outbox.claim(number, 9)) == [("a", "done")]
+
+
+def test_a_message_waits_for_files_only_so_long(store: Store, clock: Clock) -> None:
+    number = store.outbox.configure("sheet", [OutletEntry("push", ALL, "1", file_wait=60)])["push"]
+    tell(store, sent(store), Accepted("t1"), Succeeded(Result(PICTURES), "t1"))
+    assert store.outbox.claim(number, 9) == []
+    clock.forward(61)
+
+    assert kinds(store.outbox.claim(number, 9)) == [("a", "done")]
+
+
+def test_a_saved_file_does_not_shorten_the_pause_after_a_failed_try(
+    store: Store, clock: Clock
+) -> None:
+    number = store.outbox.configure("sheet", [OutletEntry("push", ALL, "1", file_wait=60)])["push"]
+    key = sent(store)
+    tell(store, key, Accepted("t1"), Succeeded(Result(PICTURES[:1]), "t1"))
+    clock.forward(61)
+    [line] = store.outbox.claim(number, 9)
+    later = clock() + timedelta(minutes=5)
+    store.outbox.record(number, [Delivery(line.id, LineState.WAITING, "busy", later)])
+    store.jobs.save_file(key, 1, PICTURES[0], "1.png")
+
+    assert store.outbox.claim(number, 9) == []

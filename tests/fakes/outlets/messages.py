@@ -42,7 +42,7 @@ def row(
         "task_id": f"task-{number}",
         "image_urls": urls,
         "text": "",
-        "files": (f"media/{row_id}.png",),
+        "files": (f"{row_id}.png",),
         "credits": 8,
         "submitted_at": AT,
         "finished_at": AT,
