@@ -34,6 +34,7 @@ from pipeline.sync import adopt as adoption
 from pipeline.sync import outlet_states, row_reports
 from pipeline.sync.lease import Busy, take_lease
 from pipeline.sync.outcome import Asked
+from pipeline.sync.outlet_entries import unknown_fields
 from pipeline.sync.sheet_sync import SheetSync
 
 _SIGNS: dict[Sign, tuple[str, str]] = {
@@ -211,6 +212,14 @@ def _of_the_sheet(sync: SheetSync, settings: Settings) -> Iterator[Finding]:
         yield Finding(sign, sync.last.hold.sentence)
     if count := statuses[Status.UNRECOGNIZED]:
         yield Finding("person", summary.unrecognized(count))
+    inputs = {
+        name
+        for api in sync.rules.apis
+        for its in api.provider.endpoints.values()
+        for name in its.fields
+    }
+    unknown = unknown_fields(settings, sync.last.columns, sorted(inputs))
+    yield from (Finding("person", sentence) for sentence in unknown)
     states = sync.store.outbox.states(sync.key)
     yield from (Finding("person", one) for one in outlet_states.troubles(states, wiring.now()))
     needing = Counter(row.status for row in row_reports.needing(sync))

@@ -26,8 +26,11 @@ def findings(settings: Settings) -> Iterator[Finding]:
             title = f'The outlet "{one.name}"'
             yield Finding("person", about(title, joined(*problems)))
         else:
-            sample = f"promptsheet outlets test {one.name} sends a sample"
-            yield Finding("ok", f'The outlet "{one.name}" was checked; {sample}.')
+            yield Finding(
+                "ok",
+                f'Nothing wrong was found with the outlet "{one.name}". Only a sample shows '
+                f"whether messages arrive: promptsheet outlets test {one.name}",
+            )
 
 
 async def _checked(settings: Settings) -> list[Sequence[str]]:

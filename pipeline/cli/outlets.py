@@ -45,6 +45,8 @@ def list_outlets(settings: Settings, console: Console) -> int:
             at = due[one.name]
             later = at if at and at > now + timedelta(minutes=1) else None
             console.print(outlet_states.line(one, later), markup=False)
+            if one.waiting and one.reason and not one.closed:
+                console.print(f"  the last try failed: {one_line(one.reason)}", markup=False)
             for about, reason in campaign.store.outbox.parked(one.id):
                 console.print(f"  {about}: {one_line(reason)}", markup=False)
         found = list(outlet_states.troubles(states, now))

@@ -63,6 +63,8 @@ def _progress(snapshot: Snapshot) -> str:
     if not snapshot.is_complete:
         return "Counting…"
     words = [f"{totals.finished:,} of {totals.rows:,} finished"]
+    if snapshot.sheet_status.paused or snapshot.sheet_status.hold:
+        return words[0]  # Nothing is sent, so the rate says nothing about the rest.
     if totals.on_their_way and totals.rate:
         words.append(f"{totals.rate:,.0f} a minute" if totals.rate >= 1 else "under 1 a minute")
     if totals.left is not None:

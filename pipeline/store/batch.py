@@ -261,7 +261,10 @@ def _write_begun(
 
 
 def _tell_of_budgets(connection: Connection, batch: Admission) -> None:
-    """Tell outlets of a budget of which 80 % is used, once for each run and day."""
+    """Tell outlets of a budget of which 80 % is used, once for each run and day.
+
+    A budget that was raised since is told of again.
+    """
     limits = batch.limits
     budgets = (
         ("day", limits.day, batch.day, limits.per_day),
@@ -274,7 +277,7 @@ def _tell_of_budgets(connection: Connection, batch: Admission) -> None:
             told.add((used, cap))
             about = {"budget": kind, "used": used, "cap": cap, "account": limits.api_key}
             for sheet in {batch.sheets[key.sheet].number for key in batch.begun}:
-                subject = f"{limits.api_key} {kind} {name}"
+                subject = f"{limits.api_key} {kind} {name} {cap}"
                 announce(connection, sheet, MessageKind.BUDGET, subject, about, batch.at)
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable, Iterator
+from difflib import get_close_matches
 from typing import Final
 
 from pipeline.config import OutletSettings, Settings
 from pipeline.config.outlets import AppriseTable
 from pipeline.core.announcements import labels
-from pipeline.core.header import CONTROLS, OURS, folded
+from pipeline.core.header import CONTROLS, OURS, Columns, folded
 from pipeline.core.outbox import FIELDS
 from pipeline.store import OutletEntry
 from pipeline.sync.look import Look
@@ -63,6 +64,24 @@ def labels_of(settings: Settings) -> Callable[[Look, str, int], str]:
         return labels(name, _cells(look, place, wanted, takes_all))
 
     return of
+
+
+def unknown_fields(settings: Settings, columns: Columns, inputs: Iterable[str]) -> Iterator[str]:
+    """A sentence for each value of an outlet's `fields` that names nothing: it would stay empty.
+
+    `columns` are those of the sheet, and `inputs` the names of what its endpoints take.
+    """
+    names = [*FIELDS, *inputs, *columns.index, *filter(None, columns.header)]
+    known = {folded(name): name for name in reversed(names)}
+    for one in settings.outlets:
+        for field in dict.fromkeys(one.fields.values()):
+            if folded(field) not in known:
+                near = get_close_matches(folded(field), known, 1)
+                meant = f' Did you mean "{known[near[0]].strip()}"?' if near else ""
+                yield (
+                    f'The outlet "{one.name}" has "{field}" in its fields, but neither Promptsheet '
+                    f"nor the sheet has a field or a column of this name.{meant}"
+                )
 
 
 def _cells(

@@ -103,7 +103,9 @@ class Ownership:
         if sentence := loss(columns, accepted, rows, known):
             return Hold("columns", sentence, 2 if columns.doubled else 1)
         if self._state.record.paused:
-            return Hold("paused", f"{self.sheet.title} is paused. Run resume to continue.")
+            return Hold(
+                "paused", f"{self.sheet.title} is paused. Run promptsheet resume to continue."
+            )
         return None
 
     def _not_the_owner(self) -> str:

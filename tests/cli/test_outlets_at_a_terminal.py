@@ -120,9 +120,31 @@ def test_doctor_checks_each_outlet_and_posts_nothing(desk: Desk) -> None:
     desk.team.write("prompt", "a fox")
     said = desk.say("doctor")
 
-    assert '✓ The outlet "slack" was checked; promptsheet outlets test slack sends' in said
-    assert '✓ The outlet "push" was checked; promptsheet outlets test push sends' in said
+    for name in ("slack", "push"):
+        assert f'✓ Nothing wrong was found with the outlet "{name}".' in said
+        assert f"promptsheet outlets test {name}" in said
     assert desk.chat.posted == []
+
+
+def test_doctor_names_fields_of_an_outlet_that_nothing_fills(desk: Desk) -> None:
+    desk.team.write("prompt,Team", "a fox,Blue")
+    fields = 'fields = { a = "promt", b = "team", c = "Aspect Ratio", d = "image_urls", e = "zzz" }'
+    desk.config.write_text(f"{desk.config.read_text()}{fields}\n")
+
+    said = desk.say("doctor")
+    assert '! The outlet "push" has "promt" in its fields' in said
+    assert 'Did you mean "prompt"?' in said
+    assert said.count("in its fields") == 2, "the others are filled"
+
+
+def test_the_list_says_why_messages_wait(desk: Desk) -> None:
+    desk.service.fail(answers(503))
+    desk.team.write("prompt", "a fox")
+    desk.team.finish()
+
+    said = desk.say("outlets", "list")
+    assert "push: 0 delivered, 1 waiting" in said
+    assert "  the last try failed: " in said
 
 
 def test_messages_that_were_set_aside_are_counted_with_the_reason(desk: Desk) -> None:

@@ -107,7 +107,8 @@ def commands() -> set[str]:
 
 
 _COMMAND = re.compile(
-    r"\b[Rr]un (?:once with )?((?:doctor|retry|init) --[a-z]+|resume|--[a-z-]+)(?![a-z])"
+    r"\b[Rr]un (?:once with |promptsheet )?"
+    r"((?:doctor|retry|init) --[a-z]+|resume|--[a-z-]+)(?![a-z])"
 )
 
 
@@ -167,7 +168,7 @@ def another_configuration_ran_it_first(team: Team, api: Sandbox) -> None:
 def it_is_paused(team: Team, api: Sandbox) -> None:
     a_fox_is_done(team)
     team.start("pause", team.config)
-    held(team, "Run resume to continue")
+    held(team, "Run promptsheet resume to continue")
     team.start("resume", team.config)
     goes_on(team, api, {"a fox": 1})
 

@@ -210,10 +210,14 @@ def test_a_pause_stops_sending_until_resume(team: Team, api: Sandbox) -> None:
     assert (paused.code, paused.said) == (0, "prompts.csv is paused; nothing more is sent.")
     assert (held.code, held.said) == (
         1,
-        "prompts.csv is paused. Run resume to continue. prompts.csv: 0 new, 0 done, 0 credits",
+        "prompts.csv is paused. Run promptsheet resume to continue. "
+        "prompts.csv: 0 new, 0 done, 0 credits",
     )
     assert plan.code == 1
-    assert "prompts.csv is paused. Run resume to continue. 1 queued row 2: a fox" in plan.said
+    assert (
+        "prompts.csv is paused. Run promptsheet resume to continue. 1 queued row 2: a fox"
+        in plan.said
+    )
     assert "0 requests, 0 credits" in plan.said
     assert stood.code == 1
     assert (resumed.code, resumed.said) == (

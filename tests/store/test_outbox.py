@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -228,6 +229,12 @@ def test_a_budget_is_told_of_once_when_80_percent_of_it_are_used(store: Store) -
 
     (line,) = store.outbox.claim(number, 10)
     assert line.body == {"budget": "day", "used": 32, "cap": 40, "account": "key"}
+
+    raised = replace(limits, per_day=60)
+    for row in "fgh":
+        sent(store, row, limits=raised)
+    told = [(line.body["used"], line.body["cap"]) for line in store.outbox.claim(number, 10)]
+    assert told == [(32, 40), (48, 60)]
 
 
 def test_a_budget_of_a_run_with_the_numbers_of_the_day_is_not_told_as_well(store: Store) -> None:

@@ -195,7 +195,7 @@ def test_a_second_after_pause_in_another_process_no_request_leaves(tmp_path: Pat
         assert len(sent) < 30
         assert len(sent) - bisect_right(sent, at + 1) == 0
         assert ended.code == 1
-        assert "is paused. Run resume to continue." in ended.said
+        assert "is paused. Run promptsheet resume to continue." in ended.said
         assert after.code == 0
         assert sandbox.state()["tasks"] == dict.fromkeys(PROMPTS, 1)
         assert team.statuses() == {"done": 30}
