@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import secrets
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, contextmanager, suppress
 from dataclasses import replace
 from datetime import datetime
@@ -24,6 +24,7 @@ from pipeline.config.schema import PaceTable
 from pipeline.config.settings import PromptSettings
 from pipeline.core.apis import Api
 from pipeline.core.errors import StoreError
+from pipeline.core.header import folded
 from pipeline.core.prompt_templates import Prompts
 from pipeline.core.provider import Provider
 from pipeline.core.rules import Rules
@@ -100,6 +101,7 @@ def rules(settings: Settings, key: str, store: Store | None = None) -> Rules:
         settle=settings.settle,
         approval=settings.rules.approval,
         sample=settings.rules.sample,
+        budgeted=_budgeted(settings),
         approved_words=tuple(settings.rules.approved_words),
         strict_prompts=settings.rules.strict_prompts,
         give_up_after=settings.pace.give_up_after,
@@ -141,6 +143,16 @@ def _prices(provider: Provider, base_url: str, store: Store | None) -> PriceList
     return store.price_lists.get(provider.name, base_url)
 
 
+def _budgeted(settings: Settings) -> tuple[str, ...]:
+    """The columns of which each value has a budget at some API."""
+    tables = settings.budget, *(other.budget for other in settings.others)
+    return tuple({folded(name): name for table in tables for name in table.per}.values())
+
+
+def _folded(per: Mapping[str, int]) -> dict[str, int]:
+    return {folded(name): cap for name, cap in per.items()}
+
+
 def limits(settings: Settings, start: str = "") -> Limits:
     """The limits on spending and requests, with today's date in the configured time zone."""
     return Limits(
@@ -149,6 +161,8 @@ def limits(settings: Settings, start: str = "") -> Limits:
         day=_day(ZoneInfo(settings.timezone)),
         per_run=settings.budget.per_run,
         per_day=settings.budget.per_day,
+        per_month=settings.budget.per_month,
+        per=_folded(settings.budget.per),
         per_minute=settings.pace.per_minute or None,
     )
 
@@ -162,6 +176,8 @@ def more_limits(settings: Settings, start: str = "") -> tuple[Limits, ...]:
             api_key=_account(one.base_url, one.api_key),
             per_run=one.budget.per_run,
             per_day=one.budget.per_day,
+            per_month=one.budget.per_month,
+            per=_folded(one.budget.per),
             per_minute=one.pace.per_minute or None,
         )
         for one in settings.others

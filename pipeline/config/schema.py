@@ -9,10 +9,12 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from pipeline.config.values import (
     CodePage,
+    ColumnTitle,
     Credits,
     CronLine,
     FileName,
     ListenAddress,
+    OptionalCredits,
     OptionalReference,
     OptionalWait,
     Price,
@@ -86,6 +88,8 @@ class BudgetTable(_Table):
 
     per_run: Credits | None = 2000
     per_day: Credits | None = 10000
+    per_month: OptionalCredits = None
+    per: dict[ColumnTitle, Credits] = {}
 
 
 class OtherTable(_Table):

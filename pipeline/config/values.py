@@ -117,6 +117,12 @@ OptionalWait = Annotated[
 Reference = Annotated[str, AfterValidator(_reference)]
 OptionalReference = Annotated[str, AfterValidator(lambda value: value and _reference(value))]
 Credits = Annotated[int, Field(ge=0)]
+#: Credits, or no limit: an empty text.
+OptionalCredits = Annotated[
+    Credits | None, BeforeValidator(lambda value: None if value == "" else value)
+]
+#: The title of a column.
+ColumnTitle = Annotated[str, Field(pattern=r"[^\s_-]")]
 #: What one row costs, which may be a fraction of a credit.
 Price = Annotated[int | float, Field(ge=0, allow_inf_nan=False)]
 #: The names of saved files; empty: the usual ones.

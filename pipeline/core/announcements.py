@@ -25,6 +25,7 @@ from pipeline.core.outbox import (
 )
 from pipeline.core.prompt_templates import prompt_sent
 from pipeline.core.rules import Rules
+from pipeline.core.shares import in_words
 from pipeline.core.states import cost_of_attempt
 from pipeline.core.statuses import Status
 from pipeline.core.text import counted, shortened
@@ -187,6 +188,11 @@ def _budget(body: Mapping[str, Any], rules: Rules) -> str:
     of, key, more = "the budget of this run", "per_run", "the next run sends more rows"
     if body["budget"] == "day":
         of, key, more = "today's budget", "per_day", "more rows are sent tomorrow"
+    elif body["budget"] == "month":
+        of, key, more = "this month's budget", "per_month", "more rows are sent next month"
+    elif body["budget"] == "share":
+        of, key = f"the budget of {in_words(body['share'])}", "per"
+        more = "its rows are not sent"
     used, cap = body["used"], body["cap"]
     names = (one.account for one in rules.apis)
     known = dict(zip(names, accounts(rules.apis), strict=True))

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
 from pipeline.core import messages
-from pipeline.core.credits import Credits, exact, total
+from pipeline.core.credits import Credits, exact
 from pipeline.core.followers import to_follow
 from pipeline.core.planning import Line, with_waits
+from pipeline.core.shares import beyond_share, used_up
 from pipeline.core.statuses import Status
 
-#: The caps by name (`per_run`, `per_day`); None: no cap.
+#: The caps by name: `per_run`, `per_day`, `per_month`, and shares (`core.shares`); None: no cap.
 Caps = Mapping[str, Credits | None]
+#: Those that count for every row. A row waits longest for the last one.
+PERIODS: Final = ("per_run", "per_day", "per_month")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,22 +29,32 @@ class Left:
 
     def after(self, lines: Iterable[Line]) -> Left:
         """The same after these lines were sent."""
-        spent = total(line.price for line in lines)
-        return replace(
-            self,
-            left={name: m if m is None else exact(m - spent) for name, m in self.left.items()},
-        )
+        left = dict(self.left)
+        for line in lines:
+            _spend(line, left)
+        return replace(self, left=left)
 
 
-def over_budget(lines: Iterable[Line], caps: Mapping[str, Credits | None]) -> set[str]:
+def _caps_of(line: Line, caps: Caps) -> dict[str, Credits]:
+    """The caps that count for a line."""
+    its = ((name, caps.get(name)) for name in (*PERIODS, *line.shares))
+    return {name: most for name, most in its if most is not None}
+
+
+def _spend(line: Line, left: dict[str, Credits | None]) -> None:
+    for name, most in _caps_of(line, left).items():
+        left[name] = exact(most - line.price)
+
+
+def over_budget(lines: Iterable[Line], caps: Caps) -> set[str]:
     """Row ids of the lines that the credits left do not cover, taken in the order of the sheet."""
-    left = min((cap for cap in caps.values() if cap is not None), default=None)
+    left = dict(caps)
     beyond: set[str] = set()
     for line in lines:
-        if left is not None and line.price > left:
+        if any(line.price > most for most in _caps_of(line, left).values()):
             beyond.add(line.seen.row_id)
-        elif left is not None:
-            left = exact(left - line.price)
+        else:
+            _spend(line, left)
     return beyond
 
 
@@ -50,10 +64,15 @@ def short_of_budget(line: Line, cap: str, allowed: Mapping[str, int | None]) -> 
     `allowed` holds the caps by name: a row that alone costs more than one of them never fits.
     """
     price = line.price
-    note = messages.over_budget(cap)
-    for name, most in allowed.items():
-        if most is not None and price > most:
-            note = messages.beyond_budget(name, most, price)
+    note = messages.over_budget(cap) if cap in PERIODS else used_up(cap)
+    for name, most in _caps_of(line, allowed).items():
+        if price > most:
+            is_period = name in PERIODS
+            note = (
+                messages.beyond_budget(name, most, price)
+                if is_period
+                else beyond_share(name, most, price)
+            )
     return replace(line, status=Status.OVER_BUDGET, note=note, endpoint="")
 
 
@@ -62,10 +81,10 @@ def within_budget(lines: Sequence[Line], its: Sequence[Line], left: Left) -> tup
     beyond = over_budget(its, left.left)
     if not beyond:
         return tuple(lines)
-    tomorrow = over_budget(its, _of_the_day(left))
+    awaited = _awaited(its, left.left)
     return with_waits(
         [
-            short_of_budget(line, _cap(line, tomorrow), left.allowed)
+            short_of_budget(line, awaited.get(line.seen.row_id, PERIODS[0]), left.allowed)
             if line.endpoint and line.seen.row_id in beyond
             else line
             for line in lines
@@ -73,14 +92,14 @@ def within_budget(lines: Sequence[Line], its: Sequence[Line], left: Left) -> tup
     )
 
 
-def _of_the_day(left: Left) -> Caps:
-    """What is left of the budget of the day alone."""
-    return {"per_day": left.left.get("per_day")}
-
-
-def _cap(line: Line, tomorrow: Collection[str]) -> str:
-    """The cap that a row waits for; `tomorrow` has the ids of those that the day does not cover."""
-    return "per_day" if line.seen.row_id in tomorrow else "per_run"
+def _awaited(its: Sequence[Line], caps: Caps) -> dict[str, str]:
+    """Row id -> the cap that the row waits for: the one for which it waits longest."""
+    found: dict[str, str] = {}
+    for name in PERIODS:
+        found |= dict.fromkeys(over_budget(its, {name: caps.get(name)}), name)
+    for share in dict.fromkeys(share for line in its for share in line.shares):
+        found |= dict.fromkeys(over_budget(its, {share: caps.get(share)}), share)
+    return found
 
 
 def with_followers_within_budget(
@@ -103,7 +122,7 @@ def with_followers_within_budget(
         if line.parent and line.parent.row_id in unsent:
             unsent.add(row_id)  # It waits for a row that is not sent.
         elif over_budget([line], its.left):
-            cap = _cap(line, over_budget([line], _of_the_day(its)))
+            cap = _awaited([line], its.left).get(row_id, PERIODS[0])
             short[row_id] = short_of_budget(line, cap, its.allowed)
             unsent.add(row_id)
         else:

@@ -102,15 +102,19 @@ def is_kept(line: Line, followed: Followed | None) -> bool:
     return followed is not None or line.status not in INDEPENDENT
 
 
-def deciding_cells(columns: Columns) -> Callable[[Sequence[str]], tuple[str, ...]]:
+def deciding_cells(
+    columns: Columns, budgeted: Iterable[str] = ()
+) -> Callable[[Sequence[str]], tuple[str, ...]]:
     """Returns a function that gives the cells of a row that decide about it, besides its inputs.
 
-    They are the cells of the controls, and all that are in no named column.
+    They are the cells of the controls and of the columns with a budget, and all that are in no
+    named column.
     """
     named = ("approved", "skip", "name")
     places = [columns.index[name] for name in named if name in columns.index]
     wide = len(columns.header)
-    places += [at for at, title in enumerate(columns.header) if not folded(title)]
+    titles = {"", *(folded(columns.titles.get(name, name)) for name in budgeted)}
+    places += [at for at, title in enumerate(columns.header) if folded(title) in titles]
 
     def cells(row: Sequence[str]) -> tuple[str, ...]:
         end = len(row)

@@ -200,13 +200,14 @@ def no_longer_filled(redo: str) -> str:
 
 
 def over_budget(cap: str) -> str:
-    """`cap` is `per_run` or `per_day`."""
-    whose, when = ("one run's", "by the next run") if cap == "per_run" else ("today's", "tomorrow")
-    why = f"Not enough is left of {whose} budget ([budget] {cap})"
-    return f"{why}. This row is sent {when}, or raise the budget."
+    """`cap` is `per_run`, `per_day` or `per_month`."""
+    periods = {"per_run": ("one run's", "by the next run"), "per_day": ("today's", "tomorrow")}
+    whose, when = periods.get(cap, ("this month's", "next month"))
+    left = f"Not enough is left of {whose} budget ([budget] {cap})."
+    return f"{left} This row is sent {when}, or raise the budget."
 
 
-def beyond_budget(cap: str, allowed: int, price: Credits) -> str:
+def beyond_budget(cap: str, allowed: Credits, price: Credits) -> str:
     """The row alone costs more than `cap` allows, so waiting does not help."""
     return (
         f"This row costs {in_credits(price)}, and [budget] {cap} allows {allowed}. "

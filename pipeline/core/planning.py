@@ -53,6 +53,7 @@ from pipeline.core.model import Grid, Job, JobKey, KnownRow, RowKind, State
 from pipeline.core.prompt_templates import PROMPT
 from pipeline.core.provider import Endpoint, is_over
 from pipeline.core.rules import Rules
+from pipeline.core.shares import shares_of
 from pipeline.core.states import shown, state_of
 from pipeline.core.statuses import Status, StatusAndNote
 from pipeline.core.takes import how_to_ask, latest_shown, mistake_in_take, take_of
@@ -77,6 +78,8 @@ class Line:
     endpoint: str = ""
     #: Listed credits, if it may be sent.
     price: Credits = 0
+    #: What its price is counted under besides run, day and month (see `shares`).
+    shares: tuple[str, ...] = ()
     #: Number of attempts that must be requested before the job may be sent.
     asked: int = 0
     name: str = ""
@@ -157,7 +160,7 @@ def plan(
     jobs_of: dict[str, dict[int, Job]] = defaultdict(dict)
     for key, job in jobs.items():
         jobs_of[key.row_id][key.take] = job
-    terms, deciding = Terms.of(columns, rules, now), deciding_cells(columns)
+    terms, deciding = Terms.of(columns, rules, now), deciding_cells(columns, rules.budgeted)
     usable = earlier.under(terms) if earlier else Made()
     made: dict[str, tuple[Basis, Line]] = {}
 
@@ -275,6 +278,8 @@ def _judge(
         note = joined(note, _on_page(take, extra))
         return Line(seen, memory, status, note, take, job, name=name)
     line = Line(seen, memory, Status.QUEUED, _on_page(take, extra), take, job, name=name)
+    if rules.budgeted:
+        line = replace(line, shares=shares_of(columns, row, rules.budgeted))
     mistake = mistake_in_take(seen, memory, take, jobs, columns)
     made_from = ""
     if mistake and (earlier := latest_shown(jobs.values())):

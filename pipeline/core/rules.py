@@ -31,6 +31,8 @@ class Rules:
     approved_words: tuple[str, ...] = ()
     #: So many new rows are sent before a person must look at them; 0: all.
     sample: int = 0
+    #: The columns of which each value has a budget.
+    budgeted: tuple[str, ...] = ()
     #: True if a prompt that looks like a mistake is not sent (see `prompt_checks`).
     strict_prompts: bool = False
     give_up_after: timedelta = timedelta(minutes=60)

@@ -6,14 +6,17 @@ admits. Raises nothing; a refusal is a value.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Final
 
 from pipeline.core.credits import Credits, exact
 from pipeline.core.model import Attempt, JobKey, State
+from pipeline.core.shares import column_of
 from pipeline.core.states import state_of
+from pipeline.store.budget import CounterName, counters_of
 from pipeline.store.job_cache import KeptJob
 from pipeline.store.rate_limit import RequestCounts
 from pipeline.store.transactions import LockedSheet
@@ -29,6 +32,16 @@ class Refusal(StrEnum):
     PACE = "pace"
     RUN_BUDGET = "run budget"
     DAY_BUDGET = "day budget"
+    MONTH_BUDGET = "month budget"
+    SHARE_BUDGET = "share budget"
+
+
+_BUDGETS: Final = {
+    "run": Refusal.RUN_BUDGET,
+    "day": Refusal.DAY_BUDGET,
+    "month": Refusal.MONTH_BUDGET,
+    "share": Refusal.SHARE_BUDGET,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +68,8 @@ class Intent:
     prompt: str = ""
     #: The hook token; empty if the API is not asked to call back.
     hook: str = ""
+    #: What else it is counted under (`core.budgets.share_of`).
+    shares: tuple[str, ...] = ()
     #: The row's name and other cells that outlets tell of, as JSON.
     labels: str = ""
 
@@ -71,6 +86,24 @@ class Limits:
     per_run: int | None = None
     per_day: int | None = None
     per_minute: int | None = None
+    per_month: int | None = None
+    #: Column -> the cap of each of its values.
+    per: Mapping[str, int] = field(default_factory=dict)
+
+    def counters(self, shares: Iterable[str] = ()) -> tuple[CounterName, ...]:
+        """The counters that hold what is sent now; `shares` are those of a row."""
+        return counters_of(self.api_key, self.run, self.day, shares)
+
+    def cap_of(self, name: CounterName) -> int | None:
+        """The cap of a counter; None if it has none."""
+        match name.kind:
+            case "run":
+                return self.per_run
+            case "day":
+                return self.per_day
+            case "month":
+                return self.per_month
+        return self.per.get(column_of(name.name))
 
 
 @dataclass(slots=True)
@@ -82,8 +115,8 @@ class Admission:
     sheets: Mapping[str, LockedSheet]
     jobs: Mapping[JobKey, KeptJob]
     pace: RequestCounts
-    run: Credits
-    day: Credits
+    #: The values of all counters that may change.
+    held: dict[CounterName, Credits]
     begun: dict[JobKey, tuple[Intent, Attempt]] = field(default_factory=dict)
 
     def answer(self, intent: Intent) -> Attempt | Refusal:
@@ -108,8 +141,8 @@ class Admission:
         )
         self.begun[intent.key] = intent, attempt
         self.pace = self.pace.after(1)
-        self.run = exact(self.run + intent.price)
-        self.day = exact(self.day + intent.price)
+        for name in self.limits.counters(intent.shares):
+            self.held[name] = exact(self.held[name] + intent.price)
         return attempt
 
     def _refusal(self, intent: Intent) -> Refusal | None:
@@ -122,10 +155,9 @@ class Admission:
             return Refusal.SLOW
         if not self.pace.room(1, self.limits.per_minute):
             return Refusal.PACE
-        if not _fits(self.run, intent.price, self.limits.per_run):
-            return Refusal.RUN_BUDGET
-        if not _fits(self.day, intent.price, self.limits.per_day):
-            return Refusal.DAY_BUDGET
+        for name in self.limits.counters(intent.shares):
+            if not _fits(self.held[name], intent.price, self.limits.cap_of(name)):
+                return _BUDGETS[name.kind]
         return None
 
     def _may_begin(self, intent: Intent) -> bool:

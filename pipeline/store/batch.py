@@ -23,7 +23,7 @@ from pipeline.core.model import Attempt, JobKey
 from pipeline.core.outbox import MessageKind
 from pipeline.store.admission import Admission, Intent, Limits, Refusal
 from pipeline.store.attempt_events import Fact, kind_of, to_body
-from pipeline.store.budget import CounterName, correct, counters_of, held, hold
+from pipeline.store.budget import CounterName, correct, held, hold
 from pipeline.store.column_types import escaped, to_number
 from pipeline.store.history import HistoryValues, history_line, write_history
 from pipeline.store.job_cache import KeptAttempt, KeptJob, Left, load
@@ -31,13 +31,14 @@ from pipeline.store.jobs import raise_jobs
 from pipeline.store.outbox_messages import Ended, announce, fill
 from pipeline.store.rate_limit import keep_pace, pace_of
 from pipeline.store.schema import attempts
-from pipeline.store.serialization import NEW_ATTEMPT, to_plain, to_text
+from pipeline.store.serialization import NEW_ATTEMPT, to_plain, to_shares, to_text
 from pipeline.store.transactions import (
     Database,
     LockedSheet,
     Prepared,
     StorePart,
     Versions,
+    digest,
     locked,
     raise_versions,
 )
@@ -45,6 +46,10 @@ from pipeline.store.transactions import (
 #: Facts, and when they were reported.
 TimedFacts = Sequence[tuple[Fact, datetime]]
 
+#: The order in which budgets are told.
+_TOLD_FIRST: Final = ("day", "run", "month", "share")
+#: Characters of what a message is about.
+MOST_SUBJECT: Final = 110
 #: The part of a budget after whose use outlets are told of it.
 NEARLY: Final = 0.8
 #: What an event may change of an attempt.
@@ -114,7 +119,7 @@ class Batches(StorePart):
             batch = None
             answers: list[Attempt | Refusal] = []
             if intents and limits:
-                batch = _batch(connection, sheets, jobs, limits, self._database.now())
+                batch = _batch(connection, sheets, jobs, intents, limits, self._database.now())
                 answers = [batch.answer(intent) for intent in intents]
             versions = _written(connection, sheets, jobs, changed, batch)
         self._left = _kept(left, sheets, jobs, versions)
@@ -154,13 +159,14 @@ def _batch(
     connection: Connection,
     sheets: Mapping[str, LockedSheet],
     jobs: Mapping[JobKey, KeptJob],
+    intents: Sequence[Intent],
     limits: Limits,
     at: datetime,
 ) -> Admission:
     """Everything that the intents depend on, locked: sheets, then pace, then counters."""
     pace = pace_of(connection, limits.api_key, at)
-    run, day = held(connection, counters_of(limits.api_key, limits.run, limits.day))
-    return Admission(at, limits, sheets, jobs, pace, run, day)
+    names = {name for intent in intents for name in limits.counters(intent.shares)}
+    return Admission(at, limits, sheets, jobs, pace, held(connection, names))
 
 
 def _written(
@@ -237,47 +243,56 @@ def _write_begun(
     connection: Connection, jobs: Mapping[JobKey, KeptJob], batch: Admission
 ) -> list[HistoryValues]:
     limits = batch.limits
-    counters = counters_of(limits.api_key, limits.run, limits.day)
     ours = escaped(limits.run), escaped(limits.day)
     lines, history = [], []
-    price: Credits = 0
+    prices: defaultdict[CounterName, Credits] = defaultdict(int)
     for key, (intent, attempt) in batch.begun.items():
         job = jobs[key]
         body = json.dumps(intent.body)
+        shares = to_shares(intent.shares)
         lines.append(
-            (job.number, *to_plain(attempt), body, *ours, attempt.price, escaped(intent.labels))
+            (
+                *(job.number, *to_plain(attempt), body, *ours, attempt.price),
+                *(escaped(intent.labels), escaped(shares)),
+            )
         )
         history.append(history_line(job.number, attempt, batch.at, "sent"))
-        price = exact(price + attempt.price)
+        counters = limits.counters(intent.shares)
+        for name in counters:
+            prices[name] = exact(prices[name] + attempt.price)
         job.tried[attempt.number] = KeptAttempt(
             attempt, attempt, counters, attempt.price, attempt.price
         )
     NEW_ATTEMPT.each(connection, lines)
-    hold(connection, counters.day, price, limits.per_day)
-    hold(connection, counters.run, price, limits.per_run)
+    for name in sorted(prices):
+        hold(connection, name, prices[name], limits.cap_of(name))
     keep_pace(connection, limits.api_key, batch.pace)
     _tell_of_budgets(connection, batch)
     return history
 
 
 def _tell_of_budgets(connection: Connection, batch: Admission) -> None:
-    """Tell outlets of a budget of which 80 % is used, once for each run and day.
+    """Tell outlets of a budget of which 80 % is used, once for each run, day, month and value.
 
     A budget that was raised since is told of again.
     """
     limits = batch.limits
-    budgets = (
-        ("day", limits.day, batch.day, limits.per_day),
-        ("run", limits.run, batch.run, limits.per_run),
-    )
+    counters = {
+        name for intent, _ in batch.begun.values() for name in limits.counters(intent.shares)
+    }
     told = set[tuple[Credits, int]]()
-    for kind, name, used, cap in budgets:
+    for name in sorted(counters, key=lambda one: _TOLD_FIRST.index(one.kind)):
+        used, cap = batch.held[name], limits.cap_of(name)
         # The same numbers twice would say the same: the budget of the day is told.
         if cap and used >= NEARLY * cap and (used, cap) not in told:
             told.add((used, cap))
-            about = {"budget": kind, "used": used, "cap": cap, "account": limits.api_key}
+            about = {"budget": name.kind, "used": used, "cap": cap, "account": limits.api_key}
+            if name.kind == "share":
+                about["share"] = name.name
+            subject = f"{limits.api_key} {name.kind} {name.name} {cap}"
+            if len(subject) > MOST_SUBJECT:
+                subject = f"{limits.api_key} {name.kind} {digest(name.name)} {cap}"
             for sheet in {batch.sheets[key.sheet].number for key in batch.begun}:
-                subject = f"{limits.api_key} {kind} {name} {cap}"
                 announce(connection, sheet, MessageKind.BUDGET, subject, about, batch.at)
 
 

@@ -5,7 +5,7 @@ Only this module changes the table `counters`. Raises StoreError where a price d
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -19,7 +19,10 @@ from pipeline.store.transactions import Prepared, StorePart, upsert
 
 
 class CounterName(NamedTuple):
-    """Which counter: one for each start of the program, one for each day, by API key."""
+    """Which counter, by API key.
+
+    `kind` is `run` (a start of the program), `day`, `month`, or `share` (a value of a column).
+    """
 
     api_key: str
     kind: str
@@ -69,23 +72,30 @@ class Budget(StorePart):
 
     def spent(self, api_key: str, run: str, day: str) -> Spent:
         """The present values of the two counters."""
+        return Spent(*self.held(counters_of(api_key, run, day)[:2]))
+
+    def held(self, names: Iterable[CounterName]) -> list[Credits]:
+        """The present values of some counters."""
         with self._database.reading() as connection:
-            return Spent(*(_held(connection, name) or 0 for name in counters_of(api_key, run, day)))
+            return [_held(connection, name) or 0 for name in names]
 
 
-class CounterPair(NamedTuple):
-    """The counter of a run and that of a day."""
+def counters_of(
+    api_key: str, run: str, day: str, shares: Iterable[str] = ()
+) -> tuple[CounterName, ...]:
+    """The counters that hold what is sent under this key in this run on this day.
 
-    run: CounterName
-    day: CounterName
+    `day` is a date as ISO 8601; `shares` are named as in `core.budgets.share_of`.
+    """
+    return (
+        CounterName(api_key, "run", run),
+        CounterName(api_key, "day", day),
+        CounterName(api_key, "month", day[:7]),
+        *(CounterName(api_key, "share", name) for name in shares),
+    )
 
 
-def counters_of(api_key: str, run: str, day: str) -> CounterPair:
-    """The counters that hold what is sent under this key in this run on this day."""
-    return CounterPair(CounterName(api_key, "run", run), CounterName(api_key, "day", day))
-
-
-def held(connection: Connection, names: Sequence[CounterName]) -> list[Credits]:
+def held(connection: Connection, names: Collection[CounterName]) -> dict[CounterName, Credits]:
     """The values of these counters. Others cannot change them until the transaction ends."""
     # Always in the same order, so that no two wait for each other.
     found = {name: _held(connection, name) for name in sorted(names)}
@@ -93,7 +103,7 @@ def held(connection: Connection, names: Sequence[CounterName]) -> list[Credits]:
     if missing:
         connection.execute(upsert(connection, counters).on_conflict_do_nothing(), missing)
         return held(connection, names)
-    return [found[name] or 0 for name in names]
+    return {name: found[name] or 0 for name in names}
 
 
 def hold(connection: Connection, name: CounterName, price: Credits, cap: Credits | None) -> None:

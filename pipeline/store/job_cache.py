@@ -19,7 +19,7 @@ from pipeline.core.states import TABLE, Accepted, Event, Progressed, Succeeded, 
 from pipeline.store.budget import CounterName, counters_of
 from pipeline.store.column_types import unescaped
 from pipeline.store.schema import attempts, jobs
-from pipeline.store.serialization import ATTEMPT, from_plain
+from pipeline.store.serialization import ATTEMPT, from_plain, from_shares
 from pipeline.store.transactions import LockedSheet, Prepared, listed, one_of
 
 #: States after which nothing more is expected to happen.
@@ -35,6 +35,7 @@ _FOUND = Prepared(
         attempts.c.api_key,
         attempts.c.run,
         attempts.c.day,
+        attempts.c.shares,
         attempts.c.charged,
         *ATTEMPT,
     )
@@ -134,14 +135,15 @@ def _loaded(
     """All jobs of these rows."""
     found: dict[int, KeptJob] = {}
     rows = _FOUND.rows(connection, sheet.number, listed(row_ids))
-    for number, row_id, take, asked, api_key, run, day, charged, *fields in rows:
+    for number, row_id, take, asked, api_key, run, day, shares, charged, *fields in rows:
         if not (job := found.get(number)):
             key = JobKey(name, unescaped(row_id), take)
             job = found[number] = KeptJob(key, number, asked)
         if fields[0] is not None:
             attempt = from_plain(fields)
             # What was adopted is on no counter.
-            counters = counters_of(*map(unescaped, (api_key, run, day))) if api_key else ()
+            its = unescaped(api_key), unescaped(run), unescaped(day)
+            counters = counters_of(*its, from_shares(unescaped(shares))) if api_key else ()
             job.tried[attempt.number] = KeptAttempt(attempt, attempt, counters, charged, charged)
     return found.values()
 

@@ -221,6 +221,8 @@ attempts = Table(
     Column("charged", Amount, nullable=False, default=0),
     # The row's name and other cells that outlets tell of, as JSON; empty if there are none.
     Column("labels", Words, nullable=False, default="", server_default=""),
+    # What `charged` is counted under besides run, day and month, as JSON; empty for nothing else.
+    Column("shares", Words, nullable=False, default="", server_default=""),
     Index("attempts_by_task", "task_id"),
     Index("attempts_by_deadline", "state", "deadline"),
     # Only of those that have one: polling alone pays nothing for it.

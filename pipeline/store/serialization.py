@@ -35,6 +35,7 @@ NEW_ATTEMPT = Prepared(
     "day",
     "charged",
     "labels",
+    "shares",
 )
 _STATES = {str(state): state for state in State}
 _NOTHING = Result()
@@ -68,6 +69,16 @@ def to_plain(attempt: Attempt) -> tuple[object, ...]:
         escaped(attempt.prompt),
         to_number(attempt.early_poll),
     )
+
+
+def to_shares(shares: tuple[str, ...]) -> str:
+    """What an attempt is counted under besides run and day, as its column in the store."""
+    return json.dumps(shares, ensure_ascii=False) if shares else ""
+
+
+def from_shares(text: str) -> tuple[str, ...]:
+    """The same from its column."""
+    return tuple(json.loads(text)) if text else ()
 
 
 def to_text(result: Result) -> str:

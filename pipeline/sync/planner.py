@@ -6,13 +6,13 @@ ColumnsError if the header cannot be used.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import partial
 from random import Random
 
 from pipeline.core.apis import Api
-from pipeline.core.budgets import Left, with_followers_within_budget, within_budget
+from pipeline.core.budgets import PERIODS, Left, with_followers_within_budget, within_budget
 from pipeline.core.earlier_lines import Made
 from pipeline.core.errors import ColumnsError
 from pipeline.core.header import WRITTEN, Columns, Header
@@ -24,6 +24,7 @@ from pipeline.core.planning import Line, Plan, plan, plan_held
 from pipeline.core.row_matching import match, match_by_id_alone
 from pipeline.core.rules import Rules
 from pipeline.core.samples import within_sample
+from pipeline.core.shares import missing_columns
 from pipeline.sheets import Sheet
 from pipeline.store import Limits, Store
 from pipeline.sync.changed_rows import ChangedRows
@@ -98,7 +99,7 @@ class Planner:
             made,
             hold,
             changed_rows.unchanged,
-            notices=tuple(becoming_ours(columns, ours)),
+            notices=(*becoming_ours(columns, ours), *_without_column(columns, rules)),
             names={line.seen.row_id: line.name for line in made.lines if line.name},
         )
 
@@ -134,7 +135,7 @@ class Planner:
         A run finds that out once the rows that they follow are done.
         """
         rules = self._rules
-        left = {api.prefix: self._left_at(api) for api in rules.apis if api.sends}
+        left = {api.prefix: self._left_at(api, made.lines) for api in rules.apis if api.sends}
 
         def account_of(line: Line) -> str:
             return rules.api_named(rules.endpoint_name(line.memory.inputs)).prefix
@@ -142,13 +143,16 @@ class Planner:
         lines = with_followers_within_budget(made.lines, account_of, left)
         return replace(made, lines=lines)
 
-    def _left_at(self, api: Api) -> Left:
+    def _left_at(self, api: Api, lines: Iterable[Line]) -> Left:
+        """What an API may spend, in all and on the shares of these lines."""
         limits = self._limits_of(api)
-        allowed = {"per_run": limits.per_run, "per_day": limits.per_day}
-        spent = self._store.budget.spent(limits.api_key, limits.run, limits.day)
+        shares = dict.fromkeys(share for line in lines for share in line.shares)
+        counters = dict(zip((*PERIODS, *shares), limits.counters(shares), strict=True))
+        allowed = {name: limits.cap_of(counter) for name, counter in counters.items()}
+        held = self._store.budget.held(counters.values())
         left = {
             name: None if most is None else max(most - used, 0)
-            for (name, most), used in zip(allowed.items(), (spent.run, spent.day), strict=True)
+            for (name, most), used in zip(allowed.items(), held, strict=True)
         }
         return Left(allowed, left)
 
@@ -156,4 +160,13 @@ class Planner:
         its = made.to_send
         if rules.others:
             its = tuple(line for line in its if rules.api_named(line.endpoint).prefix == api.prefix)
-        return replace(made, lines=within_budget(made.lines, its, self._left_at(api)))
+        return replace(made, lines=within_budget(made.lines, its, self._left_at(api, its)))
+
+
+def _without_column(columns: Columns, rules: Rules) -> Iterable[str]:
+    """A sentence for each column of `[budget] per` that the sheet does not have."""
+    for name in missing_columns(columns, rules.budgeted):
+        yield (
+            f"[budget] per names the column {name}, and the sheet has none: all rows share that "
+            "budget. Add the column, or correct its name."
+        )

@@ -177,6 +177,7 @@ class Submissions:
             base_url=api.base_url,
             resend_key=key_of_it,
             hook=hook,
+            shares=line.shares,
             labels=self._labels(self._sync.last, line.name, line.seen.place),
         )
         return intent, request

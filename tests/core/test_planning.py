@@ -9,12 +9,13 @@ import pytest
 
 from pipeline.core import messages
 from pipeline.core.approval import covered_on_page
-from pipeline.core.budgets import over_budget, short_of_budget
+from pipeline.core.budgets import Left, over_budget, short_of_budget, within_budget
 from pipeline.core.cells import cells_of
 from pipeline.core.known_rows import Memory
 from pipeline.core.model import Job, Result, RowKind, State, Unsaved
 from pipeline.core.planning import Line, plan_held
 from pipeline.core.row_matching import match_by_id_alone
+from pipeline.core.shares import used_up
 from tests.core.build import (
     NOW,
     PROVIDER,
@@ -675,6 +676,31 @@ def test_only_the_note_of_a_row_above_a_cap_says_to_raise_the_cap(
     says = messages.beyond_budget("per_day", most, price)
     assert (line.status, line.endpoint) == ("over budget", "")
     assert line.note == (says if is_too_dear else messages.over_budget("per_day"))
+
+
+def test_each_share_of_the_budget_covers_its_own_rows() -> None:
+    spring, autumn = "campaign=spring", "campaign=autumn"
+    shares = (spring, autumn, spring, autumn)
+    texts = "prompt \n a fox \n an owl \n a cat \n a dog"
+    lines = [
+        replace(line, shares=(share,)) for line, share in zip(planned(texts), shares, strict=True)
+    ]
+    left = Left({spring: 4, autumn: 9, "per_day": 100}, {spring: 4, autumn: 9, "per_day": 100})
+
+    fox, owl, cat, dog = within_budget(lines, lines, left)
+
+    assert [bool(line.endpoint) for line in (fox, owl, cat, dog)] == [True, True, False, True]
+    assert (cat.status, cat.note) == ("over budget", used_up(spring))
+    assert 'the budget of campaign "spring" ([budget] per)' in cat.note
+
+
+def test_a_row_waits_for_the_budget_that_lasts_longest() -> None:
+    lines = planned("prompt \n a fox")
+    left = {"per_run": 0, "per_day": 0, "per_month": 0}
+
+    (fox,) = within_budget(lines, lines, Left(dict.fromkeys(left, 100), left))
+
+    assert "This row is sent next month" in fox.note
 
 
 def test_without_a_cap_nothing_is_over_budget() -> None:

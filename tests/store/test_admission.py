@@ -367,3 +367,41 @@ def test_attempts_with_odd_names_are_found_by_hook_and_updated(
     ]
     assert [attempt for _, attempt in result.recorded] == moved
     assert [kept[key].attempts[0] for key in keys] == moved
+
+
+def shared(price: Credits, number: int, *shares: str) -> Intent:
+    return replace(intent(KEYS[number], price=price), shares=shares)
+
+
+def test_a_month_and_each_share_has_a_budget_of_its_own(store: Store) -> None:
+    limits = replace(LIMITS, per_month=40, per={"campaign": 20})
+    spring, autumn = "campaign=spring", "campaign=autumn"
+
+    asked = [shared(8, n, spring) for n in range(3)] + [shared(8, n, autumn) for n in (3, 4, 5)]
+    answers = store.attempts.begin(asked, limits)
+
+    begun = [isinstance(one, Attempt) for one in answers]
+    assert begun == [True, True, False, True, True, False]
+    assert answers[2] is answers[5] is Refusal.SHARE_BUDGET
+    tomorrow = replace(limits, run="later", day="2026-03-31")
+    late = store.attempts.begin([shared(8, 6), shared(8, 7)], tomorrow)
+    assert (isinstance(late[0], Attempt), late[1]) == (True, Refusal.MONTH_BUDGET)
+    april = replace(limits, run="later", day="2026-04-01")
+    assert isinstance(store.attempts.begin([shared(8, 7)], april)[0], Attempt)
+    names = limits.counters((spring, autumn))
+    assert store.budget.held(names[2:]) == [40, 16, 16]
+
+
+def test_a_refund_and_a_reported_charge_correct_every_counter(
+    store: Store, tmp_path: Path, clock: Clock
+) -> None:
+    limits = replace(LIMITS, per={"campaign": 20})
+    store.attempts.begin([shared(8, 0, "campaign=spring"), shared(8, 1, "campaign=spring")], limits)
+    store.attempts.record([Fact(KEYS[0], 1, Postponed("busy")), Fact(KEYS[1], 1, Accepted("t"))])
+
+    assert store.budget.held(limits.counters(["campaign=spring"])) == [8, 8, 8, 8]
+    with Store(f"sqlite:///{tmp_path}/store.db", now=clock) as other:  # which has nothing in memory
+        other.attempts.record([Fact(KEYS[1], 1, Succeeded(Result(("u",)), reported=19))])
+    assert store.budget.held(limits.counters(["campaign=spring"])) == [19, 19, 19, 19]
+    (refused,) = store.attempts.begin([shared(8, 2, "campaign=spring")], limits)
+    assert refused is Refusal.SHARE_BUDGET

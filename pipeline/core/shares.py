@@ -1,0 +1,66 @@
+"""Shares of a budget: what rows with one value in a column may cost together.
+
+`[budget] per = { campaign = 5000 }` gives each value of the column `campaign` a budget of its own.
+A share is named by the column and the value, such as `campaign=spring`. Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from pipeline.core.credits import Credits
+from pipeline.core.header import Columns, folded
+from pipeline.core.inputs import normalise
+from pipeline.core.text import in_credits, quoted, shortened
+
+
+def share_of(column: str, cell: str) -> str:
+    """The name of a share. Case and white space in a cell make no other value."""
+    return f"{folded(column)}={' '.join(normalise(cell).casefold().split())}"
+
+
+def column_of(share: str) -> str:
+    """The folded title of the column of a share."""
+    return share.partition("=")[0]
+
+
+def in_words(share: str) -> str:
+    """The share for people, such as `campaign "spring"`."""
+    column, _, value = share.partition("=")
+    return f"{column} {quoted(value, 40)}" if value else f"rows without a {shortened(column, 40)}"
+
+
+def used_up(share: str) -> str:
+    """The note of a row whose share has nothing left for it."""
+    return (
+        f"Not enough is left of the budget of {in_words(share)} ([budget] per). Raise that budget "
+        "to send this row."
+    )
+
+
+def beyond_share(share: str, allowed: Credits, price: Credits) -> str:
+    """The note of a row that alone costs more than its share."""
+    return (
+        f"This row costs {in_credits(price)}, and [budget] per allows {in_words(share)} {allowed}. "
+        "Raise that budget to send it."
+    )
+
+
+def shares_of(columns: Columns, row: Sequence[str], budgeted: Iterable[str]) -> tuple[str, ...]:
+    """The shares that a row counts under, for the columns with a budget."""
+    return tuple(share_of(name, _cell(columns, row, name)) for name in budgeted)
+
+
+def missing_columns(columns: Columns, budgeted: Iterable[str]) -> list[str]:
+    """The columns with a budget that the sheet does not have."""
+    return [name for name in budgeted if _place(columns, name) is None]
+
+
+def _cell(columns: Columns, row: Sequence[str], name: str) -> str:
+    at = _place(columns, name)
+    return row[at] if at is not None and at < len(row) else ""
+
+
+def _place(columns: Columns, name: str) -> int | None:
+    title = folded(columns.titles.get(name, name))
+    return next((at for at, one in enumerate(columns.header) if folded(one) == title), None)
