@@ -275,14 +275,17 @@ def open_sync(
     )
 
 
-def submissions(settings: Settings, sync: SheetSync, clock: Clock = CLOCK) -> Submissions:
-    """The object that begins the attempts of a pass."""
+def submissions(
+    settings: Settings, sync: SheetSync, clock: Clock = CLOCK, by: str = ""
+) -> Submissions:
+    """The object that begins the attempts of a pass. `by` is who or what began the pass."""
     return Submissions(
         sync,
         callback=partial(callback, settings),
         labels=labels_of(settings),
         clock=clock,
         chance=SystemRandom(),
+        by=by,
     )
 
 
@@ -328,6 +331,7 @@ async def run(
     accept_columns: bool = False,
     store: Store | None = None,
     start: str = "",
+    by: str = "",
     tell: Callable[[Progress], None] = lambda progress: None,
     shown: Callable[[float], None] = lambda seconds: None,
     started: Callable[[Runner], None] = lambda runner: None,
@@ -335,8 +339,8 @@ async def run(
     """Run one pass over the sheet of a configuration. Returns Busy if another pass is running.
 
     `store` is an open store to use. `start` is the name under which `[budget] per_run` counts,
-    instead of this start of the program. `shown` is called with the seconds from each result to its
-    cells.
+    instead of this start of the program; `by` says who or what began the pass. `shown` is called
+    with the seconds from each result to its cells.
     """
     with _already_open(store) if store else open_store(settings) as store:
         sheet = open_sheet(settings, store)
@@ -352,7 +356,7 @@ async def run(
                 sync = open_sync(settings, store, sheet, accept_columns, start)
                 runner = Runner(
                     sync,
-                    submissions(settings, sync),
+                    submissions(settings, sync, by=by),
                     accesses(settings, sync, ways),
                     LazyMedia(settings, stack) if settings.saves_files else None,
                     asked,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sys
 from collections.abc import Callable, Collection, Iterator
 from contextlib import AbstractAsyncContextManager, nullcontext, suppress
 
@@ -135,8 +136,9 @@ async def _pass(
     """Run one pass. An error in one sheet, expected or not, does not stop the other sheets."""
     bars = show.Bars(progress, settings.source.name)
     try:
+        by = "the command run" if sys.stdin.isatty() else "a run without a terminal, as by cron"
         return await wiring.run(
-            settings, asked, accept_columns=accept_columns, tell=bars, started=started
+            settings, asked, accept_columns=accept_columns, by=by, tell=bars, started=started
         )
     except PromptsheetError as e:
         outcome = Outcome(title=settings.source.name)

@@ -189,7 +189,7 @@ def retry(settings: Settings, console: Console, rows: list[str], unknown: bool, 
     with wiring.open_store(settings) as store:
         for line in picked:
             assert line.job is not None, "only jobs are picked"
-            store.jobs.ask(line.job.key, line.job.asked + 1)
+            store.jobs.ask(line.job.key, line.job.asked + 1, "with the command retry")
     them = "it" if len(picked) == 1 else "them"
     console.print(hold or f"The next run sends {them}.", markup=False)
     return 0

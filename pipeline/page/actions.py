@@ -78,7 +78,7 @@ class Actions:
             # It may have been paid already, so the form must confirm that the person knows it.
             if card.may_be_paid_twice and form.get("unknown") != "yes":
                 return False
-            return board.campaign.store.jobs.ask(job.key, job.asked + 1)
+            return board.campaign.store.jobs.ask(job.key, job.asked + 1, "on the page")
 
         return await self._with_card(request, do, "retry")
 

@@ -42,6 +42,7 @@ SEARCH_SECONDS, FAST_CHECK_SECONDS = 0.5, 0.05
 MOST_OWN: Final = 3
 #: Kind of event -> its text in the history.
 KINDS: Final = {
+    "asked": "Requested again",
     "sent": "Submitted",
     "accepted": "Accepted by the API",
     "progressed": "In progress",

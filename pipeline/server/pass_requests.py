@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
 from typing import Protocol
@@ -21,6 +21,8 @@ class PassRequest:
 
     limit: int | None = None
     row: str = ""
+    #: Who or what asked for it, in words.
+    by: str = field(default="watch, on schedule", compare=False)
 
     @property
     def is_plain(self) -> bool:

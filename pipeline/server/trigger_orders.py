@@ -62,7 +62,7 @@ def order_of(body: bytes) -> Order:
     is_quick = given.get("quick", False)
     if not isinstance(is_quick, bool):
         raise Refused(400, "quick is true or false.")
-    return Order(action, PassRequest(limit, row.strip()), is_quick)
+    return Order(action, PassRequest(limit, row.strip(), "a call of POST /run"), is_quick)
 
 
 async def body_of(request: Request) -> bytes:

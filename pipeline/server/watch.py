@@ -200,7 +200,7 @@ class Watcher:
     async def _pass(self) -> None:
         request = self._requests.take()
         if request is None and self._has_edit:
-            request = PassRequest()
+            request = PassRequest(by="watch, after an edit")
         self._running = request or PassRequest()
         self.running_since, self._has_edit = wiring.now(), False
         self.passes += 1
@@ -253,6 +253,7 @@ class Watcher:
                 ),
                 store=campaign.store,
                 start=f"{wiring.START}-{next(self._numbers)}",
+                by=request.by,
                 shown=self._shown,
                 started=self._started,
             )

@@ -68,6 +68,9 @@ class Intent:
     prompt: str = ""
     #: The hook token; empty if the API is not asked to call back.
     hook: str = ""
+    #: Why it is made, and who or what began the pass.
+    because: str = ""
+    by: str = ""
     #: What else it is counted under (`core.budgets.share_of`).
     shares: tuple[str, ...] = ()
     #: The row's name and other cells that outlets tell of, as JSON.

@@ -113,10 +113,16 @@ def event_text(kind: str, body: Mapping[str, Any]) -> str:
             words = [] if body["percent"] is None else [f"{body['percent']} %"]
         case "sent" | "adopted":
             words = [body["endpoint"], f"{body['price']} credits"]
+        case "asked":
+            words = [body["by"]]
         case _:
             words = [body.get("reason", "")]
     if body.get("reported") is not None:
         words.append(f"{body['reported']} credits reported")
     if body.get("task_id"):
         words.append(f"task {body['task_id']}")
+    if body.get("because"):
+        words.append(f"because {body['because']}")
+    if kind == "sent" and body.get("by"):
+        words.append(f"by {body['by']}")
     return ", ".join(word for word in words if word)

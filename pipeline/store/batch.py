@@ -256,7 +256,8 @@ def _write_begun(
                 *(escaped(intent.labels), escaped(shares)),
             )
         )
-        history.append(history_line(job.number, attempt, batch.at, "sent"))
+        why = intent.because, intent.by
+        history.append(history_line(job.number, attempt, batch.at, "sent", *why))
         counters = limits.counters(intent.shares)
         for name in counters:
             prices[name] = exact(prices[name] + attempt.price)

@@ -24,7 +24,7 @@ _TOLD = Prepared(insert(events).inline(), "job", "number", "at", "kind", "body")
 
 @dataclass(frozen=True, slots=True)
 class HistoryLine:
-    """One thing that happened to a job: `kind` as in `states`, or `sent` or `adopted`."""
+    """One thing that happened to a job: `kind` as in `states`, or `sent`, `asked`, `adopted`."""
 
     at: datetime
     number: int
@@ -32,14 +32,22 @@ class HistoryLine:
     text: str
 
 
-def history_line(job: int, attempt: Attempt, at: datetime, kind: str) -> HistoryValues:
-    """The line that begins an attempt's history."""
-    begun = {
+def history_line(
+    job: int, attempt: Attempt, at: datetime, kind: str, because: str = "", by: str = ""
+) -> HistoryValues:
+    """The line that begins an attempt's history: why it was made, and who or what did it."""
+    begun: dict[str, object] = {
         "endpoint": attempt.endpoint,
         "price": attempt.price,
         "task_id": attempt.task_id,
     }
+    begun |= {name: text for name, text in (("because", because), ("by", by)) if text}
     return job, attempt.number, to_number(at), kind, json.dumps(begun)
+
+
+def asked_line(job: int, number: int, at: datetime, by: str) -> HistoryValues:
+    """The line that says by whom or what one more attempt was requested."""
+    return job, number, to_number(at), "asked", json.dumps({"by": by})
 
 
 def write_history(connection: Connection, lines: Sequence[HistoryValues]) -> None:

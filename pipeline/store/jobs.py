@@ -28,7 +28,7 @@ from sqlalchemy import (
 from pipeline.core.model import Attempt, Job, JobKey, Unsaved
 from pipeline.store.attempt_events import event_text
 from pipeline.store.column_types import escaped
-from pipeline.store.history import HistoryLine, history_line, write_history
+from pipeline.store.history import HistoryLine, asked_line, history_line, write_history
 from pipeline.store.outbox_messages import release
 from pipeline.store.schema import attempts, events, files, jobs, sheets
 from pipeline.store.serialization import ATTEMPT_PLAIN, NEW_ATTEMPT, from_plain, to_plain
@@ -160,13 +160,20 @@ class Jobs(StorePart):
                 for sheet in sorted(by_sheet)
             }
 
-    def ask(self, key: JobKey, asked: int) -> bool:
-        """Allow the job `asked` attempts, if it had one less until now. Returns whether it did."""
+    def ask(self, key: JobKey, asked: int, by: str = "") -> bool:
+        """Allow the job `asked` attempts, if it had one less until now. Returns whether it did.
+
+        `by` is who or what requested it, for the history.
+        """
         with self._database.writing() as connection:
             version = _raised(connection, key)
             before = and_(_is(connection, key), jobs.c.asked == asked - 1)
             asking = update(jobs).where(before).values(asked=asked, version=version)
-            return connection.execute(asking).rowcount == 1
+            number = connection.execute(asking.returning(jobs.c.id)).scalar()
+            if number is not None and by:
+                line = asked_line(number, asked, self._database.now(), by)
+                write_history(connection, [line])
+            return number is not None
 
     def dismiss(self, key: JobKey, away: bool) -> bool:
         """Dismiss the job on the page, or take that back. Returns whether the job exists."""

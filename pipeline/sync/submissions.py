@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from random import Random
 
 from pipeline.core.apis import Api, endpoint_of
+from pipeline.core.causes import cause_of
 from pipeline.core.chains import Link, link_in, with_link
 from pipeline.core.fields import Parent, body_of
 from pipeline.core.following import parent_of
@@ -66,8 +67,9 @@ class Submissions:
         labels: Callable[[Look, str, int], str] = lambda look, name, place: "",
         clock: Clock,
         chance: Random,
+        by: str = "",
     ) -> None:
-        self._labels = labels
+        self._labels, self._by = labels, by
         self._sync, self._store, self._state = sync, sync.store, sync.state
         self._callback, self._clock, self._chance = callback, clock, chance
 
@@ -177,6 +179,8 @@ class Submissions:
             base_url=api.base_url,
             resend_key=key_of_it,
             hook=hook,
+            because=cause_of(line.memory, line.take, self._state.jobs.all[key].attempts),
+            by=self._by,
             shares=line.shares,
             labels=self._labels(self._sync.last, line.name, line.seen.place),
         )

@@ -190,7 +190,7 @@ def test_without_the_cookie_nothing_is_shown_or_done(bench: PageBench) -> None:
     }
     shown = {("GET", "/"): 303, ("GET", f"/row/1/{DONE}/1"): 303}
     assert answers == {one: (doors | shown).get(one, 401) for one in answers}
-    assert len(answers) == 21
+    assert len(answers) == 22
     assert state_of(bench.store.jobs.all(bench.campaign.key)[bench.key(FAILED)]) is State.FAILED
     assert bench.store.rows.extra_takes(bench.campaign.key) == {}
 

@@ -1,0 +1,26 @@
+"""Why an attempt is made, in words: what a person did, or what happened before. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pipeline.core.chains import without_link
+from pipeline.core.model import Attempt, KnownRow, State
+
+
+def cause_of(memory: KnownRow, take: int | None, earlier: Sequence[Attempt]) -> str:
+    """Why the next attempt of a take is made, as the end of a sentence with "because".
+
+    `memory` is what is known of the row, `earlier` are the attempts of this take.
+    """
+    counted = [one for one in earlier if one.state is not State.RETURNED]
+    if counted:
+        if without_link(counted[-1].inputs) != memory.inputs:
+            return "the row was changed after it failed"
+        return "it was requested again"
+    again = "; nothing was accepted before" if earlier else ""
+    if take is None or take <= memory.first_take:
+        return f"the row was new{again}"
+    if memory.extra_takes:
+        return f"take {take} was requested on the page{again}"
+    return f"take was raised to {take} in the sheet{again}"
