@@ -365,6 +365,7 @@ def _ended(last: EndedPass) -> dict[str, object]:
         "ended_at": last.ended_at.isoformat(),
         **counts,
         "credits": its["credits"],
+        "rows": its["rows"],
         "need_a_person": its["need_a_person"],
         "messages": its["messages"],
         "exit_code": its["exit_code"],

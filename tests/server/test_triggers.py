@@ -491,4 +491,5 @@ def test_a_plan_and_the_state_say_which_rows_wait_for_a_person(team: Team, api: 
     waits = "1 row needs attention: see its note."
     assert plan == f"No row is ready to be sent. 1 row waits for approval. {waits}"
     assert state["last_pass"]["need_a_person"] == 1
+    assert state["last_pass"]["rows"] == {"done": 1, "invalid": 1, "needs approval": 1}
     assert state["message"].endswith(f"Rows: 1 invalid, 1 needs approval, 1 done. {waits}")
