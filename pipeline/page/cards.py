@@ -18,12 +18,15 @@ from pipeline.core.credits import Credits
 from pipeline.core.model import Job, KnownRow, State
 from pipeline.core.rules import Rules
 from pipeline.core.states import Charge, higher_charges, state_of
-from pipeline.core.statuses import FINISHED, NEEDS_ATTENTION, Status
+from pipeline.core.statuses import FINISHED, NEEDS_ATTENTION, NOT_SENT, Status
 from pipeline.core.takes import take_of
 from pipeline.reports.results import RowCells, Shown, View, of_row, without_job
 
 #: Statuses of rows that may get another take.
 REMAKABLE: Final = FINISHED | {Status.CHECK_NEEDED, Status.COPY, Status.UNRECOGNIZED}
+#: Statuses in the sheet of a row whose next take waits for a person, or for the budget. The card of
+#: its last take then has the same status, so that a search for it finds the row.
+_NEXT_TAKE: Final = frozenset({Status.NEEDS_APPROVAL, Status.OVER_BUDGET})
 #: Filters of the page besides the statuses.
 NEEDING, DISMISSED, EARLIER = "needs attention", "dismissed", "earlier takes"
 #: How long after its result a card with missing files is computed again.
@@ -190,9 +193,12 @@ def _with_actions(card: Card, known: KnownRow | None, view: View, away: str | No
     dismissed = is_dismissed(job) or (job is None and away is not None and away == card.says)
     price = _price_now(known, view)
     approval = _approval(card, known, said, asked, price)
+    now = _prompt_now(card, known, view.rules)
+    if said and asked and asked > one.take and said.status in _NEXT_TAKE:
+        card = replace(card, shown=replace(one, status=said.status, note=said.note))
     return replace(
         card,
-        now=_prompt_now(card, known, view.rules),
+        now=now,
         extra_takes=known.extra_takes,
         price=price,
         unit=view.rules.api_named(view.rules.endpoint_name(known.inputs)).provider.unit,
@@ -202,7 +208,7 @@ def _with_actions(card: Card, known: KnownRow | None, view: View, away: str | No
         # A lost submission that is sent again by itself needs no second attempt.
         may_retry=is_current
         and one.state in (State.FAILED, State.UNKNOWN)
-        and one.status != Status.SENDING,
+        and one.status not in (Status.SENDING, *NOT_SENT),
         is_asked=bool(job and asked == one.take + 1 and known.extra_takes),
         needs=card.family in NEEDS_ATTENTION and not dismissed,
         dismissed=dismissed,
@@ -221,9 +227,14 @@ def _approval(
     if said is None or asked is None:
         return None
     is_sent = card.job and asked == card.shown.take and card.shown.state is not State.PENDING
+    was_changed = card.family == Status.NEEDS_APPROVAL  # after it had failed
     covers = covered_on_page(known, asked, said.approved)
     waits = said.status == Status.NEEDS_APPROVAL or known.approved_on_page == covers
-    return Approval(asked, known.inputs, covers, price) if waits and not is_sent else None
+    return (
+        Approval(asked, known.inputs, covers, price)
+        if waits and (was_changed or not is_sent)
+        else None
+    )
 
 
 def _prompt_now(card: Card, known: KnownRow, rules: Rules) -> str:

@@ -65,7 +65,8 @@ class FileViews:
         # Cards are made page by page, so that they are not all in memory at once.
         pages = (picked[at : at + PAGE] for at in range(0, len(picked), PAGE))
         cards = (card for page in pages for card in board.cards(page))
-        return self._zip(board, cards, board.campaign.settings.source.name)
+        title = board.shown.sheet_status.title or board.campaign.settings.source.name
+        return self._zip(board, cards, title)
 
     def _zip(self, board: Board, cards: Iterable[Card], title: str) -> Response:
         media = board.campaign.settings.media

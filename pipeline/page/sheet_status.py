@@ -17,6 +17,8 @@ from pipeline.sync.outlet_states import troubles
 class SheetStatus:
     """The state of the sheet as a whole."""
 
+    #: Empty as long as the store was not read.
+    title: str = ""
     #: Credits spent today, and the limit. The budget counts by API key and store, so other sheets
     #: with the same key are included. None without a limit or a key.
     spent: Credits | None = None
@@ -50,6 +52,7 @@ def sheet_status_of(campaign: Campaign, trouble: str) -> SheetStatus:
     own, *others = accounts(wiring.rules(settings, key).apis)
     apis = zip(settings.others, wiring.more_limits(settings), others, strict=True)
     return SheetStatus(
+        title=record.title if record.passed_at else "",
         spent=spent.day if has_key else None,
         budget=limits.per_day,
         account=own,

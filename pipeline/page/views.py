@@ -187,7 +187,7 @@ class Views:
         return rendered(
             name,
             sheet=self._boards.index(board) + 1,
-            title=settings.source.name,
+            title=_title(board),
             place=web(getattr(settings.source, "place", "")),
             api=settings.provider.title,
             made_with=settings.provider.full_title,
@@ -195,7 +195,7 @@ class Views:
             snapshot=shown,
             totals=shown.totals,
             sheet_status=shown.sheet_status,
-            others=[one.campaign.settings.source.name for one in self._boards],
+            others=[_title(one) for one in self._boards],
             csrf=request.state.visitor.csrf,
             when=lambda at: moment(at, board.timezone),
             thumbs=lambda card: thumbs_of(board, card),
@@ -206,6 +206,11 @@ class Views:
             waiting=waiting(shown),
             **more,
         )
+
+
+def _title(board: Board) -> str:
+    """The sheet's title, as far as the store knows it."""
+    return board.shown.sheet_status.title or board.campaign.settings.source.name
 
 
 def _zip_address(sheet: int, status: str, search: str) -> str:

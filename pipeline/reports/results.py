@@ -181,6 +181,11 @@ def _of_job(job: Job, known: KnownRow | None, redo: str, view: View) -> Shown:
     if attempt is None or attempt.state is State.RETURNED:
         return _queued(job, known, view)
     row_id, state = job.key.row_id, state_of(job)
+    if state is State.FAILED and known and known.inputs != attempt.inputs:
+        status, note = _unsent(row_id, view)
+        if status != Status.QUEUED:  # The row was changed, and is not sent again for this reason.
+            again = _written(row_id, known.inputs, job.key.take, status, note, view, job)
+            return replace(again, credits=cost_of(job), costs=costs_of(view.rules, job))
     wrote = known.inputs if known else attempt.inputs
     said = view.cells.get(row_id)
     is_edited = said is not None and said.status == Status.EDITED

@@ -221,7 +221,7 @@ def _metrics(of: Sequence[Campaign]) -> Metrics:
 
 
 def _titles(of: Sequence[Campaign]) -> str:
-    return ", ".join(one.settings.source.name for one in of)
+    return ", ".join(one.title for one in of)
 
 
 @asynccontextmanager

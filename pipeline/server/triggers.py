@@ -84,7 +84,7 @@ class Triggers:
             begin = "The state of {}, and a pause, by HTTP at {} (no runs start here)"
         return [
             begin.format(
-                _title(one),
+                one.title,
                 f"{one.settings.trigger.public_url or address}{PATH}{quote(name)}",
             )
             for name, one in self._sheets.items()
@@ -278,7 +278,7 @@ class Triggers:
             message = f"{message} {_sentence_of(last)}"
         return {
             "sheet": name,
-            "title": _title(one),
+            "title": one.title,
             "state": state,
             "message": one_line(message),
             "paused": record.paused,
@@ -299,7 +299,7 @@ class Triggers:
     def _tell(self, name: str, what: str, request: Request) -> None:
         one = self._sheets[name]
         who = f"{_caller(request)} ({one.settings.trigger.token_name})"
-        self._say(_title(one), f"{what} over HTTP by {who}.")
+        self._say(one.title, f"{what} over HTTP by {who}.")
 
 
 class _Endpoint:
@@ -331,11 +331,6 @@ def _looked_at(task: asyncio.Future[PlanFigures]) -> None:
     """Look at the error of a plan, which would be logged if nobody waited for it any more."""
     if not task.cancelled():
         task.exception()
-
-
-def _title(campaign: Campaign) -> str:
-    """The sheet's title; that of its configuration as long as a Google Sheet was never read."""
-    return campaign.store.sheets.get(campaign.key).title or campaign.settings.source.name
 
 
 def _ago(moment: datetime) -> str:

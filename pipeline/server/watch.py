@@ -129,7 +129,7 @@ class Watcher:
         when = f"at {schedule.cron}" if schedule.cron else f"every {every:g} s"
         if schedule.react:
             when += f", and within {schedule.react.total_seconds():g} s after an edit"
-        return f"Watching {self._campaign.settings.source.name}, {when}."
+        return f"Watching {self._campaign.title}, {when}."
 
     @property
     def key(self) -> str:

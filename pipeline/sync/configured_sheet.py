@@ -18,3 +18,12 @@ class Campaign:
     settings: Settings
     store: Store
     key: str
+
+    @property
+    def title(self) -> str:
+        """The sheet's title. A Google Sheet that was never read has the title of its tab at most.
+
+        Raises StoreError.
+        """
+        record = self.store.sheets.get(self.key)
+        return record.title if record.passed_at else self.settings.source.name

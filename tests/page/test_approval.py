@@ -149,6 +149,31 @@ def test_a_row_changed_after_its_approval_is_not_sent(desk: Desk) -> None:
     assert (desk.team.rows()[0]["status"], desk.paid) == ("done", 1)
 
 
+def test_the_page_and_the_sheet_agree_on_what_waits_for_approval(tmp_path: Path) -> None:
+    with desk_with(tmp_path, "prompt,approved,take\nno fox [refuse],yes,\nan owl,yes,\n") as desk:
+        desk.run()
+        assert desk.team.statuses() == {"failed": 1, "done": 1}
+        desk.edit("no fox [refuse]", "a hen")
+        with desk.team.editing() as rows:
+            rows[1]["take"] = "2"
+        desk.run()
+        assert desk.team.statuses() == {"needs approval": 2}
+
+        def counted() -> bool:
+            return 'data-text="count needs approval">2<' in desk.client.get("/").text
+
+        until(counted, "the page counts both rows", every=0.1)
+        listed = desk.client.get("/", params={"status": "needs approval"}).text
+        assert ("a hen" in listed, "no fox" in listed, "an owl" in listed) == (True, False, True)
+        assert "needs attention" not in listed.casefold()
+        assert not desk.offers("retry"), "it would not be sent without an approval"
+        for row in (0, 1):
+            assert desk.press(*desk.form("approve", row)) == "approved"
+        desk.run()
+        assert desk.team.statuses() == {"done": 2}
+        assert desk.sandbox.state()["tasks"] == {"an owl": 2, "a hen": 1}
+
+
 def test_a_rejection_in_the_sheet_withdraws_an_approval_on_the_page(desk: Desk) -> None:
     assert desk.press(*desk.form("approve")) == "approved"
     desk.edit("a fox,,", "a fox,rejected,")

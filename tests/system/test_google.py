@@ -8,7 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from pipeline import wiring
+from pipeline.page.sheet_status import sheet_status_of
 from pipeline.sandbox import Sandbox
+from pipeline.server.serve import campaigns
 from tests.fakes.google.a1 import Area
 from tests.fakes.google.account import EMAIL
 from tests.fakes.google.faults import Fault
@@ -48,6 +51,8 @@ def test_a_run_fills_the_sheet_and_a_second_one_pays_nothing(team: GoogleTeam) -
 
 def test_a_result_is_told_under_the_title_of_the_spreadsheet(team: GoogleTeam) -> None:
     config = team.configure()
+    with campaigns([wiring.load(config)]) as (campaign,):
+        assert campaign.title == "Google Sheet"
     with channel("slack") as (place, _, url):
         (team.folder / "slack.url").write_text(url)
         config.write_text(
@@ -56,6 +61,9 @@ def test_a_result_is_told_under_the_title_of_the_spreadsheet(team: GoogleTeam) -
         team.run("--wait")
 
     assert place.shown().startswith("Spring / Sheet1: 2 done")
+    with campaigns([wiring.load(config)]) as (campaign,):
+        assert campaign.title == "Spring / Sheet1"
+        assert sheet_status_of(campaign, "").title == "Spring / Sheet1"
 
 
 def test_rows_that_follow_others_are_sent_after_them(team: GoogleTeam) -> None:
