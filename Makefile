@@ -1,5 +1,5 @@
 # Each target makes the virtual environment that it needs: `demo` installs the product alone
-# (requirements.lock), the others add the tools for development (requirements-dev.lock).
+# (requirements.lock), the others install the tools for development too (requirements-dev.lock).
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 PYTHON ?= python3
@@ -50,13 +50,15 @@ format: .venv/ready-dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-# Needs uv (pip install uv). Both locks hold for every Python from 3.11 on, with hashes and without
-# an index address; the second takes the versions of the first.
-COMPILE := uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
-	--no-annotate --no-header pyproject.toml
-lock:
-	$(COMPILE) --extra google --extra excel --extra serve -o requirements.lock
-	$(COMPILE) --all-extras --group dev -c requirements.lock -o requirements-dev.lock
+# All locks hold for every Python from 3.11 on, with hashes and without an index address; the
+# second takes the versions of the first.
+COMPILE := $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-annotate --no-header
+lock: .venv/ready-dev
+	$(BIN)/uv --version || $(BIN)/pip install uv
+	$(COMPILE) pyproject.toml --extra google --extra excel --extra serve -o requirements.lock
+	$(COMPILE) pyproject.toml --all-extras --group dev -c requirements.lock -o requirements-dev.lock
+	printf 'pip\nuv\n' | $(COMPILE) --upgrade - -o requirements-installers.lock
 
 # $(call install,LOCK): install a lock, and say how far it is. Python compiles a module when it is
 # first used: to compile them all takes longer than the demo.
@@ -64,20 +66,38 @@ install = $(BIN)/pip install --disable-pip-version-check --no-compile --require-
 	/^(Collecting|Processing|Requirement already)/ { if (++n % 10 == 0) { print "  " n " packages"; fflush() } } \
 	/^Installing collected/ { print "  " n " packages, now unpacking"; fflush() }'
 
-.venv/ready: requirements.lock pyproject.toml
+# $(call installer,NAME): install pip or uv from their lock.
+installer = sed -n '/^$(1)==/,/[^\\]$$/p' requirements-installers.lock >.venv/$(1).lock && \
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-compile --require-hashes -r .venv/$(1).lock
+
+# The pip that comes with Python 3.11 needs twice as long to read the lists of files of a package.
+# Where the newer one cannot be had, the older one goes on.
+.venv/made: requirements-installers.lock
 	@$(PYTHON) -c 'import sys; sys.exit("Promptsheet needs Python 3.11 or newer" if sys.version_info < (3, 11) else 0)'
 	@echo "Step 1 of 3: making the virtual environment .venv"
 	@$(PYTHON) -m venv .venv
+	@$(call installer,pip) || echo "  it keeps the pip that came with Python"
+	@touch $@
+
+.venv/ready: .venv/made requirements.lock pyproject.toml
 	@echo "Step 2 of 3: installing $$(grep '^[a-z]' requirements.lock | grep -vc '== .win32') packages, about half a minute"
 	@$(call install,requirements.lock)
 	@echo "Step 3 of 3: installing Promptsheet"
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --editable .
 	@touch $@
 
-.venv/ready-dev: requirements-dev.lock .venv/ready
-	@echo "Installing the tools for development, $$(grep -c '^[a-z]' requirements-dev.lock) packages in all"
-	@$(call install,requirements-dev.lock)
-	@touch $@
+# Everything at once, with uv, which fetches many packages at the same time. It does not know how pip
+# is set up: where it cannot reach an index, pip does the work. The workers of the tests start
+# together, and each would compile what the others compile: so all modules are compiled here, once.
+.venv/ready-dev: .venv/made requirements-dev.lock pyproject.toml
+	@echo "Step 2 of 3: installing Promptsheet and its tools, $$(grep -c '^[a-z]' requirements-dev.lock) packages"
+	@{ $(call installer,uv) && \
+		$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements-dev.lock; } || \
+		{ echo "  uv could not do it; pip takes some minutes"; $(call install,requirements-dev.lock); }
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@echo "Step 3 of 3: compiling what the tests import"
+	@$(BIN)/pytest -n 0 --collect-only >/dev/null || true  # `make test` shows what is wrong
+	@touch .venv/ready $@
 
 clean:
 	rm -rf .venv .mypy_cache .ruff_cache .import_linter_cache .hypothesis demo
