@@ -42,8 +42,8 @@ def announce_silence(store: Store, sheet: str, after: timedelta, now: datetime) 
         return
     hours = int((now - last) / timedelta(hours=1))
     sentence = (
-        f"No pass has run for {hours} h: new rows are not sent, and results do not reach the "
-        "sheet. See whether cron or watch still runs on its machine."
+        f"No run has taken place for {hours} h: new rows are not sent, and results do not reach "
+        "the sheet. See whether cron or watch still runs on its machine."
     )
     store.outbox.announce(sheet, MessageKind.SILENT, last.isoformat(), {"sentence": sentence})
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
-from pipeline.core.text import counted
+from pipeline.core.text import counted, joined
 from pipeline.store import OutletState
 from pipeline.sync.deliveries import Told
 
@@ -51,12 +51,13 @@ def line(one: OutletState, next_try: datetime | None = None) -> str:
 def told(of: Sequence[Told], states: Sequence[OutletState]) -> str:
     """What the outlets of a sheet got from this process, and what waits; empty for nothing.
 
-    Such as: Told: push 12 messages, slack 1 digest. Waiting: mail 3 messages.
+    Such as: Sent to outlets: push 12 messages, slack 1 digest.
     """
     got = [f"{one.name} {_amount(one)}" for one in of if one.messages]
     waiting = [f"{one.name} {counted(one.waiting, 'message')}" for one in states if one.waiting]
-    parts = {"Told": got, "Waiting": waiting}
-    return " ".join(f"{word}: {', '.join(names)}." for word, names in parts.items() if names)
+    sent = f"Sent to outlets: {', '.join(got)}." if got else ""
+    left = f"Not sent yet: {', '.join(waiting)}; promptsheet outlets list shows why."
+    return joined(sent, left if waiting else "")
 
 
 def _amount(one: Told) -> str:

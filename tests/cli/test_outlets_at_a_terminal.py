@@ -58,10 +58,10 @@ def desk(team: Team) -> Iterator[Desk]:
 def test_a_run_says_what_each_outlet_got_and_what_waits(desk: Desk) -> None:
     desk.team.write("prompt", "a fox", "a hen", "a cat")
     first = desk.at_terminal("run", "--wait")
-    assert "Told: slack 1 digest, push 3 messages." in first
+    assert "Sent to outlets: slack 1 digest, push 3 messages." in first
 
     desk.team.write("prompt", "a dog")
-    assert "Told: slack 1 digest, push 1 message." in desk.at_terminal("run", "--wait")
+    assert "Sent to outlets: slack 1 digest, push 1 message." in desk.at_terminal("run", "--wait")
 
 
 def test_a_digest_waits_for_a_later_run_unless_a_person_is_there(desk: Desk) -> None:
@@ -75,7 +75,7 @@ def test_a_digest_waits_for_a_later_run_unless_a_person_is_there(desk: Desk) -> 
         if prompt == "a hen":
             desk.say("outlets", "retry", "--only", "slack")
             assert len(desk.chat.posted) == 2
-    assert "Told: slack 1 digest." in desk.at_terminal("run")
+    assert "Sent to outlets: slack 1 digest." in desk.at_terminal("run")
     assert len(desk.chat.posted) == 3
 
 
@@ -86,6 +86,7 @@ def test_a_run_at_a_terminal_says_at_once_that_an_outlet_accepts_nothing(desk: D
 
     assert shown.count('The outlet "push" accepts nothing') == 1
     assert "1 message waits. It is tried again each hour" in shown
+    assert "Not sent yet: push 1 message; promptsheet outlets list shows why." in shown
 
 
 def test_cron_mails_nothing_about_deliveries(desk: Desk) -> None:
@@ -191,5 +192,5 @@ def test_json_stays_one_line_for_each_sheet(desk: Desk) -> None:
     desk.team.write("prompt", "a fox")
     said = desk.say("run", "--wait", "--json").splitlines()
     (line,) = (one for one in said if one.startswith("{"))
-    assert "Told" not in "".join(said)
+    assert "Sent to outlets" not in "".join(said)
     assert json.loads(line)["done"] == 1
