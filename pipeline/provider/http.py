@@ -25,6 +25,7 @@ import aiohttp
 import httpx
 from aiohttp.abc import AbstractResolver
 from httpx_aiohttp import AiohttpTransport
+from httpx_aiohttp.transport import AiohttpResponseStream
 from yarl import URL
 
 from pipeline.core.errors import NoAnswer, NotSent, PromptsheetError, WireError
@@ -52,6 +53,8 @@ WORDS: Final[tuple[tuple[type[BaseException], str], ...]] = (
 #: What is asked for and unpacked. An answer that is packed in any other way, or twice, stays as it
 #: is.
 PACKINGS: Final = ("gzip", "deflate")
+#: Most bytes of a body that are passed on at once, and bytes after which the server must wait.
+PART: Final = 1 << 18
 #: Most bytes that are unpacked in one step: a few packed bytes can become very many.
 STEP: Final = 1 << 20
 
@@ -67,7 +70,9 @@ class HttpAnswer:
     """
 
     def __init__(self, answer: httpx.Response) -> None:
-        assert isinstance(answer.stream, httpx.AsyncByteStream)
+        assert isinstance(answer.stream, AiohttpResponseStream)
+        # Of a large file, parts of its usual 16 kB would cost more CPU than reading it.
+        answer.stream.CHUNK_SIZE = PART
         self._stream = answer.stream
         self.status = answer.status_code
         self.headers: Mapping[str, str] = {
@@ -124,6 +129,7 @@ class HttpClient:
             headers={"Accept-Encoding": ", ".join(PACKINGS), **headers},
             middlewares=(_once_and_as_it_stands,),
             trust_env=False,
+            read_bufsize=PART,
         )
         self._transport = AiohttpTransport(verify=tls, client=session)
 

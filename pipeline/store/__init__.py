@@ -49,7 +49,7 @@ from pipeline.store.connection import copied, network_file_system, opened, parse
 from pipeline.store.durations import Durations
 from pipeline.store.errors import store_errors
 from pipeline.store.history import HistoryLine
-from pipeline.store.jobs import Jobs, SavedFile
+from pipeline.store.jobs import Jobs
 from pipeline.store.leases import Lease, Leases
 from pipeline.store.migrations import prepare
 from pipeline.store.outbox import Delivery, Outbox, OutletEntry, OutletState
@@ -59,6 +59,7 @@ from pipeline.store.rate_limit import RateLimit
 from pipeline.store.recording import Attempts
 from pipeline.store.reported import Reports
 from pipeline.store.rows import Rows, places_in
+from pipeline.store.saved_files import NewFile, SavedFile
 from pipeline.store.sessions import Sessions
 from pipeline.store.sheets import SheetChanges, SheetRecord, Sheets
 from pipeline.store.stats import Stats
@@ -76,6 +77,7 @@ __all__ = [
     "Lease",
     "Limits",
     "Line",
+    "NewFile",
     "OutletEntry",
     "OutletState",
     "PriceList",

@@ -22,6 +22,7 @@ from sqlalchemy import (
     delete,
     func,
     select,
+    text,
     update,
 )
 
@@ -30,6 +31,7 @@ from pipeline.store.attempt_events import event_text
 from pipeline.store.column_types import escaped
 from pipeline.store.history import HistoryLine, asked_line, history_line, write_history
 from pipeline.store.outbox_messages import release
+from pipeline.store.saved_files import NewFile, SavedFile
 from pipeline.store.schema import attempts, events, files, jobs, sheets
 from pipeline.store.serialization import ATTEMPT_PLAIN, NEW_ATTEMPT, from_plain, to_plain
 from pipeline.store.transactions import (
@@ -94,19 +96,11 @@ _SOME_JOBS = _questions(_SOME)
 
 
 #: What is noted beside a picture that was saved.
-_SAVED = Unsaved(reason="", tries=0, next_at=None, lost=False)
+_SAVED = asdict(Unsaved(reason="", tries=0, next_at=None, lost=False))
 
 
 _is_saved = files.c.path != ""
 SAVED_FILE = (files.c.path, files.c.link, files.c.sha256)
-
-
-class SavedFile(NamedTuple):
-    """Where a file was saved, its lasting address if it has one, and the SHA-256 of its content."""
-
-    path: str
-    link: str
-    sha256: str
 
 
 class ChangedJobs(NamedTuple):
@@ -207,41 +201,29 @@ class Jobs(StorePart):
         self, key: JobKey, number: int, url: str, path: str, *, link: str = "", sha256: str = ""
     ) -> bool:
         """Note where a picture was saved. Returns whether the job exists."""
-        where = {"path": path, "link": link, "sha256": sha256}
-        return self._note_file(key, number, url, where | asdict(_SAVED))
+        return self.save_files([NewFile(key, number, url, SavedFile(path, link, sha256))]) == 1
+
+    def save_files(self, new: Iterable[NewFile]) -> int:
+        """Note where pictures were saved, in one transaction. Returns how many jobs exist."""
+        with self._database.writing() as connection:
+            return sum(
+                _note_file(connection, key, number, url, {**file._asdict(), **_SAVED})
+                for key, number, url, file in new
+            )
 
     def miss_file(self, key: JobKey, number: int, url: str, why: Unsaved) -> bool:
         """Note why a picture could not be saved. Returns whether the job exists."""
-        return self._note_file(key, number, url, {"path": "", **asdict(why)})
+        with self._database.writing() as connection:
+            return _note_file(connection, key, number, url, {"path": "", **asdict(why)})
 
     def reserve_file(self, key: JobKey, number: int, url: str, reserved: str) -> bool:
         """Note the id under which a picture is about to be saved. Returns whether the job exists.
 
         It stays with the picture until `forget_file`.
         """
-        return self._note_file(key, number, url, {"reserved": reserved}, {"path": ""})
-
-    def _note_file(
-        self,
-        key: JobKey,
-        number: int,
-        url: str,
-        values: Mapping[str, object],
-        at_first: Mapping[str, object] = MappingProxyType({}),
-    ) -> bool:
-        kept = {"number": number, "url": url, **values}
         with self._database.writing() as connection:
-            moving = update(jobs).where(_is(connection, key)).returning(jobs.c.id)
-            job = connection.execute(moving.values(version=_raised(connection, key))).scalar()
-            if job is None:
-                return False
-            new = upsert(connection, files).values(job=job, digest=digest(url), **kept, **at_first)
-            connection.execute(
-                new.on_conflict_do_update(index_elements=["job", "digest"], set_=kept)
-            )
-            if "path" in values and (sheet := number_of(connection, key.sheet)):
-                release(connection, sheet, job, key.row_id, number)
-            return True
+            values, at_first = {"reserved": reserved}, {"path": ""}
+            return _note_file(connection, key, number, url, values, at_first)
 
     def saved_file(self, key: JobKey, url: str) -> SavedFile | None:
         """The saved file of this picture; None if it is not saved."""
@@ -256,7 +238,9 @@ class Jobs(StorePart):
         wanted = select(*SAVED_FILE).select_from(files.join(jobs)).where(_is_saved)
         with self._database.reading() as connection:
             here = jobs.c.sheet == number_of(connection, sheet)
-            row = connection.execute(wanted.where(here, files.c.sha256 == sha256)).first()
+            # Without the second term, no index is used: each new file would cost a look at all.
+            same = and_(files.c.sha256 == sha256, text("files.sha256 <> ''"))
+            row = connection.execute(wanted.where(here, same)).first()
             return SavedFile(*row) if row else None
 
     def shared_on_purpose(self, sheet: str) -> set[str]:
@@ -373,6 +357,27 @@ def _add(connection: Connection, sheet: str, keys: Sequence[JobKey], at: datetim
     lines = [{**same, "row_id": key.row_id, "take": key.take} for key in keys]
     connection.execute(upsert(connection, jobs).on_conflict_do_nothing(), lines)
     return Versions(version - 1, version)
+
+
+def _note_file(
+    connection: Connection,
+    key: JobKey,
+    number: int,
+    url: str,
+    values: Mapping[str, object],
+    at_first: Mapping[str, object] = MappingProxyType({}),
+) -> bool:
+    """Note something about a picture. Returns whether the job exists."""
+    kept = {"number": number, "url": url, **values}
+    moving = update(jobs).where(_is(connection, key)).returning(jobs.c.id)
+    job = connection.execute(moving.values(version=_raised(connection, key))).scalar()
+    if job is None:
+        return False
+    new = upsert(connection, files).values(job=job, digest=digest(url), **kept, **at_first)
+    connection.execute(new.on_conflict_do_update(index_elements=["job", "digest"], set_=kept))
+    if "path" in values and (sheet := number_of(connection, key.sheet)):
+        release(connection, sheet, job, key.row_id, number)
+    return True
 
 
 def _raised(connection: Connection, key: JobKey) -> int:

@@ -12,14 +12,13 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
 from typing import NamedTuple, Protocol
 
 from pipeline.core.errors import DeadLink
 from pipeline.core.model import Attempt, JobKey, Unsaved
 from pipeline.core.prompt_templates import prompt_sent
 from pipeline.core.saved_files import Fetched, Kept, described
-from pipeline.store import SavedFile
+from pipeline.store import NewFile, SavedFile
 from pipeline.sync.fresh_links import FreshLinks
 from pipeline.sync.sheet_sync import SheetSync
 from pipeline.sync.worker import Worker
@@ -70,6 +69,31 @@ class Wanted:
     reserved: str
 
 
+class FileNotes:
+    """Notes in the store where files are. All that come while it writes are written together."""
+
+    def __init__(self, worker: Worker, save: Callable[[list[NewFile]], object]) -> None:
+        self._worker, self._save = worker, save
+        self._turn = asyncio.Lock()
+        self._waiting: list[NewFile] = []
+        #: The task that will write those that wait.
+        self._next: asyncio.Task[None] | None = None
+
+    async def add(self, note: NewFile) -> None:
+        """Returns when the note is on disk. Raises StoreError."""
+        self._waiting.append(note)
+        if self._next is None:
+            self._next = asyncio.create_task(self._write())
+            # If all callers were cancelled, no one reads the error; asyncio would print it.
+            self._next.add_done_callback(lambda done: done.cancelled() or done.exception())
+        await asyncio.shield(self._next)
+
+    async def _write(self) -> None:
+        async with self._turn:
+            notes, self._waiting, self._next = self._waiting, [], None
+            await self._worker.run(self._save, notes)
+
+
 class FileKeeper:
     """Saves pictures one by one; calls may overlap. A content is saved once."""
 
@@ -83,6 +107,7 @@ class FileKeeper:
     ) -> None:
         self._sync, self._worker, self._media, self._now = sync, worker, media, now
         self._links = links
+        self._notes = FileNotes(worker, sync.store.jobs.save_files)
         #: Digest -> its turn: of two pictures with one content, the second waits for the first.
         self._contents: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         #: URL -> the job whose saved file shows it; made when it is first needed.
@@ -143,8 +168,7 @@ class FileKeeper:
             one.picture.key, one.attempt, one.number, kept, at=now, is_copy=not is_new
         )
         await self._media.describe(file, {**entry, "sha256": saved.sha256})
-        note = partial(self._sync.store.jobs.save_file, link=kept.link, sha256=saved.sha256)
-        await self._worker.run(note, *one.picture, kept.path)
+        await self._notes.add(NewFile(*one.picture, saved))
         if self._known is not None:
             self._known[one.picture.url] = one.picture.key
         return kept

@@ -121,7 +121,8 @@ def with_program(url: str, files: int, place: Path, build: Path) -> Cost:
         assert prepared.returncode == 0, prepared.stderr
     with closing(sqlite3.connect(folder / "promptsheet.db")) as store, store:
         numbers = iter(range(files))
-        for job, text in store.execute("select job, result from attempts").fetchall():
+        ended = "select job, result from attempts where state = 'succeeded'"
+        for job, text in store.execute(ended).fetchall():
             result = json.loads(text)
             result["urls"] = [f"{url}/{next(numbers)}.png" for _ in result["urls"]]
             store.execute("update attempts set result = ? where job = ?", (json.dumps(result), job))

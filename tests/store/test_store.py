@@ -8,10 +8,12 @@ import tempfile
 from collections.abc import Iterator
 from datetime import UTC, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sqlalchemy.event import listen
 
 from pipeline.core.model import (
     Attempt,
@@ -25,7 +27,16 @@ from pipeline.core.model import (
     Unsaved,
 )
 from pipeline.core.states import Accepted, Event, Failed, Progressed, Succeeded, state_of
-from pipeline.store import Fact, HistoryLine, Intent, Lease, SheetRecord, Store
+from pipeline.store import (
+    Fact,
+    HistoryLine,
+    Intent,
+    Lease,
+    NewFile,
+    SavedFile,
+    SheetRecord,
+    Store,
+)
 from tests.store.build import KEY, LIMITS, NOON, Clock, intent
 
 
@@ -403,3 +414,31 @@ def test_an_attempt_without_an_answer_expires_at_its_deadline(store: Store, cloc
     clock.forward(1)
     assert store.attempts.expired("sheet") == [(KEY, 1)]
     assert store.attempts.expired("another") == []
+
+
+def test_a_file_with_the_same_content_is_found_without_a_look_at_all_files(store: Store) -> None:
+    store.jobs.add([KEY])
+    store.jobs.save_file(KEY, 1, "a", "a.png", sha256="5a")
+    plans: list[str] = []
+
+    def explain(_: object, cursor: Any, statement: str, values: Any, *__: object) -> None:
+        steps = cursor.execute(f"EXPLAIN QUERY PLAN {statement}", values).fetchall()
+        plans.extend(step[3] for step in steps)
+
+    with store._database.reading() as connection:
+        engine = connection.engine
+    listen(engine, "before_cursor_execute", explain)
+
+    assert store.jobs.saved_content("sheet", "5a") == SavedFile("a.png", "", "5a")
+    assert any("files_by_sha256" in plan for plan in plans), plans
+
+
+def test_files_are_noted_together_and_those_without_a_job_are_left_out(store: Store) -> None:
+    store.jobs.add([KEY])
+    saved = [NewFile(KEY, 1, url, SavedFile(f"{url}.png", "", url)) for url in ("a", "b")]
+    unknown = NewFile(KEY._replace(take=2), 1, "a", SavedFile("c.png", "", "c"))
+
+    assert store.jobs.save_files([saved[0], unknown, saved[1]]) == 2
+    job = store.jobs.get(KEY)
+    assert job
+    assert job.files == {"a": "a.png", "b": "b.png"}

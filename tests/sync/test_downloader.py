@@ -1,15 +1,21 @@
-"""When a failed download is tried again, and when it is reported."""
+"""When a failed download is tried again and reported, and how saved files are noted."""
 
 from __future__ import annotations
 
+import asyncio
+import threading
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from itertools import pairwise
 
 import pytest
 
-from pipeline.core.errors import BadLink, DeadLink, NotSaved
-from pipeline.core.model import Unsaved
+from pipeline.core.errors import BadLink, DeadLink, NotSaved, StoreError
+from pipeline.core.model import JobKey, Unsaved
+from pipeline.store import NewFile, SavedFile
 from pipeline.sync.download_retries import missed
+from pipeline.sync.file_keeper import FileNotes
+from pipeline.sync.worker import Worker
 from tests.core.build import NOW
 
 
@@ -63,3 +69,72 @@ def test_a_link_that_dies_while_its_server_fails_is_reported() -> None:
     now = missed(DeadLink("The link is dead: it answers 410."), before, NOW, NOW)
 
     assert now == Unsaved("The link is dead: it answers 410.", 8, None, lost=True)
+
+
+@pytest.fixture
+def worker() -> Iterator[Worker]:
+    worker = Worker()
+    yield worker
+    worker.close()
+
+
+def note(number: int) -> NewFile:
+    return NewFile(JobKey("sheet", "row", 1), 1, f"url {number}", SavedFile("fox.png", "", ""))
+
+
+def test_files_that_are_saved_while_the_store_writes_are_noted_together(worker: Worker) -> None:
+    written: list[list[NewFile]] = []
+    began, may_end = threading.Event(), threading.Event()
+
+    def save(notes: list[NewFile]) -> None:
+        began.set()
+        assert may_end.wait(20)
+        written.append(notes)
+
+    async def act() -> None:
+        notes = FileNotes(worker, save)
+        first = asyncio.create_task(notes.add(note(0)))
+        assert await asyncio.to_thread(began.wait, 20)
+        others = [asyncio.create_task(notes.add(note(number))) for number in range(1, 6)]
+        await asyncio.sleep(0)
+        assert not any(task.done() for task in (first, *others))
+        may_end.set()
+        await asyncio.gather(first, *others)
+
+    asyncio.run(act())
+
+    assert written == [[note(0)], [note(number) for number in range(1, 6)]]
+
+
+def test_each_file_whose_note_could_not_be_written_has_the_error(worker: Worker) -> None:
+    full = StoreError("no space")
+    answers = iter((full, None))
+
+    def save(notes: list[NewFile]) -> None:
+        if error := next(answers):
+            raise error
+
+    async def act() -> list[object]:
+        notes = FileNotes(worker, save)
+        both = notes.add(note(1)), notes.add(note(2))
+        failed = await asyncio.gather(*both, return_exceptions=True)
+        await notes.add(note(3))
+        return list(failed)
+
+    assert asyncio.run(act()) == [full, full]
+
+
+def test_a_cancelled_download_does_not_cancel_the_notes_of_others(worker: Worker) -> None:
+    written: list[NewFile] = []
+
+    async def act() -> None:
+        notes = FileNotes(worker, written.extend)
+        cancelled = asyncio.create_task(notes.add(note(1)))
+        other = asyncio.create_task(notes.add(note(2)))
+        await asyncio.sleep(0)
+        cancelled.cancel()
+        await other
+
+    asyncio.run(act())
+
+    assert written == [note(1), note(2)]

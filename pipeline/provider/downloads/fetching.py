@@ -187,6 +187,7 @@ class Fetcher:
     ) -> Fetched:
         """Write what comes, behind what is there; `note` says how to continue if it breaks off."""
         size = part.file.seek(0, 2)
+        self._check_size(size)
         async for chunk in chunks:
             size += part.file.write(chunk)
             digest.update(chunk)
