@@ -15,12 +15,12 @@ AGAIN_AFTER = timedelta(days=1)
 #: The trouble that another run is working on the sheet; the same for every such run.
 BUSY = "busy"
 #: Amounts that differ from run to run while the trouble is the same.
-_AMOUNT = re.compile(r"\d+(?= (?:s|min|h|credits?|pictures?|rows?|of)\b)")
+_AMOUNT = re.compile(r"\d[\d,]* (s|min|h|of|credit|message|picture|row)s?\b")
 
 
 def trouble_of(sentence: str) -> str:
     """The topic of a sentence: the sentence without its amounts."""
-    return _AMOUNT.sub("#", sentence)
+    return _AMOUNT.sub(r"# \1", sentence)
 
 
 def is_news(troubles: Collection[str], reported: Mapping[str, datetime], now: datetime) -> bool:

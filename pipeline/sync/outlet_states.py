@@ -20,12 +20,12 @@ def troubles(states: Sequence[OutletState], now: datetime) -> Iterator[str]:
     for one in states:
         if one.closed:
             yield (
-                f'The outlet "{one.name}" accepts nothing: {one.closed} {_wait(one)}. It is tried '
+                f'The outlet "{one.name}" accepts nothing: {one.closed} {_wait(one)} It is tried '
                 "again each hour, and at once with promptsheet outlets retry."
             )
         elif one.failures >= _FAILURES and one.oldest and now - one.oldest > _LATE:
             yield (
-                f'The outlet "{one.name}" fails: {one.reason} {_wait(one)}; each run tries again.'
+                f'The outlet "{one.name}" fails: {one.reason} {_wait(one)} Each run tries again.'
             )
         if one.parked:
             are, them = ("is", "it") if one.parked == 1 else ("are", "them")
@@ -65,7 +65,7 @@ def _amount(one: Told) -> str:
 
 
 def _wait(one: OutletState) -> str:
-    return f"{counted(one.waiting, 'message')} {'waits' if one.waiting == 1 else 'wait'}"
+    return f"Waiting: {counted(one.waiting, 'message')}."
 
 
 def _moment(at: datetime) -> str:

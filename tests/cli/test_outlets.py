@@ -55,12 +55,15 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
         yield Desk(tmp_path, sandbox, service, receiver)
 
 
-def run_as_cron(desk: Desk, times: int = 30) -> None:
-    """Plain runs one after another, until every row has ended."""
+def run_as_cron(desk: Desk, times: int = 30) -> str:
+    """Plain runs one after another, until every row has ended. Returns what they printed."""
+    said = ""
     for _ in range(times):
-        assert call("run", desk.config).is_plain
+        ended = call("run", desk.config)
+        assert ended.is_plain
+        said += ended.said
         if set(desk.team.statuses()) <= {"done", "failed"}:
-            return
+            return said
     raise AssertionError(f"not ended after {times} runs: {desk.team.statuses()}")
 
 
@@ -106,12 +109,16 @@ def test_a_wrong_address_is_said_once_and_a_new_one_delivers_what_waited(desk: D
     assert 'The outlet "push" accepts nothing' in call("status", desk.config).said
     assert 'The outlet "push" accepts nothing' in second.said
     assert call("run", desk.config).said == ""
+    with desk.team.editing() as rows:
+        rows.append({"prompt": "a hen"})
+    assert run_as_cron(desk) == ""
+    assert call("run", desk.config).said == ""  # more messages wait; that is no news
     assert len(desk.service.calls) == 1
 
     desk.service.failures.clear()
     (desk.team.folder / "address").write_text(f"{desk.service.url}/right")
     call("run", desk.config)
-    assert desk.told() == {("a fox", "row.done"): 1}
+    assert desk.told() == {(prompt, "row.done"): 1 for prompt in ("a fox", "a hen")}
 
 
 def test_a_lost_answer_is_delivered_again_under_the_same_id(desk: Desk) -> None:

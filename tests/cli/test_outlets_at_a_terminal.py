@@ -85,7 +85,7 @@ def test_a_run_at_a_terminal_says_at_once_that_an_outlet_accepts_nothing(desk: D
     shown = desk.at_terminal("run", "--wait")
 
     assert shown.count('The outlet "push" accepts nothing') == 1
-    assert "1 message waits. It is tried again each hour" in shown
+    assert "Waiting: 1 message. It is tried again each hour" in shown
     assert "Not sent yet: push 1 message; promptsheet outlets list shows why." in shown
 
 

@@ -36,6 +36,7 @@ def test_a_new_problem_is_reported_at_once_and_no_problem_is_not() -> None:
         ("3 pictures were not saved. Full.", "12 pictures were not saved. Full.", True),
         ("The API asked to wait 75 s.", "The API asked to wait 90 s.", True),
         ("6 of 20 rows failed.", "7 of 21 rows failed.", True),
+        ("Waiting: 1 message.", "Waiting: 12,345 messages.", True),
         ("row 2 may not be edited", "row 5 may not be edited", False),
         ("a.csv is paused.", "b.csv is paused.", False),
         ("HTTP 502", "HTTP 503", False),
