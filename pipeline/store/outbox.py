@@ -44,6 +44,8 @@ from pipeline.store.transactions import StorePart, made, number_of, upsert
 
 #: Delivered messages are kept so long, for questions about what was sent.
 KEPT: Final = timedelta(days=30)
+#: After so many failed calls, one after the other, an outlet was away.
+OUTAGE: Final = 2
 #: Messages for which a digest does not wait.
 AT_ONCE: Final = (MessageKind.STOPPED, MessageKind.BUDGET, MessageKind.SILENT)
 #: Records what became of a claimed message. It runs for each one, so it is made once. If a try may
@@ -106,6 +108,8 @@ class Waiting(NamedTuple):
     is_urgent: bool
     #: When the outlet last got a message; None: never, or not since its table was changed.
     delivered_at: datetime | None
+    #: How many calls of it have failed since the last one that did not.
+    failures: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +187,7 @@ class Outbox(StorePart):
                     func.max(outbox.c.made_at),
                     is_urgent,
                     outlets.c.delivered_at,
+                    outlets.c.failures,
                 )
                 .select_from(
                     outlets.outerjoin(
@@ -193,7 +198,7 @@ class Outbox(StorePart):
                 .where(outlets.c.id == outlet)
                 .group_by(outlets.c.id)
             ).one()
-        return Waiting(row[0], row[1], row[2], bool(row[3]), row[4])
+        return Waiting(row[0], row[1], row[2], bool(row[3]), *row[4:])
 
     def next_due(self, outlet: int) -> datetime | None:
         """When the next message may be delivered; None if none is waiting.
@@ -237,10 +242,13 @@ class Outbox(StorePart):
                     chosen[about] = row
             ids = [row.id for row in chosen.values()]
             unsure = case((outbox.c.state == LineState.SENDING, True), else_=outbox.c.unsure)
+            # A try whose process died says nothing of the outlet, so it is not counted.
+            is_again = outbox.c.state == LineState.SENDING
+            tries = case((is_again, outbox.c.tries), else_=outbox.c.tries + 1)
             connection.execute(
                 update(outbox)
                 .where(outbox.c.id.in_(ids))
-                .values(state=LineState.SENDING, tries=outbox.c.tries + 1, unsure=unsure)
+                .values(state=LineState.SENDING, tries=tries, unsure=unsure)
             )
             if replaced:
                 connection.execute(
@@ -288,6 +296,8 @@ class Outbox(StorePart):
             for one in deliveries
         ]
         with self._database.writing() as connection:
+            if delivered:
+                _recover(connection, outlet)
             if ended:
                 connection.execute(_ENDED, ended)
             connection.execute(update(outlets).where(outlets.c.id == outlet).values(about))
@@ -374,6 +384,15 @@ def _known(connection: Connection, sheet: int) -> dict[str, _Known]:
     )
     rows = connection.execute(asked.where(outlets.c.sheet == sheet))
     return {row.name: _Known(*row[1:]) for row in rows}
+
+
+def _recover(connection: Connection, outlet: int) -> None:
+    """Let all messages be tried again at once if the outlet works again after an outage."""
+    failures = select(outlets.c.failures).where(outlets.c.id == outlet)
+    if connection.execute(failures).scalar_one() >= OUTAGE:
+        tried = and_(outbox.c.state == LineState.WAITING, outbox.c.tries > 0)
+        its = and_(outbox.c.outlet == outlet, NOT_SENT, tried)
+        connection.execute(update(outbox).where(its).values(not_before=None))
 
 
 def _configure(

@@ -92,7 +92,7 @@ def line_of(row: Any, remote: str) -> Line:
         id=row.id,
         kind=MessageKind(row.kind),
         made_at=row.made_at,
-        tries=row.tries + 1,
+        tries=row.tries + (row.state != LineState.SENDING),
         is_unsure=row.unsure or row.state == LineState.SENDING,
         key=JobKey(row.key, row.row_id, row.take) if row.job is not None else None,
         number=row.number,

@@ -31,6 +31,8 @@ PAUSES: Final = tuple(
     timedelta(seconds=seconds)
     for seconds in (5, 30, 300, 1800, 7200, 18000, 36000, 50400, 72000, 86400)
 )
+#: The longest pause of an outlet that fails as a whole. When it works again, all is delivered.
+LONGEST_PAUSE: Final = timedelta(minutes=30)
 #: A closed outlet is tried again after this time: a person may have repaired it.
 CLOSED_PAUSE: Final = timedelta(hours=1)
 #: The longest wait that an outlet can ask for.
@@ -195,9 +197,11 @@ class Deliveries:
         if closed:
             not_before = now + CLOSED_PAUSE
         elif has_failed and not are_all_refused:
-            not_before = min(
-                (one.not_before for one in ended.values() if one.not_before), default=None
-            )
+            # That a message was tried often says nothing of the outlet: its own failures count.
+            before = self._store.outbox.waiting(self._route.id).failures
+            # It is shorter than that of the message, so that another one is tried first.
+            pause = min(0.6 * _pause(self._chance, before + 1), LONGEST_PAUSE)
+            not_before = now + max(pause, *map(_wait, failures))
         elif asked := max((_wait(one) for one in failures), default=None):
             not_before = now + asked
         self._store.outbox.record(
@@ -322,13 +326,13 @@ def _ended(
                 days = counted(route.patience.days, "day")
                 return Delivery(line.id, LineState.PARKED, f"Given up after {days}. {reason}")
             is_unsure = line.is_unsure or trouble is Trouble.UNSURE
-            not_before = now + _pause(chance, line.tries, _wait(result))
+            not_before = now + max(_pause(chance, line.tries), _wait(result))
             return Delivery(line.id, LineState.WAITING, reason, not_before, is_unsure=is_unsure)
 
 
-def _pause(chance: Random, tries: int, wait: timedelta) -> timedelta:
-    pause = PAUSES[min(tries, len(PAUSES)) - 1] * chance.uniform(0.8, 1.2)
-    return max(pause, wait)
+def _pause(chance: Random, tries: int) -> timedelta:
+    """The pause after the last of so many failed tries."""
+    return PAUSES[min(tries, len(PAUSES)) - 1] * chance.uniform(0.8, 1.2)
 
 
 class _WithoutText(Exception):

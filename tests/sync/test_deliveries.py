@@ -316,6 +316,55 @@ def test_the_wait_that_an_outlet_asks_for_is_kept(sender: Callable[..., Sender])
     assert len(place.accepted) == 1
 
 
+def test_processes_that_are_killed_while_they_deliver_make_no_pause_longer(
+    sender: Callable[..., Sender],
+) -> None:
+    its = sender(place := Place(["killed before"] * 6 + ["late"]))
+    its.happened("a")
+    for _ in range(7):
+        its.deliver()
+    its.clock.forward(10)
+    its.deliver()
+
+    assert (place.calls, len(place.accepted)) == (8, 1)
+
+
+def test_after_an_outage_everything_is_delivered_within_half_an_hour(
+    sender: Callable[..., Sender],
+) -> None:
+    its = sender(place := Place(["late"] * 1000, most=2))
+    for number in range(20):
+        its.happened(str(number))
+    for _ in range(10 * 60):  # ten hours, with a look each minute
+        its.deliver()
+        its.clock.forward(60)
+    assert place.calls < 40
+    place.faults.clear()
+    for _ in range(31):
+        its.deliver()
+        its.clock.forward(60)
+
+    assert len(place.accepted) == len({*place.accepted}) == 20
+
+
+def test_a_message_that_always_fails_holds_up_no_other(sender: Callable[..., Sender]) -> None:
+    class Picky(Place):
+        async def deliver(self, messages: Sequence[Message]) -> Sequence[Outcome]:
+            if any("0a" in _row(one) for one in messages):
+                self.faults.insert(0, "late")
+            return await super().deliver(messages)
+
+    its = sender(place := Picky(most=1))
+    for row in "abcdefgh":
+        its.happened(row)
+    for _ in range(12):
+        its.deliver()
+        its.clock.forward(60)
+
+    assert len(place.accepted) == 7
+    assert place.calls < 7 + 6
+
+
 def test_a_message_that_nobody_takes_for_three_days_is_parked_with_the_reason(
     sender: Callable[..., Sender],
 ) -> None:
