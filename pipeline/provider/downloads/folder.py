@@ -87,14 +87,22 @@ def _into_place(part: Path, target: Path) -> Path:
             break  # a start that was killed saved it, and could not record that
         if not os.path.lexists(path):
             try:
-                os.link(part, path)
+                _name(part, path)
                 break
             except FileExistsError:
                 continue
-            except OSError:  # this file system has no hard links
-                part.rename(path)
-                break
     return path
+
+
+def _name(part: Path, path: Path) -> None:
+    """Give a file a name. Raises FileExistsError if another process has just taken it."""
+    try:
+        os.link(part, path)
+    except FileExistsError:
+        raise
+    except OSError:  # this file system has no hard links
+        path.open("xb").close()  # only one process can make it; it is ours to replace
+        part.replace(path)
 
 
 def _is_same(one: Path, other: Path) -> bool:

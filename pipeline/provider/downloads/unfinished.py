@@ -95,15 +95,23 @@ class Unfinished:
         with suppress(OSError):
             self.file.flush()
         is_kept = is_wanted and self.note is not None
+        is_ours = self._is_ours()
         if sys.platform == "win32":
             self.file.close()
-        if not is_kept:
+        if is_ours and not is_kept:
             # The lock is held until it is gone.
             if self.note is not None:
                 _note_of(self.path).unlink(missing_ok=True)
             self.path.unlink(missing_ok=True)
         with suppress(OSError):  # a full disk
             self.file.close()
+
+    def _is_ours(self) -> bool:
+        """False if the file was moved away, and another process has begun one of this name."""
+        try:
+            return os.path.samestat(self.path.stat(), os.fstat(self.file.fileno()))
+        except FileNotFoundError:
+            return True
 
 
 def sweep(folder: Path) -> None:

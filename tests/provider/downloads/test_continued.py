@@ -15,6 +15,7 @@ import pytest
 
 from pipeline.core.errors import DeadLink, NotSaved
 from pipeline.provider.downloads import fetching
+from pipeline.provider.downloads.unfinished import Note, Unfinished
 from pipeline.server import event_loop
 from tests.fakes.raw_server import Peer, RawServer, Script, answer, head
 from tests.provider.downloads.test_fetching import media_in, names_in, save
@@ -217,3 +218,22 @@ def test_a_killed_download_goes_on_and_a_running_one_is_left_alone(tmp_path: Pat
     assert (beside, later >= MB) == (0, True)
     assert (tmp_path / "fox.mp4").read_bytes() == FILM
     assert names_in(tmp_path) == ["fox.mp4"]
+
+
+def test_the_unfinished_file_of_another_process_is_left_alone(tmp_path: Path) -> None:
+    url = "https://cdn.example/fox.png"
+    ours = Unfinished.opened(tmp_path, url, None)
+    ours.file.write(b"ours")
+    ours.path.rename(tmp_path / "fox.png")
+    theirs = Unfinished.opened(tmp_path, url, None)
+    theirs.file.write(b"theirs")
+    theirs.note_down(Note('"1"', "image/png", 2_000_000))
+
+    ours.leave(is_wanted=False)
+
+    assert theirs.path == ours.path
+    theirs.leave(is_wanted=True)
+    again = Unfinished.opened(tmp_path, url, None)
+    assert (again.note, again.file.read()) == (theirs.note, b"theirs")
+    again.leave(is_wanted=False)
+    assert [path.name for path in tmp_path.iterdir()] == ["fox.png"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import os
 import re
@@ -264,3 +265,21 @@ def test_a_place_that_cannot_be_used_is_named_with_what_to_do(place: Place, tmp_
     for sentence in event_loop.run(run()):
         assert "save_to" in sentence
         assert sentence.endswith(".")
+
+
+def test_without_hard_links_a_file_of_another_process_is_not_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    part, taken = tmp_path / "a.part", tmp_path / "media" / "fox.png"
+    part.write_bytes(PNG)
+
+    def link(_: Path, target: Path) -> None:
+        if target == taken:
+            taken.write_bytes(OTHER)  # another process, a moment earlier
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", link)
+    kept = event_loop.run(Folder(tmp_path / "media").keep(part, "fox.png", "image/png", ""))
+
+    assert (kept.path, taken.read_bytes()) == ("fox_2.png", OTHER)
+    assert (tmp_path / "media" / kept.path).read_bytes() == PNG
