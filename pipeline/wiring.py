@@ -7,7 +7,7 @@ import hashlib
 import secrets
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack, contextmanager, suppress
+from contextlib import AsyncExitStack, ExitStack, contextmanager, suppress
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
@@ -37,6 +37,7 @@ from pipeline.store import Limits, PriceList, Store, copied
 from pipeline.sync import outlet_states, price_list, quick_check
 from pipeline.sync.announcing import announce_pass
 from pipeline.sync.clock import Clock
+from pipeline.sync.configured_sheet import Campaign
 from pipeline.sync.lease import BEGAN, LEASE_SECONDS, Busy, take_lease
 from pipeline.sync.outcome import Asked, Outcome
 from pipeline.sync.outlet_entries import entries, labels_of
@@ -67,6 +68,18 @@ def open_store(settings: Settings) -> Iterator[Store]:
     with Store(settings.store_url, now=now) as store:
         store.attempts.rescued()
         yield store
+
+
+@contextmanager
+def campaigns(settings: Sequence[Settings]) -> Iterator[list[Campaign]]:
+    """The sheets of these configurations with their stores. Each store is opened once."""
+    with ExitStack() as stack:
+        stores: dict[str, Store] = {}
+        for one in settings:
+            if one.store_url not in stores:
+                stores[one.store_url] = stack.enter_context(open_store(one))
+        opened = [(one, stores[one.store_url]) for one in settings]
+        yield [Campaign(one, store, open_sheet(one, store).key) for one, store in opened]
 
 
 @contextmanager
@@ -371,8 +384,8 @@ async def run(
             if settings.outlets:
                 with suppress(StoreError):  # the pass has reported it
                     announce_pass(sync, outcome, _day(ZoneInfo(settings.timezone)))
-                    states = store.outbox.states(sheet.key)
-                    outcome.notices += outlet_states.troubles(states, now())
+                    outcome.outlets = store.outbox.states(sheet.key)
+                    outcome.notices += outlet_states.troubles(outcome.outlets, now())
             _forget_ended_problems(settings, store, sheet, outcome)
             if sync.is_up_to_date() and not outcome.sentences:
                 _note_unchanged(settings, store, sheet, sync)

@@ -29,13 +29,12 @@ def delivering_for(
         yield
         return
     from pipeline.delivering import delivering
-    from pipeline.server.serve import campaigns
 
     with ExitStack() as stack:
         opened, deliveries = [], None
         # A store or a sheet that cannot be opened was reported by the pass.
         with suppress(PromptsheetError):
-            opened = stack.enter_context(campaigns(having))
+            opened = stack.enter_context(wiring.campaigns(having))
             deliveries = delivering(opened, at_once=console is not None)
         with deliveries or nullcontext():
             yield
@@ -47,7 +46,7 @@ def delivering_for(
             told = [its for its in deliveries.told if its.sheet == one.key]
             if words := outlet_states.told(told, states):
                 _show(console, title, words)
-            for sentence in outlet_states.troubles(states, wiring.now()):
+            for sentence in outlet_states.all_troubles(one.store, one.key, wiring.now()):
                 if trouble_of(sentence) not in said:
                     _show(console, title, sentence, style="yellow")
 

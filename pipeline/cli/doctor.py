@@ -220,8 +220,8 @@ def _of_the_sheet(sync: SheetSync, settings: Settings) -> Iterator[Finding]:
     }
     unknown = unknown_fields(settings, sync.last.columns, sorted(inputs))
     yield from (Finding("person", sentence) for sentence in unknown)
-    states = sync.store.outbox.states(sync.key)
-    yield from (Finding("person", one) for one in outlet_states.troubles(states, wiring.now()))
+    troubles = outlet_states.all_troubles(sync.store, sync.key, wiring.now())
+    yield from (Finding("person", one) for one in troubles)
     needing = Counter(row.status for row in row_reports.needing(sync))
     for status, cure in _CURES.items():
         if count := needing[status]:

@@ -21,7 +21,6 @@ from pipeline.core.outbox import Delivered
 from pipeline.core.text import counted, one_line
 from pipeline.delivering import deliver_now, deliveries, link_of
 from pipeline.open_outlets import open_outlet
-from pipeline.server.serve import campaigns
 from pipeline.store import OutletState
 from pipeline.sync import outlet_states
 from pipeline.sync.configured_sheet import Campaign
@@ -37,7 +36,7 @@ def list_outlets(settings: Settings, console: Console) -> int:
         )
         return 0
     with ExitStack() as stack:
-        (campaign,) = stack.enter_context(campaigns([settings]))
+        (campaign,) = stack.enter_context(wiring.campaigns([settings]))
         made = deliveries(campaign)
         due = {one.told.name: one.due(is_last=True) for one in made}
         states, now = campaign.store.outbox.states(campaign.key), wiring.now()
@@ -49,7 +48,7 @@ def list_outlets(settings: Settings, console: Console) -> int:
                 console.print(f"  the last try failed: {one_line(one.reason)}", markup=False)
             for about, reason in campaign.store.outbox.parked(one.id):
                 console.print(f"  {about}: {one_line(reason)}", markup=False)
-        found = list(outlet_states.troubles(states, now))
+        found = list(outlet_states.all_troubles(campaign.store, campaign.key, now))
         for sentence in found:
             console.print(one_line(sentence), markup=False, style="yellow")
     return int(bool(found))
@@ -68,11 +67,18 @@ def retry(settings: Settings, console: Console, name: str) -> int:
     for its in [_named(settings, name)] if name else settings.outlets:
         open_outlet(its)
     with ExitStack() as stack:
-        (campaign,) = stack.enter_context(campaigns([settings]))
+        (campaign,) = stack.enter_context(wiring.campaigns([settings]))
         for one in _states(campaign):
             if name in ("", one.name):
-                number = campaign.store.outbox.retry(one.id) + one.waiting
-                console.print(f"{one.name}: {counted(number, 'message')} to deliver.", markup=False)
+                again, overtaken = campaign.store.outbox.retry(one.id)
+                number = counted(again + one.waiting, "message")
+                console.print(f"{one.name}: {number} to deliver.", markup=False)
+                if overtaken:
+                    console.print(
+                        f"  not sent: {counted(overtaken, 'older message')}, because a newer one "
+                        "of the same row was delivered.",
+                        markup=False,
+                    )
         deliver_now(campaign)
     return list_outlets(settings, console)
 

@@ -252,7 +252,7 @@ def _troubles(sync: SheetSync) -> Iterator[str]:
         yield summary.no_rows(sync.sheet.title, usual, sync.rules.prompt_columns)
     if sync.last.hold:
         yield sync.last.hold.sentence
-    yield from outlet_states.troubles(sync.store.outbox.states(sync.key), wiring.now())
+    yield from outlet_states.all_troubles(sync.store, sync.key, wiring.now())
     if number := sync.last.plan.statuses[Status.UNRECOGNIZED]:
         yield summary.unrecognized(number)
 

@@ -196,6 +196,10 @@ def _document(path: Path) -> Document:
         raise ConfigError(f"{path} cannot be read: it is not UTF-8 text.") from None
     except tomllib.TOMLDecodeError as e:
         raise ConfigError(f"{path.name}: this is not TOML: {e}.") from None
+    if isinstance(raw.get("outlets"), dict):
+        raise ConfigError(
+            f"{path.name}: outlets: write [[outlets]] in double brackets: there may be several."
+        )
     try:
         return Document.model_validate(raw)
     except ValidationError as e:

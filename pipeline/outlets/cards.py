@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum, auto
 from ipaddress import ip_address
-from typing import Final, TypeVar
+from typing import Final, TypedDict, TypeVar
 from urllib.parse import urlsplit
 
 from pipeline.core.costs import Account, Cost
@@ -37,6 +37,8 @@ TITLE: Final = 120
 NAME: Final = 80
 TEXT: Final = 600
 ADDRESS: Final = 2000
+#: Most numbers of rows with the same note.
+NUMBERS: Final = 8
 #: Most notices, and most rows that need attention, in one message.
 ALERTS: Final = 5
 ROWS: Final = 10
@@ -77,8 +79,10 @@ class Card:
     facts: tuple[tuple[str, str], ...] = ()
     #: Longer texts of one row under their names: its prompt, its note.
     texts: tuple[tuple[str, str], ...] = ()
-    #: Rows that need attention: which one, and its note.
+    #: Rows that need attention: which ones, and their note. Rows with one note are one entry.
     rows: tuple[tuple[str, str], ...] = ()
+    #: How many rows each entry has, and how many have none.
+    sizes: tuple[int, ...] = ()
     more_rows: int = 0
     #: Addresses with the names of their rows.
     pictures: tuple[tuple[str, str], ...] = ()
@@ -90,7 +94,7 @@ class Card:
     @property
     def rows_heading(self) -> str:
         """What stands above the rows."""
-        number = len(self.rows) + self.more_rows
+        number = sum(self.sizes) + self.more_rows
         return f"{counted(number, 'row')} {_need(number)}"
 
     @property
@@ -126,8 +130,7 @@ def digest_card(messages: Sequence[Message], pictures: int, link: str = "") -> C
         tone=Tone.ATTENTION if digest.rows or kinds else Tone.GOOD,
         alerts=_alerts(digest.sentences),
         facts=tuple(_counts(digest)),
-        rows=tuple(map(_row, digest.rows[:ROWS])),
-        more_rows=max(0, len(digest.rows) - ROWS),
+        **_entries(digest.rows),
         pictures=tuple(
             (url, shortened(name, NAME) or "–") for url, name in _turned(digest.pictures)
         ),
@@ -144,8 +147,7 @@ def card_of(message: Message, pictures: int, link: str = "") -> Card:
             title=_title((message.sheet,), _ABOUT.get(message.kind, message.kind.value)),
             tone=Tone.PLAIN if message.kind is MessageKind.TEST else Tone.ATTENTION,
             alerts=_alerts((message.sentence,)),
-            rows=tuple(map(_row, message.rows[:ROWS])),
-            more_rows=max(0, len(message.rows) - ROWS),
+            **_entries(message.rows),
             links=_links(link),
             is_repeat=message.is_repeat,
         )
@@ -218,12 +220,13 @@ def fitted(
 def _smaller(card: Card) -> Iterator[Card]:
     """The card with shorter texts, with fewer rows, without pictures, and at last bare."""
     for rows, most in ((10, 200), (10, 100), (6, 80), (3, 60)):
-        hidden = max(0, len(card.rows) - rows)
+        hidden = sum(card.sizes[rows:])
         card = replace(
             card,
             alerts=tuple(shortened(one, 2 * most) for one in card.alerts),
             texts=tuple((label, shortened(text, 2 * most)) for label, text in card.texts),
             rows=tuple((head, shortened(note, most)) for head, note in card.rows[:rows]),
+            sizes=card.sizes[:rows],
             more_rows=card.more_rows + hidden,
         )
         yield card
@@ -289,12 +292,41 @@ def _alerts(sentences: Sequence[str]) -> tuple[str, ...]:
     return (*told, f"and {counted(left, 'more notice')}") if left else tuple(told)
 
 
-def _row(row: NoticeRow) -> tuple[str, str]:
-    """Which row it is with its status, and its note."""
-    name = shortened(row.title, NAME) or row.row_id
-    place = f"Row {row.line} · {name}" if row.line else name
-    status = shortened(row.status, 40)
-    return (f"{place} ({status})" if status else place), shortened(row.note, 300)
+class _Entries(TypedDict):
+    """The part of a card about rows that need attention."""
+
+    rows: tuple[tuple[str, str], ...]
+    sizes: tuple[int, ...]
+    more_rows: int
+
+
+def _entries(rows: Sequence[NoticeRow]) -> _Entries:
+    """Rows with the same status and note as one entry, in the order of the first of each."""
+    groups: dict[tuple[str, str], list[NoticeRow]] = {}
+    for row in rows:
+        groups.setdefault((row.status, row.note), []).append(row)
+    shown, others = list(groups.values())[:ROWS], list(groups.values())[ROWS:]
+    return {
+        "rows": tuple((_which(group), shortened(group[0].note, 300)) for group in shown),
+        "sizes": tuple(map(len, shown)),
+        "more_rows": sum(map(len, others)),
+    }
+
+
+def _which(rows: Sequence[NoticeRow]) -> str:
+    """Which rows an entry is about, with their status: Row 2 · red fox and rows 3, 7 (failed)."""
+    first, *others = rows
+    name = shortened(first.title, NAME) or first.row_id
+    place = f"Row {first.line} · {name}" if first.line else name
+    if others:
+        lines = [str(row.line) for row in others[:NUMBERS] if row.line]
+        more = len(others) - len(lines)
+        named = f"rows {', '.join(lines)}" if len(lines) > 1 else f"row {''.join(lines)}"
+        rest = [named] if lines else []
+        rest += [counted(more, "more row")] if more else []
+        place = " and ".join((place, *rest))
+    status = shortened(first.status, 40)
+    return f"{place} ({status})" if status else place
 
 
 def _links(page: str) -> tuple[tuple[str, str], ...]:

@@ -10,7 +10,7 @@ from pipeline.core.costs import OWN, Account, Cost, accounts, summed
 from pipeline.core.credits import Credits
 from pipeline.sync.configured_sheet import Campaign
 from pipeline.sync.lease import is_dead
-from pipeline.sync.outlet_states import troubles
+from pipeline.sync.outlet_states import all_troubles
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,5 +66,5 @@ def sheet_status_of(campaign: Campaign, trouble: str) -> SheetStatus:
         trouble=trouble,
         running_since=lease.since if lease and alive else None,
         sample_waits=record.sample_waits if settings.rules.sample else 0,
-        outlets=tuple(troubles(store.outbox.states(key), wiring.now())),
+        outlets=tuple(all_troubles(store, key, wiring.now())),
     )

@@ -80,7 +80,9 @@ def as_json(outcome: Outcome, code: int) -> dict[str, object]:
 
     `new` to `costs` count what happened in this run (see `PassCounts`): `credits` is paid at the
     sheet's own account, and `costs` has the amount and the unit of every account. `rows` counts the
-    rows of the sheet by status. `details` lists rows that changed in this run or need attention.
+    rows of the sheet by status. `outlets` are as the pass left them: messages are delivered
+    beside `run --wait`, and after a plain `run`. `details` lists rows that changed in this run or
+    need attention.
     """
     counts = outcome.counts
     listed = {row.row_id: row for row in (*outcome.changed, *outcome.attention)}
@@ -98,6 +100,16 @@ def as_json(outcome: Outcome, code: int) -> dict[str, object]:
         "newly_need_a_person": outcome.newly,
         "need_a_person": outcome.needing,
         "messages": [*outcome.notices, *outcome.sentences],
+        "outlets": [
+            {
+                "name": one.name,
+                "delivered": one.sent,
+                "waiting": one.waiting,
+                "set_aside": one.parked,
+                "trouble": one.closed or one.reason,
+            }
+            for one in outcome.outlets
+        ],
         "details": [row.as_json() for row in sorted(listed.values(), key=lambda row: row.number)],
         "exit_code": code,
     }

@@ -5,7 +5,7 @@
     promptsheet_credits_today{account}         held or spent on the day of the budget, by API key
     promptsheet_last_pass_seconds{sheet}       when the last pass ended, as a Unix time
     promptsheet_held{sheet}                    1 while a hold or a pause keeps rows from being sent
-    promptsheet_outbox{sheet,outlet,state}     messages: waiting, parked or sent in the last 30 days
+    promptsheet_outbox{sheet,outlet,state}     messages: waiting, set aside, or sent in 30 days
     promptsheet_outlet_closed{sheet,outlet}    1 while an outlet accepts nothing
     promptsheet_webhooks_total{outcome}        webhook calls, by outcome
     promptsheet_webhook_commits_total          commits that recorded them
@@ -143,7 +143,11 @@ class _StoreCollector(Collector):
             held.add_metric([title], bool(record.hold or record.paused))
             for outlet in one.store.outbox.states(one.key):
                 closed.add_metric([title, outlet.name], bool(outlet.closed))
-                numbers = {"waiting": outlet.waiting, "parked": outlet.parked, "sent": outlet.sent}
+                numbers = {
+                    "waiting": outlet.waiting,
+                    "set aside": outlet.parked,
+                    "sent": outlet.sent,
+                }
                 for name, number in numbers.items():
                     box.add_metric([title, outlet.name, name], number)
             if record.passed_at:

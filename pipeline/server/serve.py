@@ -11,7 +11,7 @@ import asyncio
 import errno
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -25,7 +25,6 @@ from pipeline import terminal, wiring
 from pipeline.config import Settings
 from pipeline.core.errors import ConfigError, ListenError
 from pipeline.delivering import delivering
-from pipeline.open_sheet import open_sheet
 from pipeline.server import app as web
 from pipeline.server import event_loop
 from pipeline.server.http_server import (
@@ -36,7 +35,6 @@ from pipeline.server.http_server import (
     protocol_within,
 )
 from pipeline.server.signals import interrupting
-from pipeline.store import Store
 from pipeline.sync.configured_sheet import Campaign
 
 if TYPE_CHECKING:
@@ -66,7 +64,7 @@ async def _serve(settings: Sequence[Settings], console: Console) -> None:
 
     with (
         interrupting(ended.set),
-        campaigns(settings) as all_of_them,
+        wiring.campaigns(settings) as all_of_them,
         delivering(all_of_them),
     ):
         async with open_servers(all_of_them, say=say) as servers:
@@ -89,21 +87,9 @@ def print_at(console: Console, title: str, sentence: str) -> None:
 @asynccontextmanager
 async def receiving(settings: Sequence[Settings]) -> AsyncIterator[None]:
     """Receive webhooks for these sheets during a run."""
-    with campaigns(settings) as all_of_them:
+    with wiring.campaigns(settings) as all_of_them:
         async with open_servers(all_of_them, page=False):
             yield
-
-
-@contextmanager
-def campaigns(settings: Sequence[Settings]) -> Iterator[list[Campaign]]:
-    """The sheets of these configurations with their stores. Each store is opened once."""
-    with ExitStack() as stack:
-        stores: dict[str, Store] = {}
-        for one in settings:
-            if one.store_url not in stores:
-                stores[one.store_url] = stack.enter_context(wiring.open_store(one))
-        opened = [(one, stores[one.store_url]) for one in settings]
-        yield [Campaign(one, store, open_sheet(one, store).key) for one, store in opened]
 
 
 @dataclass(frozen=True, slots=True)

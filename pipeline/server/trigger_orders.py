@@ -37,6 +37,11 @@ class Order:
     is_quick: bool = False
 
 
+def is_text(text: str) -> bool:
+    """False for half of a character, which JSON can hold and no sheet has."""
+    return not any("\ud800" <= one <= "\udfff" for one in text)
+
+
 def order_of(body: bytes) -> Order:
     """What a body asks for. Raises Refused if it is not understood."""
     if not body.strip():
@@ -57,7 +62,7 @@ def order_of(body: bytes) -> Order:
         raise Refused(400, "limit is a whole number of rows, such as 10.")
     if type(row) is int:
         row = str(row)
-    if not isinstance(row, str) or len(row) > LONGEST_ROW:
+    if not isinstance(row, str) or len(row) > LONGEST_ROW or not is_text(row):
         raise Refused(400, "row is the row_id, the name or the line number of a row.")
     is_quick = given.get("quick", False)
     if not isinstance(is_quick, bool):

@@ -31,7 +31,7 @@ from pipeline.server import event_loop
 from pipeline.server.drive_channel import channel_of
 from pipeline.server.edits import edits_of
 from pipeline.server.pass_requests import EndedPass, PassRequest, PassRequests, Taken
-from pipeline.server.serve import campaigns, open_servers, print_at
+from pipeline.server.serve import open_servers, print_at
 from pipeline.server.signals import interrupting
 from pipeline.sync import quick_check
 from pipeline.sync.background import in_background
@@ -68,7 +68,7 @@ async def _watch(settings: Sequence[Settings], console: Console, quiet: bool) ->
         if not quiet:
             print_at(console, title, sentence)
 
-    with campaigns(settings) as all_of_them:
+    with wiring.campaigns(settings) as all_of_them:
         watchers += (Watcher(one, console, quiet) for one in all_of_them)
         # The servers stay open while passes end, so that calls in the meantime are recorded.
         controls = {watcher.key: watcher for watcher in watchers}

@@ -21,6 +21,7 @@ from sqlalchemy import (
     bindparam,
     case,
     delete,
+    exists,
     func,
     or_,
     select,
@@ -46,6 +47,8 @@ from pipeline.store.transactions import StorePart, made, number_of, upsert
 KEPT: Final = timedelta(days=30)
 #: After so many failed calls, one after the other, an outlet was away.
 OUTAGE: Final = 2
+#: No wait of ours, and none that an outlet asks for, is longer.
+LONGEST_HOLD: Final = timedelta(days=2)
 #: Messages for which a digest does not wait.
 AT_ONCE: Final = (MessageKind.STOPPED, MessageKind.BUDGET, MessageKind.SILENT)
 #: Records what became of a claimed message. It runs for each one, so it is made once. If a try may
@@ -112,6 +115,13 @@ class Waiting(NamedTuple):
     failures: int
 
 
+class Retried(NamedTuple):
+    """How many parked messages are tried again, and how many are not: a newer one was delivered."""
+
+    again: int
+    overtaken: int
+
+
 @dataclass(frozen=True, slots=True)
 class OutletState:
     """An outlet and its messages."""
@@ -159,9 +169,52 @@ class Outbox(StorePart):
                 for one in entries:
                     _configure(connection, number, one, known.get(one.name), now)
                 known = _known(connection, number)
-                old = and_(outbox.c.state == LineState.SENT, outbox.c.remote == "")
-                connection.execute(delete(outbox).where(old, outbox.c.done_at < now - KEPT))
         return {name: one.id for name, one in known.items() if one.kinds}
+
+    def tidy(self, sheet: str) -> None:
+        """Delete what is no longer needed, and end waits that only a wrong clock can explain.
+
+        Delivered messages go after 30 days, and so do those to outlets that are not configured any
+        more. Without anything to do, nothing is written.
+        """
+        now = self._database.now()
+        with self._database.reading() as connection:
+            its = outbox.c.outlet.in_(
+                select(outlets.c.id).where(outlets.c.sheet == number_of(connection, sheet))
+            )
+            gone = select(outlets.c.id).where(outlets.c.kinds == ())
+            old = and_(
+                its,
+                or_(
+                    and_(
+                        outbox.c.state == LineState.SENT,
+                        outbox.c.remote == "",
+                        outbox.c.done_at < now - KEPT,
+                    ),
+                    and_(NOT_SENT, outbox.c.outlet.in_(gone), outbox.c.made_at < now - KEPT),
+                ),
+            )
+            early = and_(its, NOT_SENT, outbox.c.not_before > now + LONGEST_HOLD)
+            has_work = [
+                connection.execute(select(outbox.c.id).where(one).limit(1)).first() is not None
+                for one in (old, early)
+            ]
+        if any(has_work):
+            with self._database.writing() as connection:
+                connection.execute(delete(outbox).where(old))
+                connection.execute(update(outbox).where(early).values(not_before=None))
+
+    def left_behind(self, sheet: str) -> dict[str, int]:
+        """Name -> undelivered messages, for outlets that are not configured any more."""
+        with self._database.reading() as connection:
+            rows = connection.execute(
+                select(outlets.c.name, func.count(outbox.c.id))
+                .join_from(outlets, outbox, and_(outbox.c.outlet == outlets.c.id, NOT_SENT))
+                .where(outlets.c.sheet == number_of(connection, sheet), outlets.c.kinds == ())
+                .group_by(outlets.c.id)
+                .order_by(outlets.c.name)
+            )
+            return {row[0]: row[1] for row in rows}
 
     def announce(
         self,
@@ -353,13 +406,25 @@ class Outbox(StorePart):
             rows = connection.execute(asked.order_by(outbox.c.id))
             return [(f"{row.kind} {row.row_id}".strip(), row.reason) for row in rows]
 
-    def retry(self, outlet: int) -> int:
+    def retry(self, outlet: int) -> Retried:
         """Try again at once: parked messages, waiting ones, and the outlet itself.
 
-        Returns how many messages were parked.
+        A parked message is not sent after a newer one about its row.
         """
         with self._database.writing() as connection:
-            its = outbox.c.outlet == outlet
+            its, newer = outbox.c.outlet == outlet, outbox.alias()
+            is_overtaken = exists().where(
+                outbox.c.row_id != "",
+                newer.c.outlet == outlet,
+                newer.c.row_id == outbox.c.row_id,
+                newer.c.id > outbox.c.id,
+                newer.c.state == LineState.SENT,
+            )
+            overtaken = connection.execute(
+                update(outbox)
+                .where(its, outbox.c.state == LineState.PARKED, is_overtaken)
+                .values(state=LineState.SENT, reason="a newer message came before it")
+            ).rowcount
             again = {"state": LineState.WAITING, "tries": 0, "not_before": None, "done_at": None}
             number = connection.execute(
                 update(outbox).where(its, outbox.c.state == LineState.PARKED).values(**again)
@@ -368,7 +433,7 @@ class Outbox(StorePart):
             connection.execute(waiting.values(not_before=None))
             opened = update(outlets).where(outlets.c.id == outlet)
             connection.execute(opened.values(closed="", reason="", failures=0, not_before=None))
-            return number
+            return Retried(number, overtaken)
 
 
 class _Known(NamedTuple):

@@ -10,6 +10,7 @@ from pipeline.core.outbox import MessageKind, NoticeRow
 from pipeline.core.repeats import trouble_of
 from pipeline.core.statuses import Status
 from pipeline.store import Store
+from pipeline.sync.lease import is_dead
 from pipeline.sync.outcome import Outcome
 from pipeline.sync.row_reports import Row
 from pipeline.sync.sheet_sync import SheetSync
@@ -36,9 +37,15 @@ def announce_pass(sync: SheetSync, outcome: Outcome, day: str) -> None:
 
 
 def announce_silence(store: Store, sheet: str, after: timedelta, now: datetime) -> None:
-    """Tell outlets once if no pass over a sheet has ended for this time. Raises StoreError."""
+    """Tell outlets once if no pass over a sheet has ended for this time. Raises StoreError.
+
+    A pass that is running is no silence, however long it takes.
+    """
     last = store.sheets.get(sheet).passed_at
     if last is None or now - last < after:
+        return
+    lease = store.leases.of(sheet)
+    if lease and lease.until > now and not is_dead(lease.holder):
         return
     hours = int((now - last) / timedelta(hours=1))
     sentence = (

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from pipeline.core.costs import Cost, own
 from pipeline.core.credits import Credits
 from pipeline.core.planning import Line
 from pipeline.core.repeats import trouble_of
+from pipeline.store import OutletState
 from pipeline.sync.row_reports import Row
 
 #: The exit code of a pass that was interrupted.
@@ -80,6 +81,8 @@ class Outcome:
     stop: str = ""
     #: That the sample is done, and rows wait for a person to look at it; empty otherwise.
     sample: str = ""
+    #: The outlets of the sheet and their messages, when the pass ended.
+    outlets: Sequence[OutletState] = ()
     #: The version of the sheet's jobs when the pass last read their changes.
     version: int = 0
     code: int = 0

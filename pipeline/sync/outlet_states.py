@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from pipeline.core.text import counted, joined
-from pipeline.store import OutletState
+from pipeline.store import OutletState, Store
 from pipeline.sync.deliveries import Told
 
 #: A single failure is nothing to report: the next try comes by itself.
@@ -33,6 +33,18 @@ def troubles(states: Sequence[OutletState], now: datetime) -> Iterator[str]:
                 f'{counted(one.parked, "message")} to the outlet "{one.name}" {are} set aside. '
                 f"promptsheet outlets list shows why; promptsheet outlets retry sends {them} again."
             )
+
+
+def all_troubles(store: Store, sheet: str, now: datetime) -> Iterator[str]:
+    """The troubles of a sheet's outlets, also of those that are not configured any more."""
+    yield from troubles(store.outbox.states(sheet), now)
+    for name, number in store.outbox.left_behind(sheet).items():
+        was, are, they = ("was", "is", "it") if number == 1 else ("were", "are", "they")
+        yield (
+            f'The outlet "{name}" is not in the configuration any more, and '
+            f"{counted(number, 'message')} to it {was} not delivered. If it was renamed, give it "
+            f"its old name back. Otherwise {they} {are} deleted after 30 days."
+        )
 
 
 def line(one: OutletState, next_try: datetime | None = None) -> str:

@@ -637,3 +637,11 @@ def test_a_place_that_cannot_be_used_is_refused_without_repeating_a_password(
 
     assert says in str(refusal.value)
     assert "geheim" not in str(refusal.value)
+
+
+def test_an_outlet_in_single_brackets_is_told_what_to_write(tmp_path: Path) -> None:
+    (problem,) = problems(tmp_path, '[sheet]\nsource = "a.csv"\n[outlets]\nkind = "slack"\n')
+
+    assert problem == (
+        "mine.toml: outlets: write [[outlets]] in double brackets: there may be several."
+    )

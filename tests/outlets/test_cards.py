@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.core.outbox import Message, MessageKind
+from pipeline.core.outbox import Message, MessageKind, NoticeRow
 from pipeline.outlets.cards import Tone, card_of, digest_card, is_picture, is_public
 from tests.outlets.test_chats import PAGE, notice, row
 
@@ -77,3 +77,21 @@ def test_what_is_no_picture_is_a_link() -> None:
 def test_a_public_picture_can_be_shown(address: str) -> None:
     assert is_public(address)
     assert is_picture(address)
+
+
+def test_rows_with_the_same_note_are_one_entry() -> None:
+    notes = ["no scene", "no scene", "banned", *("no scene",) * 12]
+    rows = tuple(
+        NoticeRow(f"r_{n}", f"fox {n}", n + 2, "invalid", note) for n, note in enumerate(notes)
+    )
+    card = digest_card([notice(MessageKind.ATTENTION, rows=rows)], 4)
+
+    assert card.rows == (
+        (
+            "Row 2 · fox 0 and rows 3, 5, 6, 7, 8, 9, 10, 11 and 5 more rows (invalid)",
+            "no scene",
+        ),
+        ("Row 4 · fox 2 (invalid)", "banned"),
+    )
+    assert card.rows_heading == "15 rows need attention"
+    assert card.more_rows == 0

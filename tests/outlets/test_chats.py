@@ -315,7 +315,7 @@ def test_every_message_keeps_the_limits_of_the_service(
 def test_the_longest_texts_are_cut_to_the_limits_of_the_service(kind: str, sign: str) -> None:
     long, address = sign * 2000, "https://cdn.example.com/" + "x" * 1900
     values = dict.fromkeys(("name", "prompt", "note", "status", "text"), long)
-    rows = [NoticeRow(f"r_{n}", long, n + 2, long, long) for n in range(30)]
+    rows = [NoticeRow(f"r_{n}", long, n + 2, long, f"{n} {long}") for n in range(30)]
     messages: list[Message] = [
         *(row(n, urls=(f"{address}{n}",), values=values, vendor=long) for n in range(4)),
         *(notice(sentence=f"{n} {long}", rows=(rows[n],), sheet=f"{n} {long}") for n in range(30)),

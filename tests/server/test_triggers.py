@@ -113,7 +113,8 @@ def test_strangers_and_mistakes_get_a_sentence_and_start_nothing(team: Team, api
             for raw in (
                 *(b"{", b"[]", b'"run"', b'{"actoin": "run"}', b'{"action": "pay"}'),
                 *(b'{"limit": -1}', b'{"limit": "10"}', b'{"limit": true}', b'{"row": {}}'),
-                *(b'{"quick": 1}', b"[" * 10_000, b"\xff\xfe", b'{"row": "no such row"}'),
+                *(b'{"quick": 1}', b"[" * 10_000, b"\xff\xfe", b'{"row": "\\ud800"}'),
+                b'{"row": "no such row"}',
             )
         ]
         guesses = [caller.send(headers={"authorization": f"Bearer guess {n}"}) for n in range(12)]

@@ -161,8 +161,69 @@ def test_a_parked_message_does_not_hold_up_later_ones(store: Store) -> None:
     (state,) = store.outbox.states("sheet")
     assert (state.waiting, state.parked) == (1, 1)
     assert store.outbox.parked(number) == [("failed r_00000000a", "too long")]
-    assert store.outbox.retry(number) == 1
+    assert store.outbox.retry(number) == (1, 0)
     assert store.outbox.states("sheet")[0].parked == 0
+
+
+def test_a_parked_message_is_not_sent_after_a_newer_one_of_its_row(store: Store) -> None:
+    number = outlet(store)
+    for row in "ab":
+        tell(store, sent(store, row), Failed("timed out", "t1"))
+    lines = store.outbox.claim(number, 10)
+    parked = [Delivery(line.id, LineState.PARKED, "too long") for line in lines]
+    store.outbox.record(number, parked)
+    tell(store, sent(store, "a", take=2), DONE)
+    taken(store, number, store.outbox.claim(number, 10))
+
+    assert store.outbox.retry(number) == (1, 1)
+    assert kinds(store.outbox.claim(number, 10)) == [("b", "failed")]
+
+
+def test_messages_of_an_outlet_that_is_gone_are_named_and_go_after_30_days(
+    store: Store, clock: Clock
+) -> None:
+    outlet(store, "slack")
+    tell(store, sent(store), DONE)
+    push = outlet(store, "push")
+
+    assert store.outbox.left_behind("sheet") == {"slack": 1}
+    clock.forward(29 * 86400)
+    store.outbox.tidy("sheet")
+    assert store.outbox.left_behind("sheet") == {"slack": 1}
+    assert [state.id for state in store.outbox.states("sheet")] == [push]
+    clock.forward(2 * 86400)
+    store.outbox.tidy("sheet")
+    assert store.outbox.left_behind("sheet") == {}
+
+
+def test_old_delivered_messages_are_deleted_and_no_others(store: Store, clock: Clock) -> None:
+    number = outlet(store)
+    tell(store, sent(store, "a"), DONE)
+    taken(store, number, store.outbox.claim(number, 10))
+    clock.forward(31 * 86400)
+    tell(store, sent(store, "b"), DONE)
+    taken(store, number, store.outbox.claim(number, 10))
+    tell(store, sent(store, "c"), DONE)
+
+    store.outbox.tidy("sheet")
+
+    (state,) = store.outbox.states("sheet")
+    assert (state.sent, state.waiting) == (1, 1)
+
+
+def test_a_clock_that_was_set_back_holds_no_message_for_long(store: Store, clock: Clock) -> None:
+    number = outlet(store)
+    clock.forward(300 * 86400)
+    tell(store, sent(store), DONE)
+    (line,) = store.outbox.claim(number, 10)
+    later = clock() + timedelta(seconds=30)
+    store.outbox.record(number, [Delivery(line.id, LineState.WAITING, "busy", later)])
+    clock.forward(-300 * 86400)
+    assert store.outbox.claim(number, 10) == []
+
+    store.outbox.tidy("sheet")
+
+    assert len(store.outbox.claim(number, 10)) == 1
 
 
 def test_what_was_being_delivered_when_a_process_died_comes_again_marked_as_unsure(
@@ -289,7 +350,7 @@ def test_delivered_messages_are_forgotten_after_30_days_but_not_what_outlets_rem
     store.outbox.record(number, ended, delivered=True)
     clock.forward(31 * 86400)
 
-    outlet(store, settings="2")
+    store.outbox.tidy("sheet")
 
     assert store.outbox.states("sheet")[0].sent == 1
 

@@ -13,7 +13,7 @@ from tests.fakes.outlets.messages import POISON
 from tests.fakes.outlets.service import Call, Reply
 
 TOKEN = "patTESTTESTTEST1.s3cr3t"
-BASE, TABLE = "appTESTTESTTEST12", "tblTESTTESTTEST12"
+BASE, TABLE = "appTESTTESTTES123", "tblTESTTESTTES123"
 #: The columns of a table that takes what we have, with their types.
 COLUMNS = {
     "row_id": "singleLineText",

@@ -1,0 +1,60 @@
+"""Outlets are told once if no pass has ended for long, and not while one is running."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from pipeline.core.outbox import MessageKind
+from pipeline.store import OutletEntry, Store
+from pipeline.sync.announcing import announce_silence
+from pipeline.sync.lease import this_process
+from tests.store.build import Clock
+
+AFTER = timedelta(hours=1)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def store(tmp_path: Path, clock: Clock) -> Iterator[Store]:
+    with Store(f"sqlite:///{tmp_path / 'store.db'}", now=clock) as opened:
+        opened.outbox.configure("sheet", [OutletEntry("push", (MessageKind.SILENT,), "1")])
+        lease = opened.leases.take("sheet", this_process(), 60)
+        assert lease
+        opened.leases.release(lease)  # a pass has ended
+        assert opened.sheets.get("sheet").passed_at == clock()
+        yield opened
+
+
+def told(store: Store, clock: Clock) -> int:
+    announce_silence(store, "sheet", AFTER, clock())
+    (state,) = store.outbox.states("sheet")
+    return state.waiting
+
+
+def test_silence_is_told_once(store: Store, clock: Clock) -> None:
+    clock.forward(3000)
+    assert told(store, clock) == 0
+    clock.forward(3000)
+    assert [told(store, clock) for _ in range(3)] == [1, 1, 1]
+
+
+def test_a_long_pass_is_no_silence(store: Store, clock: Clock) -> None:
+    clock.forward(3000)
+    lease = store.leases.take("sheet", this_process(), 60)
+    for _ in range(100):
+        assert lease
+        assert store.leases.renew(lease, 60)
+        clock.forward(50)
+    assert told(store, clock) == 0
+
+    clock.forward(100)  # it does not renew its lease any more
+
+    assert told(store, clock) == 1
