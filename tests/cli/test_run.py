@@ -20,6 +20,7 @@ KEYS_OF_JSON = {
         "credits",
         "costs",
         "rows",
+        "outlets",
     ),
     *("newly_need_a_person", "need_a_person", "messages", "details", "exit_code"),
 }

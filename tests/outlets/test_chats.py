@@ -138,7 +138,7 @@ def test_of_many_rows_that_need_attention_the_first_are_named_and_the_others_cou
     kind: str,
 ) -> None:
     rows = tuple(
-        NoticeRow(f"r_{n}", f"fox-{n}", n + 1, "invalid", "Fill the cell.") for n in range(1, 23)
+        NoticeRow(f"r_{n}", f"fox-{n}", n + 1, "invalid", f"Fill cell {n}.") for n in range(1, 23)
     )
     with channel(kind) as (place, _, url):
         delivered(SERVICES[kind], url, [notice(MessageKind.ATTENTION, rows=rows)])
