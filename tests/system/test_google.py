@@ -11,7 +11,7 @@ import pytest
 from pipeline import wiring
 from pipeline.page.sheet_status import sheet_status_of
 from pipeline.sandbox import Sandbox
-from pipeline.server.serve import campaigns
+from pipeline.wiring import campaigns
 from tests.fakes.google.a1 import Area
 from tests.fakes.google.account import EMAIL
 from tests.fakes.google.faults import Fault
