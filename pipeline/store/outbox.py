@@ -419,6 +419,9 @@ class Outbox(StorePart):
                 newer.c.row_id == outbox.c.row_id,
                 newer.c.id > outbox.c.id,
                 newer.c.state == LineState.SENT,
+                # One with a reason was not sent itself, and no notice replaces a result.
+                newer.c.reason == "",
+                or_(newer.c.job.is_not(None), outbox.c.job.is_(None)),
             )
             overtaken = connection.execute(
                 update(outbox)

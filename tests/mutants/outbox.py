@@ -12,6 +12,30 @@ _SYNC = "tests/sync/test_deliveries.py"
 
 FAULTS = (
     Fault(
+        "a push is signed over other bytes than it has",
+        "use",
+        "pipeline/outlets/push.py",
+        "headers=self._signed(message.id, body)",
+        'headers=self._signed(message.id, body + b" ")',
+        "tests/outlets/test_push.py::test_the_reference_library_verifies_each_push",
+    ),
+    Fault(
+        "a push counts a redirect as success",
+        "P3",
+        "pipeline/outlets/http.py",
+        "if 200 <= status < 300:",
+        "if 200 <= status < 400:",
+        "tests/outlets/test_http.py::test_a_redirect_is_not_followed",
+    ),
+    Fault(
+        "a notice overtakes a result that was set aside",
+        "P3",
+        _OUTBOX,
+        "or_(newer.c.job.is_not(None), outbox.c.job.is_(None)),",
+        "",
+        _STORE,
+    ),
+    Fault(
         "that a message may have arrived is forgotten when its next try fails",
         "P3",
         _OUTBOX,

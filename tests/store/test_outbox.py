@@ -461,3 +461,16 @@ def test_a_saved_file_does_not_shorten_the_pause_after_a_failed_try(
     store.jobs.save_file(key, 1, PICTURES[0], "1.png")
 
     assert store.outbox.claim(number, 9) == []
+
+
+def test_a_result_that_was_set_aside_is_not_overtaken_by_a_notice(store: Store) -> None:
+    number, key = outlet(store), sent(store)
+    tell(store, key, DONE)
+    (line,) = store.outbox.claim(number, 10)
+    store.outbox.record(number, [Delivery(line.id, LineState.PARKED, "too long")])
+    store.outbox.announce("sheet", MessageKind.ATTENTION, "a", {"rows": []}, key.row_id)
+    taken(store, number, store.outbox.claim(number, 10))
+
+    store.outbox.retry(number)
+
+    assert kinds(store.outbox.claim(number, 10)) == [("a", "done")]
