@@ -53,7 +53,9 @@ def pytest_configure(config: pytest.Config) -> None:
         os.environ["TMPDIR"] = tempfile.tempdir = str(MEMORY)
 
     if config.getoption("numprocesses"):
-        share()  # with the workers, which would each load the program otherwise
+        # With the workers, which would each load the program otherwise.
+        share()
+        share("tests.system.whole.hunt", hashes="0")
     # How long an example takes says more about the machine than about the program.
     # Half the usual number of examples: there are some hundred properties, and each run draws anew.
     settings.register_profile("suite", deadline=None, max_examples=50)

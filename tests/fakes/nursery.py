@@ -52,7 +52,8 @@ LOADED = (
     *("uvicorn.loops.auto", "uvicorn.protocols.http.auto", "uvicorn.lifespan.on"),
     *("PIL.JpegImagePlugin", "PIL.PngImagePlugin", "PIL.WebPImagePlugin"),
 )
-#: The variable of the environment that names the socket of the process that all workers use.
+#: The start of the variables of the environment that name the sockets of the processes that all
+#: workers use.
 SHARED = "PROMPTSHEET_TESTS_NURSERY"
 #: The longest order: an environment and some words.
 LONGEST = 200_000
@@ -159,18 +160,22 @@ class Child:
 def opened(*loaded: str, hashes: str = "random") -> socket.socket:
     """A socket for orders to the process that forks, with `loaded` in it.
 
-    All workers of a run use one process with the program in it, the one that `share` started.
+    All workers of a run use the process that `share` started.
     """
-    shared = "" if loaded else os.environ.get(SHARED, "")
+    shared = os.environ.get(_variable(*loaded, hashes=hashes), "")
     ours = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     ours.connect("\0" + (shared or _started(*loaded, hashes=hashes)))
     atexit.register(ours.close)
     return ours
 
 
-def share() -> None:
+def share(*loaded: str, hashes: str = "random") -> None:
     """Start the process that forks, for the processes that this one will start."""
-    os.environ[SHARED] = _started()
+    os.environ[_variable(*loaded, hashes=hashes)] = _started(*loaded, hashes=hashes)
+
+
+def _variable(*loaded: str, hashes: str) -> str:
+    return "_".join((SHARED, *loaded, hashes))
 
 
 def _started(*loaded: str, hashes: str = "random") -> str:

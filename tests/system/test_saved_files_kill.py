@@ -10,8 +10,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
-import sys
 from itertools import count
 from pathlib import Path
 
@@ -19,42 +17,23 @@ import pytest
 
 from pipeline.sandbox import Sandbox, pictures
 from tests.fakes.buckets import BUCKET, google_storage
-from tests.fakes.program import KEY, KEY_NAME, ROOT, Program
+from tests.fakes.nursery import Child
+from tests.fakes.program import KEY, KEY_NAME, Program
 from tests.fakes.team import Team
 
 #: How long a task takes at the API.
 TASK_SECONDS = 0
 SOAK = [pytest.mark.soak, pytest.mark.timeout(3600)]
 
-#: Runs the program; before step number N in the folder, it ends.
-PROGRAM = """
-import os, signal, sys
-folder, last, seen = sys.argv[1], int(sys.argv[2]), 0
-def hook(event, args):
-    global seen
-    if event not in ("open", "os.link", "os.rename", "os.remove"):
-        return
-    if not any(isinstance(one, str | os.PathLike) and os.fspath(one).startswith(folder)
-               for one in args):
-        return
-    seen += 1
-    if seen == last:
-        os.kill(os.getpid(), signal.SIGKILL)
-sys.addaudithook(hook)
-sys.argv = ["promptsheet", "run", sys.argv[3]]
-from pipeline.cli.commands import main
-main()
-"""
-
 
 def run_to_step(team: Team, step: int) -> int:
     """The exit code of a run that ends before this step, if it has so many."""
-    arguments = [str(team.folder / "media"), str(step), str(team.config)]
-    command = [sys.executable, "-c", PROGRAM, *arguments]
-    environ = os.environ | {KEY_NAME: KEY, "PYTHONPATH": str(ROOT)}
-    ended = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=60)
-    assert "Traceback" not in ended.stderr, ended.stderr
-    return ended.returncode
+    words = [str(team.folder / "media"), str(step), "run", str(team.config)]
+    process = Child("tests.fakes.dying", words, os.environ | {KEY_NAME: KEY})
+    said, _ = process.communicate(60)
+    process.close()
+    assert "Traceback" not in said, said
+    return process.wait()
 
 
 def drawn(prompt: str) -> list[bytes]:
