@@ -221,6 +221,12 @@ def pace(settings: Settings, table: PaceTable | None = None) -> Pace:
     )
 
 
+def paces(settings: Settings) -> list[Pace]:
+    """The limits on speed of each API, the sheet's own first."""
+    tables = (settings.pace, *(other.pace for other in settings.others))
+    return [pace(settings, table) for table in tables]
+
+
 def callback(settings: Settings, provider: Provider) -> Callback | None:
     """The webhook settings to send with each submission; None if tasks are only polled."""
     ours, theirs = settings.webhook, provider.webhook
@@ -248,10 +254,9 @@ def wires(settings: Settings, stack: AsyncExitStack) -> list[LazyApiClient]:
 
 def accesses(settings: Settings, sync: SheetSync, ways: Sequence[LazyApiClient]) -> list[ApiAccess]:
     """The APIs of a pass, the sheet's own first, each with its way and its pace."""
-    paces = [settings.pace, *(other.pace for other in settings.others)]
     return [
-        ApiAccess(api, wire, pace(settings, table))
-        for api, wire, table in zip(sync.rules.apis, ways, paces, strict=True)
+        ApiAccess(api, wire, its)
+        for api, wire, its in zip(sync.rules.apis, ways, paces(settings), strict=True)
     ]
 
 

@@ -32,11 +32,12 @@ from pipeline.core import messages
 from pipeline.core.costs import in_words, own
 from pipeline.core.credits import Credits
 from pipeline.core.inputs import parsed
+from pipeline.core.money import in_credits_and_money, in_json
 from pipeline.core.planning import Line
 from pipeline.core.rules import Rules
 from pipeline.core.statuses import Status
 from pipeline.core.text import counted, one_line, time_limit
-from pipeline.reports.plan import costs, following, settling, to_send
+from pipeline.reports.plan import Outlook, costs, following, settling, to_send
 from pipeline.reports.summary import attention, no_rows
 from pipeline.sync.outcome import Outcome
 from pipeline.sync.progress import Progress as Step
@@ -120,7 +121,7 @@ def rows_table(shown: Sequence[Row], width: int, prices: Sequence[Credits] = ())
     return table
 
 
-def show_plan(console: Console, sync: SheetSync) -> None:
+def show_plan(console: Console, sync: SheetSync, seen: Outlook) -> None:
     """Print what a run would do: rows by planned action, requests, credits, examples."""
     title, api = Text(sync.sheet.title, style="bold"), sync.rules.provider.full_title
     console.print(
@@ -161,6 +162,11 @@ def show_plan(console: Console, sync: SheetSync) -> None:
     if later:
         unchanged = f"once its rows have not changed for {time_limit(sync.rules.settle)}"
         console.print(Text(f"then, {unchanged}: {_price(sync, later)}", style="bold"))
+    for one in seen.balances:
+        style = "" if one.covers else "yellow"
+        console.print(Text(one_line(one.sentence), style=style))
+    if finished := seen.forecast.sentence():
+        console.print(Text(finished))
     if now or after or later:
         sent = {name for line in (*now, *after, *later) for name in parsed(line.memory.inputs)}
         console.print(Text(f"Sent from the sheet: {', '.join(sorted(sent))}.", style="dim"))
@@ -187,7 +193,7 @@ def _plan_warnings(sync: SheetSync, noted: Collection[int] = ()) -> Iterator[str
     yield from sync.last.notices
 
 
-def plan_as_json(console: Console, sync: SheetSync) -> None:
+def plan_as_json(console: Console, sync: SheetSync, seen: Outlook) -> None:
     """Print what a run would do, for programs, as one line of JSON.
 
     Each of the `credits` counts the sheet's own account only, in its unit; the `costs` beside it
@@ -207,6 +213,8 @@ def plan_as_json(console: Console, sync: SheetSync) -> None:
         "requests_once_settled": len(later),
         "credits_once_settled": own(its := costs(sync, later)),
         "costs_once_settled": [cost.as_json() for cost in its],
+        "money": in_json(costs(sync, (*now, *after, *later))),
+        **seen.as_json(),
         "rows_over_budget": [
             line.seen.place + 1
             for line in sync.last.plan.lines
@@ -230,7 +238,7 @@ def _groups(sync: SheetSync) -> Iterator[tuple[str, list[Line]]]:
 def _price(sync: SheetSync, lines: Sequence[Line], after: Sequence[Line] = ()) -> str:
     both = [*lines, *after]
     chained = f", {len(after)} of them after another row" if after else ""
-    return f"{counted(len(both), 'request')}{chained}, {in_words(costs(sync, both))}"
+    return f"{counted(len(both), 'request')}{chained}, {in_credits_and_money(costs(sync, both))}"
 
 
 #: The display for the bars; None without a terminal.

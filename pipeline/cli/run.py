@@ -24,7 +24,7 @@ from pipeline.core.statuses import Status
 from pipeline.core.text import one_line
 from pipeline.open_sheet import place_of
 from pipeline.reports import summary
-from pipeline.reports.plan import NamedRow, find_rows, narrowed, no_row
+from pipeline.reports.plan import NamedRow, find_rows, narrowed, no_row, outlook
 from pipeline.server import event_loop
 from pipeline.server.signals import interrupting
 from pipeline.sync import row_reports
@@ -299,6 +299,7 @@ def show_plan(
     """Print what a run would do and cost, without doing it, and return the exit code."""
     with wiring.previewing(settings, ask_prices=settings.api_key is not None) as sync:
         sync.restrict(narrowed(sync, row, limit))
-        (show.plan_as_json if as_json else show.show_plan)(console, sync)
+        seen = outlook(sync, settings, ask_balance=True)
+        (show.plan_as_json if as_json else show.show_plan)(console, sync, seen)
         needed = strict and bool(row_reports.needing(sync))
         return max(needed, sync.last.hold.exit_code if sync.last.hold else 0)

@@ -83,6 +83,8 @@ def load(
         for problem in key_problems(provider, key, path.parent / "providers")
     ]
     provider, prices = with_prices(provider, document.provider.credits, problems)
+    if document.provider.credit_price:
+        provider = replace(provider, credit_price=document.provider.credit_price)
     others = _others(document, path, providers, environ, problems, need_key)
     fields = _fields(provider, others)
     prompt = prompt_settings(document.prompt, path, fields, problems)
@@ -252,6 +254,9 @@ def _others(
     found = [
         replace(
             one,
+            provider=replace(
+                one.provider, credit_price=table.credit_price or one.provider.credit_price
+            ),
             prefix=f"{name}/",
             pace=table.pace,
             budget=table.budget,

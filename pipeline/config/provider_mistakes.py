@@ -19,6 +19,7 @@ from pipeline.config.field_mistakes import (
     mistakes_in_place,
 )
 from pipeline.core.credits import Credits
+from pipeline.core.money import credit_price
 from pipeline.core.paths import READ
 from pipeline.core.provider import CURSOR, Account, Endpoint, Field, Poll, Provider, TaskFields
 from pipeline.core.webhook import Webhook
@@ -68,6 +69,10 @@ def _general(provider: Provider) -> Iterator[str]:
     yield from address_problems("base_url", provider.base_url, "https://api.example.com/v2")
     if not provider.unit.strip() or not provider.unit.isprintable():
         yield 'unit: write one of what prices are in, such as "US cent"'
+    try:
+        credit_price(provider.credit_price)
+    except ValueError as e:
+        yield f"credit_price: {e}"
     if provider.links is not None and provider.links <= timedelta(0):
         yield "links: must be more than 0"
     for name, value in provider.headers.items():

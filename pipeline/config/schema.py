@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pipeline.config.values import (
     CodePage,
     ColumnTitle,
+    CreditPrice,
     Credits,
     CronLine,
     FileName,
@@ -60,6 +61,7 @@ class ProviderTable(_Table):
     base_url: str = ""
     webhook_secret: OptionalReference = ""
     credits: dict[str, Price] = {}
+    credit_price: CreditPrice = ""
     former: FormerTable | None = None
 
 
@@ -99,6 +101,7 @@ class OtherTable(_Table):
     api_key: Reference
     base_url: str = ""
     webhook_secret: OptionalReference = ""
+    credit_price: CreditPrice = ""
     pace: PaceTable = PaceTable()
     budget: BudgetTable = BudgetTable()
 

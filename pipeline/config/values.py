@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
+from pipeline.core.money import credit_price
 from pipeline.core.name_templates import template
 from pipeline.scheduler import problem_with
 
@@ -58,6 +59,11 @@ def _cron(value: str) -> str:
 def _file_name(value: str) -> str:
     if value.strip():
         template(value)
+    return value.strip()
+
+
+def _credit_price(value: str) -> str:
+    credit_price(value)
     return value.strip()
 
 
@@ -125,6 +131,8 @@ OptionalCredits = Annotated[
 ColumnTitle = Annotated[str, Field(pattern=r"[^\s_-]")]
 #: What one row costs, which may be a fraction of a credit.
 Price = Annotated[int | float, Field(ge=0, allow_inf_nan=False)]
+#: The price of one credit, such as "0.01 USD"; empty: not known.
+CreditPrice = Annotated[str, AfterValidator(_credit_price)]
 #: The names of saved files; empty: the usual ones.
 FileName = Annotated[str, AfterValidator(_file_name)]
 CodePage = Annotated[str, AfterValidator(_code_page)]

@@ -27,6 +27,8 @@ class Account(NamedTuple):
     is_own: bool = False
     #: True if rows can be sent to no other account; then amounts are shown without its name.
     is_only: bool = False
+    #: The price of one of its units, such as "0.01 USD"; empty where it is not known.
+    credit_price: str = ""
 
 
 #: The account of a sheet before anything is known of it.
@@ -73,7 +75,8 @@ def accounts(apis: Sequence[Api]) -> list[Account]:
         if names.count(name) > 1:
             name += f" ({api.prefix.rstrip('/') or 'the own one' if api.sends else 'former'})"
         is_only = not at and not any(one.sends for one in apis[1:])
-        found.append(Account(name, api.provider.unit, is_own=not at, is_only=is_only))
+        price = api.provider.credit_price
+        found.append(Account(name, api.provider.unit, not at, is_only, price))
     return found
 
 

@@ -287,6 +287,8 @@ class Provider:
     links: timedelta | None = None
     #: What its prices are in, for one of them, such as "US cent".
     unit: str = "credit"
+    #: The price of one of them in a currency, such as "0.01 USD"; empty where it is not known.
+    credit_price: str = ""
     #: The day on which the listed credits were read.
     credits_read: date | None = None
     #: Status code -> meaning, where this API differs from MEANINGS.

@@ -13,13 +13,14 @@
     thumbnails     saved files, and small versions of them
     downloads      many saved files as one zip file
     views          the pages as HTML, and live updates
+    plans          what a run would send, cost and take
     texts          the texts that change often
     files          saved files for the browser
     rendering      templates and static files
     actions        what the buttons do
 
-The page sends no request to the API and writes nothing into the sheet. It reads the store, and a
-button leaves a note in the store for the next pass.
+The page writes nothing into the sheet, and asks the API only for the balance of the account, when a
+person opens a plan. It reads the store, and a button leaves a note in the store for the next pass.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ from pipeline.page.attempt_limit import Tries
 from pipeline.page.auth import Authenticator
 from pipeline.page.board import Board
 from pipeline.page.files import FileViews
+from pipeline.page.plans import PlanViews
 from pipeline.page.sign_in import SignInPages
 from pipeline.page.views import Views
 from pipeline.sync.configured_sheet import Campaign
@@ -61,6 +63,7 @@ def routes(campaigns: Sequence[Campaign], auth: Authenticator) -> list[BaseRoute
     boards = [Board(campaign) for campaign in campaigns]
     views, files = Views(boards, auth), FileViews(boards)
     actions, sign_in_pages = Actions(boards), SignInPages(auth)
+    plans = PlanViews(boards)
     visitors, everybody = auth.signed_in_only, auth.public
     card = "{sheet:number}/{row_id}/{take:number}"
     return [
@@ -70,6 +73,7 @@ def routes(campaigns: Sequence[Campaign], auth: Authenticator) -> list[BaseRoute
         Route(f"/small/{card}/{{number:number}}", visitors(files.small)),
         Route(f"/zip/{card}", visitors(files.zip_of_row)),
         Route("/zip/{sheet:number}", visitors(files.zip_of_picked)),
+        Route("/plan/{sheet:number}", visitors(plans.plan, shows=True)),
         Route("/live/{sheet:number}", visitors(views.live)),
         Route(f"/again/{card}", visitors(actions.again), methods=["POST"]),
         Route(f"/retry/{card}", visitors(actions.retry), methods=["POST"]),

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from statistics import median
+from datetime import UTC, datetime, timedelta, tzinfo
+from zoneinfo import ZoneInfo
 
+from pipeline import wiring
+from pipeline.config import Settings
 from pipeline.core import messages
-from pipeline.core.costs import Cost, in_words, listed, own
+from pipeline.core.costs import Cost, accounts, listed, own
 from pipeline.core.credits import Credits
 from pipeline.core.errors import ConfigError
 from pipeline.core.followers import to_follow
+from pipeline.core.money import in_credits_and_money, in_json
 from pipeline.core.planning import Line, Plan
 from pipeline.core.statuses import Status
-from pipeline.core.text import counted, is_or_are, rounded, time_limit
+from pipeline.core.text import counted, is_or_are, time_limit
+from pipeline.reports.balances import Balance, balances
+from pipeline.sync.quoting import Forecast, Speed, forecast
 from pipeline.sync.row_reports import needing
 from pipeline.sync.sheet_sync import SheetSync
 
@@ -34,37 +39,43 @@ class PlanFigures:
     rows_once_settled: int = 0
     credits_once_settled: Credits = 0
     settle: str = ""
-    #: About how long it takes, in seconds, as earlier tasks took; None if that is not known.
-    seconds: int | None = None
     #: Why nothing is sent, as a sentence; empty if nothing is in the way.
     hold: str = ""
     is_paused: bool = False
     #: What the rows cost at each account, without those that have to settle, and those.
     costs: tuple[Cost, ...] = ()
     costs_once_settled: tuple[Cost, ...] = ()
+    outlook: Outlook | None = None
     #: Sentences about rows that are not sent because a person or the budget is in the way.
     others: tuple[str, ...] = ()
 
     @property
     def sentence(self) -> str:
         """The plan in a few sentences. For a paused sheet, what is sent once it resumes."""
+        return " ".join(self.sentences)
+
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        """What is sent and what it costs, what the accounts have, and when it is finished."""
         if self.hold and not self.is_paused:
-            return self.hold
+            return (self.hold,)
         rows = self.rows + self.rows_after_another_row
         parts = []
         if rows:
-            parts.append(f"{counted(rows, 'row')} to send, for {in_words(self.costs)}.")
+            parts.append(f"{counted(rows, 'row')} to send, for {in_credits_and_money(self.costs)}.")
         if self.rows_once_settled:
             parts.append(
                 f"{counted(self.rows_once_settled, 'row')} to send, for "
-                f"{in_words(self.costs_once_settled)}, once unchanged for {self.settle}."
+                f"{in_credits_and_money(self.costs_once_settled)}, once unchanged for {self.settle}."
             )
-        if self.seconds is not None:
-            parts.append(f"This takes about {rounded(self.seconds)}.")
-        ready = " ".join(parts) or "No row is ready to be sent."
+        if seen := self.outlook:
+            parts += [one.sentence for one in seen.balances]
+            parts.append(seen.forecast.sentence(seen.zone))
+        ready = tuple(filter(None, parts)) or ("No row is ready to be sent.",)
         if self.is_paused:
-            ready = f"The sheet is paused. Once it resumes: {ready[0].lower()}{ready[1:]}"
-        return " ".join((ready, *self.others))
+            first = f"The sheet is paused. Once it resumes: {ready[0][0].lower()}{ready[0][1:]}"
+            ready = (first, *ready[1:])
+        return (*ready, *self.others)
 
     def as_json(self) -> dict[str, object]:
         """The numbers, for programs. A run sends nothing from a paused sheet."""
@@ -79,12 +90,13 @@ class PlanFigures:
             "credits_once_settled": self.credits_once_settled,
             "costs": [one.as_json() for one in self.costs],
             "costs_once_settled": [one.as_json() for one in self.costs_once_settled],
-            "seconds": self.seconds,
+            "money": in_json((*self.costs, *self.costs_once_settled)),
+            **(self.outlook or Outlook()).as_json(),
         }
 
 
-def figures(sync: SheetSync, in_flight: int) -> PlanFigures:
-    """The numbers of a plan that was just made. `in_flight` is how many tasks run at a time."""
+def figures(sync: SheetSync, settings: Settings, *, ask_balance: bool = False) -> PlanFigures:
+    """The numbers of a plan that was just made. With `ask_balance`, its accounts are asked."""
     hold = sync.last.hold
     is_paused = hold is not None and hold.kind == "paused"
     if is_paused:
@@ -98,11 +110,11 @@ def figures(sync: SheetSync, in_flight: int) -> PlanFigures:
         len(later),
         own(costs(sync, later)),
         time_limit(sync.rules.settle),
-        _seconds(sync, (*now, *after, *later), in_flight),
         hold.sentence if hold else "",
         is_paused,
         costs(sync, (*now, *after)),
         costs(sync, later),
+        outlook(sync, settings, ask_balance=ask_balance),
         tuple(_others(sync)),
     )
 
@@ -119,24 +131,44 @@ def _others(sync: SheetSync) -> Iterator[str]:
         yield f"{counted(number, 'row')} {need} attention: see {its}."
 
 
-def _seconds(sync: SheetSync, lines: Sequence[Line], in_flight: int) -> int | None:
-    """About how long these rows take; None without any, or if an endpoint never ended a task.
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """What a plan means for the accounts and for the clock."""
 
-    A half of the tasks of an endpoint took longer than the time that is used for it.
-    """
-    known = {
-        api.prefix + name.removeprefix(api.prefix): median(
-            (begin + end) / 2 for begin, end in spans
-        )
-        for api in sync.rules.apis
-        for name, spans in sync.store.durations.get(api.account).items()
-    }
-    numbers = Counter(sync.rules.endpoint_name(line.memory.inputs) for line in lines)
-    if not numbers or not numbers.keys() <= known.keys():
-        return None
-    rounds = math.ceil(len(lines) / in_flight)
-    mean = sum(number * known[name] for name, number in numbers.items()) / len(lines)
-    return math.ceil(max(rounds * mean, *(known[name] for name in numbers), 1))
+    #: What each account has left, where it was asked and tells.
+    balances: tuple[Balance, ...] = ()
+    forecast: Forecast = Forecast(datetime.min.replace(tzinfo=UTC))
+    #: The time zone of the team.
+    zone: tzinfo = UTC
+
+    def as_json(self) -> dict[str, object]:
+        """The numbers, for programs. Times are ISO 8601, spans are seconds."""
+        quote, at = self.forecast.quote, self.forecast.at
+        latest = at + timedelta(seconds=quote.latest) if quote else None
+        finished = self.forecast.finished_at
+        return {
+            "balances": [one.as_json() for one in self.balances],
+            "seconds": max(math.ceil(quote.seconds), 1) if quote else None,
+            "latest_seconds": max(math.ceil(quote.latest), 1) if quote else None,
+            "finished_at": finished.isoformat(timespec="seconds") if finished else None,
+            "latest_at": latest.isoformat(timespec="seconds") if latest else None,
+            "earlier_tasks": quote.tasks if quote else 0,
+        }
+
+
+def outlook(sync: SheetSync, settings: Settings, *, ask_balance: bool) -> Outlook:
+    """The balances and the quoted time of a plan that was just made."""
+    lines, later = (*to_send(sync), *following(sync)), settling(sync)
+    found: tuple[Balance, ...] = ()
+    if ask_balance and (lines or later):
+        found = balances(settings, sync.rules, costs(sync, (*lines, *later)))
+    at_once = {one.account: one.at_once for one in found}
+    speeds = [
+        Speed(pace, at_once.get(account))
+        for pace, account in zip(wiring.paces(settings), accounts(sync.rules.apis), strict=True)
+    ]
+    expected = forecast(sync, speeds, wiring.now(), lines=lines, settling=later)
+    return Outlook(found, expected, ZoneInfo(settings.timezone))
 
 
 def to_send(sync: SheetSync) -> Sequence[Line]:

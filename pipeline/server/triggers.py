@@ -49,6 +49,8 @@ _NO_PASSES: Final = (
 )
 
 Say = Callable[[str, str], None]
+#: The name of a sheet, the request, and whether accounts are asked for their balance.
+_Asked = tuple[str, PassRequest, bool]
 
 
 class Triggers:
@@ -65,8 +67,8 @@ class Triggers:
         self._sheets = _by_name(campaigns)
         tokens = {name: one.settings.trigger.token for name, one in self._sheets.items()}
         self._access = TriggerAccess(tokens)
-        #: Name and request -> the plan, and until when it is used.
-        self._plans: dict[tuple[str, PassRequest], tuple[float, asyncio.Future[PlanFigures]]] = {}
+        #: What was asked for -> the plan, and until when it is used.
+        self._plans: dict[_Asked, tuple[float, asyncio.Future[PlanFigures]]] = {}
         # Threads of their own: a plan may wait a minute for Google.
         self._threads = ThreadPoolExecutor(2, thread_name_prefix="plan")
 
@@ -138,7 +140,7 @@ class Triggers:
             return 200, {**state, "message": said}
         if order.action == "plan":
             try:
-                plan = await self._plan(name, order.request)
+                plan = await self._plan(name, order.request, ask_balance=True)
             except StoreError:
                 raise
             except PromptsheetError as e:
@@ -228,7 +230,9 @@ class Triggers:
         one = self._sheets[name]
         one.store.sheets.update(one.key, paused=paused)
 
-    async def _plan(self, name: str, request: PassRequest) -> PlanFigures | None:
+    async def _plan(
+        self, name: str, request: PassRequest, *, ask_balance: bool = False
+    ) -> PlanFigures | None:
         """The plan of a run; None if the sheet is not read within PLAN_WITHIN.
 
         Callers who ask at the same time share one. Raises Refused if there is no such row, and
@@ -238,12 +242,14 @@ class Triggers:
         self._plans = {
             what: kept for what, kept in self._plans.items() if kept[0] > now or not kept[1].done()
         }
-        if (name, request) not in self._plans:
+        asked = name, request, ask_balance
+        if asked not in self._plans:
             loop = asyncio.get_running_loop()
-            made = loop.run_in_executor(self._threads, _figures, self._sheets[name], request)
+            sheet = self._sheets[name]
+            made = loop.run_in_executor(self._threads, _figures, sheet, request, ask_balance)
             made.add_done_callback(_looked_at)
-            self._plans[name, request] = now + PLAN_KEPT, made
-        _, task = self._plans[name, request]
+            self._plans[asked] = now + PLAN_KEPT, made
+        _, task = self._plans[asked]
         done, _ = await asyncio.wait({task}, timeout=PLAN_WITHIN)
         return task.result() if done else None
 
@@ -313,7 +319,7 @@ class _Endpoint:
         await response(scope, receive, send)
 
 
-def _figures(campaign: Campaign, request: PassRequest) -> PlanFigures:
+def _figures(campaign: Campaign, request: PassRequest, ask_balance: bool) -> PlanFigures:
     """The plan of a run. Raises Refused if there is no such row, or several."""
     settings = campaign.settings
     with wiring.previewing(settings, ask_prices=settings.api_key is not None) as sync:
@@ -324,7 +330,7 @@ def _figures(campaign: Campaign, request: PassRequest) -> PlanFigures:
         except ConfigError as e:
             raise Refused(400, str(e)) from e
         sync.restrict(narrowed(sync, request.row, request.limit))
-        return figures(sync, settings.pace.in_flight)
+        return figures(sync, settings, ask_balance=ask_balance)
 
 
 def _looked_at(task: asyncio.Future[PlanFigures]) -> None:

@@ -44,7 +44,10 @@ def test_a_post_starts_a_pass_at_once_and_says_what_it_sends(team: Team, api: Sa
         ended = program.end()
 
     assert (answer.status, answer.state) == (202, "started")
-    assert answer.message == "A run has started. 8 rows to send, for 32 credits."
+    assert answer.message == (
+        "A run has started. 8 rows to send, for 32 credits. When it will be finished is not known "
+        "yet: no task of imagine has ended."
+    )
     assert answer.said["plan"] == {
         "rows": 8,
         "credits": 32,
@@ -54,7 +57,13 @@ def test_a_post_starts_a_pass_at_once_and_says_what_it_sends(team: Team, api: Sa
         "credits_once_settled": 0,
         "costs": [{"account": "Apiframe", "unit": "credit", "amount": 32, "is_own": True}],
         "costs_once_settled": [],
+        "money": [],
+        "balances": [],
         "seconds": None,
+        "latest_seconds": None,
+        "finished_at": None,
+        "latest_at": None,
+        "earlier_tasks": 0,
     }
     assert (last["new"], last["done"], last["credits"], last["exit_code"]) == (8, 8, 32, 0)
     assert answer.said["asked_at"] < last["ended_at"]

@@ -101,7 +101,8 @@ def test_a_plan_shows_the_cost_of_rows_that_are_settling(team: GoogleTeam) -> No
     words = " ".join(said.said.split())
     assert "2 waiting" in words
     assert "0 requests, 0 credits then, once its rows have not changed for 30 s" in words
-    assert ": 2 requests, 8 credits Sent from the sheet: prompt." in words
+    assert ": 2 requests, 8 credits The account has" in words
+    assert words.endswith("has ended. Sent from the sheet: prompt.")
     plan = json.loads(team.run("--plan", "--json", config=config).said)
     assert (plan["requests"], plan["credits"]) == (0, 0)
     assert (plan["requests_once_settled"], plan["credits_once_settled"]) == (2, 8)

@@ -1,0 +1,211 @@
+"""When a run will be finished: a simulation of the queue of its tasks. Pure, and deterministic.
+
+Earlier tasks say how long tasks of an endpoint take. The queue is played through several times;
+each time, every task gets a duration drawn from those. The middle of the ends is the quoted time,
+and a late one of them is the bound.
+
+All times are seconds. A duration is counted from the moment at which a submission is begun to the
+moment at which its end is known, so that it contains the API's answer and the wait for a poll.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict, deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from heapq import heapify, heappop, heappush
+from random import Random
+from typing import Final
+
+#: How many tasks are simulated in all, about; and how often the queue is played through.
+TASKS: Final = 400_000
+LEAST_RUNS, MOST_RUNS = 7, 101
+#: The share of the simulated ends that are not later than the bound.
+BOUND: Final = 0.95
+#: For each known duration there are so many in a population, so that its last part can hold
+#: durations longer than all known ones.
+_FINE: Final = 8
+#: The tail of durations is taken to be no heavier than this.
+_HEAVIEST: Final = 0.5
+#: The window of a limit by the minute; the store counts whole seconds.
+_WINDOW: Final = 61.0
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """One account: how many tasks it may have, and how fast they are sent."""
+
+    at_once: int
+    #: Requests at the same time, and seconds until a submission is answered.
+    concurrency: int = 1_000
+    answered: float = 0.0
+    #: Submissions in any minute; None: any number.
+    per_minute: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One task of a run: at which place, and of which kind, which says how long it takes."""
+
+    place: int
+    kind: str
+    #: The number of the task that it follows, if any. It is begun after the end of that one.
+    after: int | None = None
+    #: Seconds from now before which it is not begun.
+    begins: float = 0.0
+    #: How old it is, if it is at the API already.
+    age: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """When a run is finished, in seconds from its start."""
+
+    seconds: float
+    #: It takes longer than this in one of twenty runs.
+    latest: float
+    #: How many earlier tasks it is learnt from; of several kinds, the fewest.
+    tasks: int
+
+
+def quote(
+    tasks: Sequence[Task],
+    places: Sequence[Place],
+    history: Mapping[str, Sequence[float]],
+    most: int = TASKS,
+) -> Quote | None:
+    """When these tasks are finished, in the order in which they are begun.
+
+    `history` has the durations of earlier tasks by kind. None without tasks, or if nothing is known
+    of one of the kinds. About `most` tasks are simulated.
+    """
+    kinds = {task.kind for task in tasks}
+    if not tasks or not all(history.get(kind) for kind in kinds):
+        return None
+    runs = min(max(most // len(tasks), LEAST_RUNS), MOST_RUNS)
+    # The same plan gives the same quote.
+    queue, chance = _Queue.of(tasks, places), Random(len(tasks))  # noqa: S311
+    ends = sorted(
+        queue.end({kind: _population(history[kind], chance) for kind in kinds}, chance)
+        for _ in range(runs)
+    )
+    known = min(len(history[kind]) for kind in kinds)
+    seconds = ends[len(ends) // 2]
+    late = ends[min(math.ceil(BOUND * len(ends)), len(ends) - 1)]
+    # What is learnt from few tasks, or from few plays, is less certain.
+    unsure = 1 + 1 / known + 1 / (4 * len(ends))
+    return Quote(seconds, max(late, seconds * unsure), known)
+
+
+def _population(known: Sequence[float], chance: Random) -> list[float]:
+    """Durations to draw from. They differ from play to play as the known ones might have differed.
+
+    One of so many as are known, and one more, is longer than all of them.
+    """
+    drawn = sorted(chance.choices(known, k=len(known)))
+    top = drawn[-max(len(drawn) // 10, 1) :]
+    # Hill's estimator: how fast the longest tasks get rarer.
+    tail = min(sum(math.log(seconds / top[0]) for seconds in top) / len(top), _HEAVIEST)
+    longer = (drawn[-1] * (_FINE / (number + 0.5)) ** tail for number in range(_FINE))
+    return drawn * _FINE + [*longer]
+
+
+@dataclass(slots=True)
+class _Queue:
+    """The tasks as they wait: at each place, after another task, or until a moment."""
+
+    tasks: Sequence[Task]
+    places: Sequence[Place]
+    running: list[int] = field(default_factory=list)
+    ready: dict[int, list[int]] = field(default_factory=lambda: defaultdict(list))
+    later: list[tuple[float, int]] = field(default_factory=list)
+    children: dict[int, list[int]] = field(default_factory=lambda: defaultdict(list))
+    kinds: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
+
+    @classmethod
+    def of(cls, tasks: Sequence[Task], places: Sequence[Place]) -> _Queue:
+        """The queue of these tasks."""
+        queue = cls(tasks, places)
+        for number, task in enumerate(tasks):
+            queue.kinds[task.kind].append(number)
+            if task.after is not None:
+                queue.children[task.after].append(number)
+            elif task.age is not None:
+                queue.running.append(number)
+            elif task.begins:
+                queue.later.append((task.begins, number))
+            else:
+                queue.ready[task.place].append(number)
+        return queue
+
+    def end(self, populations: Mapping[str, Sequence[float]], chance: Random) -> float:
+        """Play the queue through once: when the last task ends."""
+        tasks, children = self.tasks, self.children
+        lasts = [0.0] * len(tasks)
+        for kind, numbers in self.kinds.items():
+            drawn = chance.choices(populations[kind], k=len(numbers))
+            for number, seconds in zip(numbers, drawn, strict=True):
+                lasts[number] = seconds
+        desks = [_Desk(place, self.ready.get(at, ())) for at, place in enumerate(self.places)]
+        # (when, number): the end of a task; a number below 0: one that may be begun from then on.
+        events: list[tuple[float, int]] = [(at, ~number) for at, number in self.later]
+        for number in self.running:
+            task = tasks[number]
+            left = _left(populations[task.kind], task.age or 0.0, chance)
+            events.append((left, number))
+            desks[task.place].free -= 1
+        heapify(events)
+        for desk in desks:
+            desk.begin(0.0, lasts, events)
+        now = 0.0
+        while events:
+            now, number = heappop(events)
+            if number < 0:
+                number = ~number
+                desk = desks[tasks[number].place]
+                desk.waiting.append(number)
+            else:
+                desk = desks[tasks[number].place]
+                desk.free += 1
+                for child in children.get(number, ()):
+                    other = desks[tasks[child].place]
+                    # A row whose parent is done goes before those that wait anyway.
+                    other.waiting.appendleft(child)
+                    if other is not desk:
+                        other.begin(now, lasts, events)
+            if desk.waiting:
+                desk.begin(now, lasts, events)
+        return now
+
+
+class _Desk:
+    """A place while the queue is played: its tasks that wait, and when it sent the last ones."""
+
+    def __init__(self, place: Place, ready: Sequence[int]) -> None:
+        self.free = place.at_once
+        self.waiting = deque(ready)
+        self._place = place
+        self._sent: deque[float] = deque(maxlen=max(place.concurrency, place.per_minute or 0))
+
+    def begin(self, now: float, lasts: Sequence[float], events: list[tuple[float, int]]) -> None:
+        """Begin as many tasks as there are free places. Adds their ends to `events`."""
+        place, sent, waiting = self._place, self._sent, self.waiting
+        concurrency, per_minute, answered = place.concurrency, place.per_minute, place.answered
+        while self.free > 0 and waiting:
+            number = waiting.popleft()
+            at, many = now, len(sent)
+            if answered and many >= concurrency:
+                at = max(at, sent[-concurrency] + answered)
+            if per_minute and many >= per_minute:
+                at = max(at, sent[-per_minute] + _WINDOW)
+            sent.append(at)
+            self.free -= 1
+            heappush(events, (at + lasts[number], number))
+
+
+def _left(population: Sequence[float], age: float, chance: Random) -> float:
+    """How much longer a task of this age takes: as those did that took longer."""
+    longer = [seconds for seconds in population if seconds > age]
+    # It is older than all others were: nothing says when it ends.
+    return chance.choice(longer) - age if longer else age / 4

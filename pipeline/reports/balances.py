@@ -1,0 +1,115 @@
+"""What is left at the accounts that a plan would pay with: one reading request for each."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+
+from pipeline import wiring
+from pipeline.config import Settings
+from pipeline.core.costs import Account, Cost, accounts
+from pipeline.core.credits import Credits, exact
+from pipeline.core.errors import WireError
+from pipeline.core.model import Request
+from pipeline.core.paths import first_text
+from pipeline.core.protocol import meaning_of, reason_of
+from pipeline.core.provider import Provider
+from pipeline.core.rules import Rules
+from pipeline.sync.ports import Wire
+
+#: Seconds for one account: a plan does not wait longer.
+WITHIN = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Balance:
+    """What an account says of itself when it is asked."""
+
+    account: Account
+    #: What the plan would pay there.
+    cost: Credits
+    #: None if the account does not say, or was not asked.
+    left: Credits | None = None
+    #: How many tasks it may have at once, if it says so.
+    at_once: int | None = None
+    #: Why it is not known, as a sentence; empty if it is.
+    trouble: str = ""
+
+    @property
+    def covers(self) -> bool | None:
+        """Whether what is left is enough; None if that is not known."""
+        return None if self.left is None else self.left >= self.cost
+
+    @property
+    def sentence(self) -> str:
+        """What is left, and whether that is enough; or why it is not known."""
+        if self.left is None:
+            return self.trouble
+        left = Cost(self.left, self.account).in_words(",")
+        if self.covers:
+            return f"The account has {left}: enough."
+        short = exact(self.cost - self.left)
+        return f"The account has only {left}: {short:,} too few for all of these rows."
+
+    def as_json(self) -> dict[str, object]:
+        """The balance for programs."""
+        return {
+            "account": self.account.name,
+            "unit": self.account.unit,
+            "left": self.left,
+            "covers": self.covers,
+            "message": self.sentence,
+        }
+
+
+def balances(settings: Settings, rules: Rules, costs: Sequence[Cost]) -> tuple[Balance, ...]:
+    """The balances of the accounts at which these costs are paid, as far as they can be asked.
+
+    Only of accounts whose key is set, and whose API tells. Nothing is raised.
+    """
+    apis = [(settings.provider, settings.api_key)]
+    apis += [(other.provider, other.api_key) for other in settings.others]
+    paid = {cost.account: cost.amount for cost in costs}
+    wanted = [
+        (at, account, paid[account])
+        for at, account in enumerate(accounts(rules.apis))
+        if account in paid and apis[at][1] is not None and apis[at][0].account
+    ]
+    return asyncio.run(_asked(settings, wanted)) if wanted else ()
+
+
+async def _asked(
+    settings: Settings, wanted: Sequence[tuple[int, Account, Credits]]
+) -> tuple[Balance, ...]:
+    providers = [settings.provider, *(other.provider for other in settings.others)]
+    async with AsyncExitStack() as stack:
+        ways = wiring.wires(settings, stack)
+        asked = (_balance(providers[at], ways[at], account, cost) for at, account, cost in wanted)
+        return tuple(await asyncio.gather(*asked))
+
+
+async def _balance(provider: Provider, way: Wire, account: Account, cost: Credits) -> Balance:
+    def unknown(why: str) -> Balance:
+        sentence = f"The balance at {provider.title} is not known: {why}."
+        return Balance(account, cost, trouble=sentence)
+
+    its = provider.account
+    assert its is not None, "only accounts that tell are asked"
+    try:
+        response = await way.ask(Request("GET", its.path), WITHIN)
+    except WireError as e:
+        return unknown(str(e).rstrip("."))
+    if meaning_of(provider, response) != "taken":
+        said = reason_of(provider, response).rstrip(".")
+        return unknown(f"it answers {response.status}{f', {said}' if said else ''}")
+    try:
+        body = json.loads(response.body)
+        left = exact(float(first_text(body, its.credits)))
+    except (ValueError, OverflowError):  # also for infinity, and for what is no number
+        return unknown("its answer does not say it")
+    at_once = first_text(body, its.at_once)
+    most = int(at_once) if at_once.isdecimal() and int(at_once) else None
+    return Balance(account, cost, left, most)

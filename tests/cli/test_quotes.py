@@ -1,0 +1,153 @@
+"""What a plan says of money and time, before anything is paid: at the terminal and on the page."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from pipeline.sandbox import Sandbox
+from tests.fakes.program import KEY
+from tests.fakes.sandbox_process import sandbox_process
+from tests.fakes.team import Team
+from tests.page.test_approval import desk_with
+
+
+def plan_of(team: Team, *words: str) -> dict[str, Any]:
+    """The plan, for programs."""
+    plan: dict[str, Any] = json.loads(team.run("--plan", "--json", *words).out)
+    return plan
+
+
+def priced(team: Team, price: str) -> None:
+    """Set `[provider] credit_price`."""
+    text = team.config.read_text()
+    team.config.write_text(text.replace("[provider]\n", f'[provider]\ncredit_price = "{price}"\n'))
+
+
+def test_a_plan_shows_price_balance_and_the_time_of_the_end(team: Team, api: Sandbox) -> None:
+    rows = [f"a fox, {number}" for number in range(12)]
+    team.write("prompt", *(f'"{row}"' for row in rows))
+    priced(team, "0.01 USD")
+    unknown = team.run("--plan").said
+    assert team.finish().code == 0
+    with team.editing() as sheet:
+        sheet += [{"prompt": f"an owl, {number}"} for number in range(12)]
+    requests = api.state()["requests"]
+    said = team.run("--plan").said
+    plan = plan_of(team)
+    asked = {name: n - requests.get(name, 0) for name, n in api.state()["requests"].items()}
+    ended = team.finish()
+    after = datetime.now(UTC)
+
+    assert "12 requests, 48 credits (0.48 USD)" in unknown
+    assert "When it will be finished is not known yet: no task of imagine has ended." in unknown
+    assert "12 requests, 48 credits (0.48 USD) The account has 999,952 credits: enough." in said
+    assert re.search(
+        r"Finished about \d\d:\d\d:\d\d, at the latest \d\d:\d\d:\d\d \(from 12 earlier tasks\), "
+        r"if it starts now\.",
+        said,
+    )
+    assert (plan["credits"], plan["money"]) == (48, [{"amount": "0.48", "currency": "USD"}])
+    assert plan["earlier_tasks"] == 12
+    assert plan["finished_at"] <= plan["latest_at"]
+    assert after.isoformat() > plan["finished_at"]
+    # The plan and the sandbox agree about what was sent and paid; each plan read one balance.
+    state = api.state()
+    assert sum(asked.values()) == 2, asked
+    assert (ended.code, state["tasks_taken"], state["tasks_repeated"]) == (0, 24, 0)
+    assert state["credits_charged"] == 48 + plan["credits"]
+    assert team.statuses() == {"done": 24}
+
+
+def test_a_balance_that_is_too_small_is_named_with_what_is_missing(
+    team: Team, api: Sandbox
+) -> None:
+    team.write("prompt", "a fox", "an owl")
+    api.set(credits=5)
+    try:
+        said, plan = team.run("--plan").said, plan_of(team)
+    finally:
+        api.set(credits=1_000_000)
+
+    assert "The account has only 5 credits: 3 too few for all of these rows." in said
+    assert (plan["balances"][0]["left"], plan["balances"][0]["covers"]) == (5, False)
+
+
+def test_a_plan_without_an_answer_about_the_balance_says_so_and_goes_on(
+    team: Team, api: Sandbox
+) -> None:
+    team.write("prompt", "a fox")
+    no_key = plan_of(team)
+    wrong = team.run("--plan", key="another")
+    keyless = json.loads(team.run("--plan", "--json", key=None).out)
+    team.config.write_text(team.config.read_text().replace(api.url, "http://127.0.0.1:9"))
+    unreachable = team.run("--plan")
+
+    assert no_key["balances"][0]["covers"] is True
+    assert (wrong.code, unreachable.code) == (0, 0)
+    assert "The balance at Apiframe is not known: it answers 401" in wrong.said
+    assert "The balance at Apiframe is not known: " in unreachable.said
+    assert "1 request, 4 credits" in unreachable.said
+    assert keyless["balances"] == []
+
+
+def test_a_sheet_with_nothing_to_send_asks_for_no_balance(team: Team, api: Sandbox) -> None:
+    team.write("prompt", "")
+    plan = plan_of(team)
+
+    assert (plan["balances"], plan["seconds"], api.state()["requests"]) == ([], None, {})
+    assert "Finished" not in team.run("--plan").said
+
+
+def test_a_chain_takes_the_time_of_all_its_rows(team: Team, api: Sandbox) -> None:
+    team.write("prompt,endpoint,name,parent,index", "a fox,,a,,", ",upscale-1x,,a,1")
+    assert team.finish().code == 0
+    with team.editing() as rows:
+        rows += [{"prompt": "an owl", "name": "b"}]
+    alone = plan_of(team)
+    with team.editing() as rows:
+        rows += [{"endpoint": "upscale-1x", "parent": "b", "index": "1", "name": "c"}]
+    chain = plan_of(team)
+
+    assert (chain["requests"], chain["requests_after_another_row"]) == (1, 1)
+    begins = [datetime.fromisoformat(one["finished_at"]) for one in (alone, chain)]
+    assert chain["latest_seconds"] >= alone["latest_seconds"]
+    assert begins[1] >= begins[0]
+
+
+def test_what_the_account_allows_at_once_counts_for_the_time(tmp_path: Path) -> None:
+    with sandbox_process(KEY, task_seconds=0.6, max_seconds=0.6, max_concurrent_jobs=2) as api:
+        team = Team(tmp_path, api.url, version=2)
+        team.configured("promptsheet")
+        team.write("prompt", "a fox", "an owl")
+        assert team.finish().code == 0
+        with team.editing() as rows:
+            rows += [{"prompt": f"a cat {number}"} for number in range(20)]
+        plan = plan_of(team)
+
+    # Ten rounds of two tasks, which take a little more than they do at the API.
+    assert plan["balances"][0]["covers"] is True
+    assert plan["seconds"] >= 5
+
+
+def test_the_page_shows_the_plan_and_pays_nothing(tmp_path: Path) -> None:
+    sheet = "prompt,approved\na <b>fox</b>,yes\nan owl,yes\n"
+    with desk_with(tmp_path, sheet) as desk:
+        text = desk.config.read_text()
+        before = desk.team.sheet.read_bytes()
+        board, page = desk.client.get("/").text, desk.client.get("/plan/1").text
+        paid = desk.paid
+        gone = desk.client.get("/plan/2").status_code
+        desk.client.cookies.clear()
+        stranger = desk.client.get("/plan/1")
+
+    assert 'href="/plan/1"' in board
+    assert "2 rows to send, for 8 credits." in page
+    assert "When it will be finished is not known yet: no task of imagine has ended." in page
+    assert "Row 2, 4 credits: a &lt;b&gt;fox&lt;/b&gt;" in page
+    assert (paid, gone, "base_url" in text) == (0, 404, True)
+    assert desk.team.sheet.read_bytes() == before
+    assert (stranger.status_code, "a fox" in stranger.text) == (303, False)

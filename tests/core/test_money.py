@@ -1,0 +1,59 @@
+"""Amounts in a currency: exact, and only where a price of a credit is given."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+
+from pipeline.core.costs import Account, Cost
+from pipeline.core.money import Money, credit_price, in_credits_and_money, in_currency, in_json
+
+OWN = Account("Apiframe", "credit", is_own=True, is_only=True)
+
+
+@pytest.mark.parametrize(
+    ("text", "price"),
+    [
+        ("0.01 USD", Money(Decimal("0.01"), "USD")),
+        (" 0.0095eur ", Money(Decimal("0.0095"), "EUR")),
+        ("1 JPY", Money(Decimal(1), "JPY")),
+        ("", None),
+        ("  ", None),
+    ],
+)
+def test_a_price_of_a_credit_is_an_amount_and_a_currency(text: str, price: Money | None) -> None:
+    assert credit_price(text) == price
+
+
+@pytest.mark.parametrize(
+    "text", ["0.01", "USD", "0 USD", "-1 USD", "$0.01", "1e-2 USD", "0.01 US dollars", "nan USD"]
+)
+def test_a_wrong_price_is_refused_with_an_example(text: str) -> None:
+    with pytest.raises(ValueError, match=r"such as \"0\.01 USD\""):
+        credit_price(text)
+
+
+def test_money_is_added_up_exactly_and_by_currency() -> None:
+    here, there = OWN._replace(credit_price="0.1 USD"), OWN._replace(credit_price="0.2 EUR")
+    costs = [Cost(1, here), Cost(2, here), Cost(0.5, there), Cost(7, OWN)]
+
+    assert in_currency(costs) == (Money(Decimal("0.3"), "USD"), Money(Decimal("0.10"), "EUR"))
+    assert in_json(costs) == [
+        {"amount": "0.3", "currency": "USD"},
+        {"amount": "0.1", "currency": "EUR"},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("amount", "price", "said"),
+    [
+        (40, "0.01 USD", "40 credits (0.40 USD)"),
+        (123456, "0.01 USD", "123456 credits (1,234.56 USD)"),
+        (1, "0.004 USD", "1 credit (0.004 USD)"),
+        (1000, "0.0055 EUR", "1000 credits (5.50 EUR)"),
+        (40, "", "40 credits"),
+    ],
+)
+def test_the_words_have_money_only_where_it_is_known(amount: int, price: str, said: str) -> None:
+    assert in_credits_and_money([Cost(amount, OWN._replace(credit_price=price))]) == said
