@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import UTC, timedelta, tzinfo
 from zoneinfo import ZoneInfo
 
 from pipeline import wiring
@@ -20,7 +20,7 @@ from pipeline.core.planning import Line, Plan
 from pipeline.core.statuses import Status
 from pipeline.core.text import counted, is_or_are, time_limit
 from pipeline.reports.balances import Balance, balances
-from pipeline.sync.quoting import Forecast, Speed, forecast
+from pipeline.sync.quoting import NOTHING, Forecast, Speed, forecast
 from pipeline.sync.row_reports import needing
 from pipeline.sync.sheet_sync import SheetSync
 
@@ -64,9 +64,10 @@ class PlanFigures:
         if rows:
             parts.append(f"{counted(rows, 'row')} to send, for {in_credits_and_money(self.costs)}.")
         if self.rows_once_settled:
+            price = in_credits_and_money(self.costs_once_settled)
             parts.append(
-                f"{counted(self.rows_once_settled, 'row')} to send, for "
-                f"{in_credits_and_money(self.costs_once_settled)}, once unchanged for {self.settle}."
+                f"{counted(self.rows_once_settled, 'row')} to send, for {price}, once unchanged "
+                f"for {self.settle}."
             )
         if seen := self.outlook:
             parts += [one.sentence for one in seen.balances]
@@ -137,7 +138,7 @@ class Outlook:
 
     #: What each account has left, where it was asked and tells.
     balances: tuple[Balance, ...] = ()
-    forecast: Forecast = Forecast(datetime.min.replace(tzinfo=UTC))
+    forecast: Forecast = NOTHING
     #: The time zone of the team.
     zone: tzinfo = UTC
 

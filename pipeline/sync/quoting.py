@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
 from statistics import fmean, median
 from typing import Final, NamedTuple
 
@@ -74,6 +74,10 @@ class Forecast:
         many = f"{its.tasks:,} earlier task{'' if its.tasks == 1 else 's'}"
         until = joined(latest, (self.at.astimezone(zone).tzname() or "") if zone else "")
         return f"Finished about {about}, at the latest {until} (from {many}), if it starts now."
+
+
+#: The forecast of a plan that sends nothing.
+NOTHING: Final = Forecast(datetime.min.replace(tzinfo=UTC))
 
 
 def by_clock(start: datetime, seconds: float, zone: tzinfo | None, *, exact: bool) -> str:

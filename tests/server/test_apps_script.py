@@ -53,13 +53,16 @@ def test_the_menu_runs_pauses_and_shows_the_cost_of_a_real_sheet(team: Team, api
         program.signal(signal.SIGTERM)
         ended = program.end()
 
-    assert cost == "2 rows to send, for 8 credits."
+    assert cost == (
+        "2 rows to send, for 8 credits. The account has 1,000,000 credits: enough. When it will be "
+        "finished is not known yet: no task of imagine has ended."
+    )
     assert paused == "Paused. Results still arrive, and nothing more is sent."
-    assert later == "The sheet is paused. Once it resumes: 2 rows to send, for 8 credits."
+    assert later == f"The sheet is paused. Once it resumes: {cost}"
     assert "nothing is sent until it resumes" in held
     assert sent == 0
     assert resumed == "Resumed. The next run sends again."
-    assert run.endswith("2 rows to send, for 8 credits.")
+    assert "2 rows to send, for 8 credits." in run
     assert re.fullmatch(
         r"No run is working on the sheet. The last run ended \d+ s ago. Rows: 2 done.", state
     )
