@@ -190,7 +190,7 @@ def test_without_the_cookie_nothing_is_shown_or_done(bench: PageBench) -> None:
     }
     shown = dict.fromkeys([("GET", "/"), ("GET", f"/row/1/{DONE}/1"), ("GET", "/plan/1")], 303)
     assert answers == {one: (doors | shown).get(one, 401) for one in answers}
-    assert len(answers) == 22
+    assert len(answers) == 23
     assert state_of(bench.store.jobs.all(bench.campaign.key)[bench.key(FAILED)]) is State.FAILED
     assert bench.store.rows.extra_takes(bench.campaign.key) == {}
 
