@@ -114,7 +114,13 @@ def run(
     attended = sys.stdout.isatty() and not quiet
     if not (attended or verbose or as_json or row or strict or accept_columns):
         # Without a terminal, a sheet that has not changed since the last pass exits early.
-        settings = [one for one in settings if not quick_check.was_a_pass(one)]
+        found = [(one, quick_check.checked(one)) for one in settings]
+        settings = [one for one, what in found if what is quick_check.Found.CHANGED]
+        telling = [one for one, what in found if what is quick_check.Found.MESSAGES]
+        if telling:
+            from pipeline.cli.deliveries import deliver_due
+
+            deliver_due(telling)
         if not settings:
             return
     from pipeline.cli.run import run_all

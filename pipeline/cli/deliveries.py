@@ -51,6 +51,15 @@ def delivering_for(
                     _show(console, title, sentence, style="yellow")
 
 
+def deliver_due(settings: Sequence[Settings]) -> None:
+    """Deliver the messages that are due to the outlets of these sheets, whose rows are unchanged.
+
+    The next pass reports what went wrong.
+    """
+    with delivering_for(settings, None, ()):
+        pass
+
+
 def _show(console: Console, title: str, sentence: str, style: str = "") -> None:
     words = terminal.about(title, sentence)  # without a title, the sentence itself
     console.print(words, markup=False, style=style or None)

@@ -228,7 +228,8 @@ class Watcher:
     async def _outcome_of(self, request: PassRequest) -> Outcome | Busy | None:
         """Run a pass, and print what came of it. None if nothing can have changed."""
         counter = await self._change_counter()
-        if await asyncio.to_thread(quick_check.was_a_pass, self._campaign.settings):
+        found = await asyncio.to_thread(quick_check.checked, self._campaign.settings)
+        if found is not quick_check.Found.CHANGED:  # messages are delivered beside the passes
             self._cursor = counter
             return None
         async with in_background([self._look_when_due()], self.key):

@@ -14,6 +14,7 @@ import sqlite3
 import time
 from contextlib import closing, suppress
 from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,18 +25,18 @@ from pipeline.provider.input_folder import state_of
 # The store is too slow to load for this. A process that works on the sheet has a lease. A run also
 # delivers messages to outlets, and says what is wrong with them.
 _QUESTION = """
-    select sheets.moved, sheets.counter, note.value
+    select sheets.moved, sheets.counter, note.value, exists (
+        select 1 from outbox join outlets on outlets.id = outbox.outlet
+        where outlets.sheet = sheets.id and outbox.state in ('waiting', 'sending')
+        and coalesce(outbox.not_before, 0) <= ? and coalesce(outlets.not_before, 0) <= ?
+    )
     from sheets join promptsheet as note on note.name = 'rest of ' || sheets.id
     where sheets.place = ? and not sheets.paused and sheets.hold = ''
     and not exists (select 1 from leases where leases.sheet = sheets.key)
     and not exists (select 1 from promptsheet where name = 'unreported of ' || sheets.id)
     and not exists (
         select 1 from outbox join outlets on outlets.id = outbox.outlet
-        where outlets.sheet = sheets.id and (
-            outbox.state = 'parked' or outlets.closed <> ''
-            or outbox.state in ('waiting', 'sending')
-            and coalesce(outbox.not_before, 0) <= ? and coalesce(outlets.not_before, 0) <= ?
-        )
+        where outlets.sheet = sheets.id and (outbox.state = 'parked' or outlets.closed <> '')
     )
 """
 
@@ -61,11 +62,26 @@ class UpToDate:
         return json.dumps({**note, "moved": self.version, "counter": self.counter})
 
 
+class Found(Enum):
+    """What the quick check found."""
+
+    #: Something may have changed: a pass is needed.
+    CHANGED = "changed"
+    #: Nothing has changed, but messages to outlets may be delivered now.
+    MESSAGES = "messages"
+    UNCHANGED = "unchanged"
+
+
 def is_unchanged(settings: Settings) -> bool:
-    """Returns whether a pass would certainly find nothing to do."""
+    """Returns whether a pass would certainly find nothing to do, and no message is due."""
+    return found(settings) is Found.UNCHANGED
+
+
+def found(settings: Settings) -> Found:
+    """What has certainly not changed since the last pass."""
     source = settings.source
     if not isinstance(source, Path) or not settings.store_url.startswith("sqlite:///"):
-        return False
+        return Found.CHANGED
     store = Path(settings.store_url.removeprefix("sqlite:///"))
     try:
         for kept in _asked(store, str(source)):
@@ -73,16 +89,17 @@ def is_unchanged(settings: Settings) -> bool:
             sheet = digest(read_plain(source))
             seen = UpToDate(sheet, claim, settings_of(settings), kept.version, kept.counter)
             has_rescued = read_plain(Path(f"{store}.rescue")).strip(b"\0")
-            return bool(kept.note == seen.to_text() and not has_rescued)
+            if kept.note == seen.to_text() and not has_rescued:
+                return Found.MESSAGES if kept.has_messages else Found.UNCHANGED
     except (OSError, sqlite3.Error):
         pass
-    return False
+    return Found.CHANGED
 
 
-def was_a_pass(settings: Settings) -> bool:
-    """True if nothing can have changed. Then the store records that a pass ended."""
-    if not is_unchanged(settings):
-        return False
+def checked(settings: Settings) -> Found:
+    """What has changed. If nothing has, the store records that a pass ended."""
+    if (what := found(settings)) is Found.CHANGED:
+        return what
     store = Path(settings.store_url.removeprefix("sqlite:///"))
     now = time.time_ns() // 1000
     # A busy store is left alone: the process that works on it records its own time.
@@ -92,7 +109,7 @@ def was_a_pass(settings: Settings) -> bool:
             # It does not matter if a power cut loses this time.
             connection.execute("pragma synchronous = normal")
             connection.execute(_NOTE, {"now": now, "place": str(settings.source)})
-    return True
+    return what
 
 
 def digest(content: bytes) -> str:
@@ -122,6 +139,7 @@ class _Kept(NamedTuple):
     version: int
     counter: int
     note: str
+    has_messages: int
 
 
 def _asked(store: Path, place: str) -> list[_Kept]:
@@ -132,4 +150,4 @@ def _asked(store: Path, place: str) -> list[_Kept]:
     address = f"{store.resolve().as_uri()}?{'immutable=1' if has_no_wal else 'mode=ro'}"
     now = time.time_ns() // 1000
     with closing(sqlite3.connect(address, uri=True, timeout=1.0)) as connection:
-        return [_Kept(*row) for row in connection.execute(_QUESTION, (place, now, now))]
+        return [_Kept(*row) for row in connection.execute(_QUESTION, (now, now, place))]

@@ -14,7 +14,9 @@ from pathlib import Path
 
 import pytest
 
+from pipeline import wiring
 from pipeline.sandbox import Sandbox
+from pipeline.sync.quick_check import Found, found
 from tests.fakes.outlets.receiver import SECRET, Receiver
 from tests.fakes.outlets.service import HANGS, LOST, Service, answers, serving
 from tests.fakes.program import KEY, KEY_NAME, Program, call, until
@@ -98,6 +100,26 @@ def test_a_broken_outlet_does_not_change_a_run_and_everything_arrives_later(desk
     desk.service.failures.clear()
     assert call("outlets", "retry", desk.config, "--only", "push").code == 0
     assert desk.told() == {(f"fox {number}", "row.done"): 1 for number in range(5)}
+
+
+def test_a_message_that_is_due_later_is_delivered_without_a_pass_over_the_sheet(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(KEY_NAME, KEY)
+    desk.configured('when = ["done"]\n')
+    desk.service.fail(answers(503))
+    desk.team.write("prompt", "a fox")
+    run_as_cron(desk)
+    call("run", desk.config)  # notes that nothing is left to do
+    settings = wiring.load(desk.config)
+    until(lambda: found(settings) is Found.MESSAGES, "the message is due", every=0.1)
+    assert len(desk.service.calls) == 1
+
+    ended = call("run", desk.config)
+
+    assert (ended.code, ended.said) == (0, "")
+    assert desk.told() == {("a fox", "row.done"): 1}
+    assert found(settings) is Found.UNCHANGED
 
 
 def test_a_wrong_address_is_said_once_and_a_new_one_delivers_what_waited(desk: Desk) -> None:
