@@ -50,7 +50,7 @@ def deliveries(campaign: Campaign) -> list[Deliveries]:
     """The deliveries to each outlet of a sheet; the store then knows its outlets."""
     settings, store, key = campaign.settings, campaign.store, campaign.key
     ids = wiring.configure_outlets(settings, store, key)
-    store.outbox.tidy(key)
+    store.outlets.tidy(key)
     render = _Renderer(settings, store, key)
     return [
         Deliveries(

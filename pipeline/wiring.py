@@ -404,7 +404,7 @@ async def run(
 
 def configure_outlets(settings: Settings, store: Store, key: str) -> dict[str, int]:
     """Make the store's outlets of a sheet those of the configuration: name -> number."""
-    return store.outbox.configure(key, entries(settings))
+    return store.outlets.configure(key, entries(settings))
 
 
 def _forget_ended_problems(

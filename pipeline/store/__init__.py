@@ -17,6 +17,8 @@ A `Store` has parts, each with the methods about one subject:
     store.sessions     which sessions of the page were ended
     store.accounts     the balance of the API's account when it was last asked
     store.charges      tasks that cost other credits than listed
+    store.outlets      the outlets of each sheet
+    store.outbox       the messages to them, and what became of each
 
 The other modules: `schema` has the tables, `column_types` says how a value is kept in a column,
 `migrations` makes the tables and upgrades them, `connection` opens the file and checks its disk,
@@ -52,8 +54,9 @@ from pipeline.store.history import HistoryLine
 from pipeline.store.jobs import Jobs
 from pipeline.store.leases import Lease, Leases
 from pipeline.store.migrations import prepare
-from pipeline.store.outbox import Delivery, Outbox, OutletEntry, OutletState
+from pipeline.store.outbox import Delivery, Outbox, OutletState
 from pipeline.store.outbox_lines import Line
+from pipeline.store.outlets import OutletEntry, Outlets
 from pipeline.store.price_lists import PriceList, PriceLists
 from pipeline.store.rate_limit import RateLimit
 from pipeline.store.recording import Attempts
@@ -138,6 +141,7 @@ class Store:
         self.accounts = Accounts(database)
         self.charges = Charges(database)
         self.outbox = Outbox(database)
+        self.outlets = Outlets(database)
 
     @property
     def id(self) -> str:

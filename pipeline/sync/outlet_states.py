@@ -38,7 +38,7 @@ def troubles(states: Sequence[OutletState], now: datetime) -> Iterator[str]:
 def all_troubles(store: Store, sheet: str, now: datetime) -> Iterator[str]:
     """The troubles of a sheet's outlets, also of those that are not configured any more."""
     yield from troubles(store.outbox.states(sheet), now)
-    for name, number in store.outbox.left_behind(sheet).items():
+    for name, number in store.outlets.left_behind(sheet).items():
         was, are, they = ("was", "is", "it") if number == 1 else ("were", "are", "they")
         yield (
             f'The outlet "{name}" is not in the configuration any more, and '

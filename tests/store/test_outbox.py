@@ -33,7 +33,7 @@ def outlet(
     store: Store, name: str = "push", kinds: tuple[MessageKind, ...] = ALL, settings: str = "1"
 ) -> int:
     """The number of the only outlet of the sheet."""
-    return store.outbox.configure("sheet", [OutletEntry(name, kinds, settings)])[name]
+    return store.outlets.configure("sheet", [OutletEntry(name, kinds, settings)])[name]
 
 
 def sent(store: Store, row: str = "a", take: int = 1, *, limits: Limits = LIMITS) -> JobKey:
@@ -124,7 +124,7 @@ def test_an_outlet_that_is_taken_out_of_the_configuration_is_told_nothing_new_an
 ) -> None:
     number = outlet(store)
     tell(store, sent(store, "a"), DONE)
-    store.outbox.configure("sheet", [])
+    store.outlets.configure("sheet", [])
     tell(store, sent(store, "b"), DONE)
 
     assert store.outbox.states("sheet") == []
@@ -186,14 +186,14 @@ def test_messages_of_an_outlet_that_is_gone_are_named_and_go_after_30_days(
     tell(store, sent(store), DONE)
     push = outlet(store, "push")
 
-    assert store.outbox.left_behind("sheet") == {"slack": 1}
+    assert store.outlets.left_behind("sheet") == {"slack": 1}
     clock.forward(29 * 86400)
-    store.outbox.tidy("sheet")
-    assert store.outbox.left_behind("sheet") == {"slack": 1}
+    store.outlets.tidy("sheet")
+    assert store.outlets.left_behind("sheet") == {"slack": 1}
     assert [state.id for state in store.outbox.states("sheet")] == [push]
     clock.forward(2 * 86400)
-    store.outbox.tidy("sheet")
-    assert store.outbox.left_behind("sheet") == {}
+    store.outlets.tidy("sheet")
+    assert store.outlets.left_behind("sheet") == {}
 
 
 def test_old_delivered_messages_are_deleted_and_no_others(store: Store, clock: Clock) -> None:
@@ -205,7 +205,7 @@ def test_old_delivered_messages_are_deleted_and_no_others(store: Store, clock: C
     taken(store, number, store.outbox.claim(number, 10))
     tell(store, sent(store, "c"), DONE)
 
-    store.outbox.tidy("sheet")
+    store.outlets.tidy("sheet")
 
     (state,) = store.outbox.states("sheet")
     assert (state.sent, state.waiting) == (1, 1)
@@ -221,7 +221,7 @@ def test_a_clock_that_was_set_back_holds_no_message_for_long(store: Store, clock
     clock.forward(-300 * 86400)
     assert store.outbox.claim(number, 10) == []
 
-    store.outbox.tidy("sheet")
+    store.outlets.tidy("sheet")
 
     assert len(store.outbox.claim(number, 10)) == 1
 
@@ -350,7 +350,7 @@ def test_delivered_messages_are_forgotten_after_30_days_but_not_what_outlets_rem
     store.outbox.record(number, ended, delivered=True)
     clock.forward(31 * 86400)
 
-    store.outbox.tidy("sheet")
+    store.outlets.tidy("sheet")
 
     assert store.outbox.states("sheet")[0].sent == 1
 
@@ -413,7 +413,7 @@ PICTURES = tuple(f"https://cdn.example/{number}.png" for number in (1, 2))
 
 
 def test_a_message_about_pictures_waits_until_all_are_saved(store: Store, clock: Clock) -> None:
-    number = store.outbox.configure("sheet", [OutletEntry("push", ALL, "1", file_wait=60)])["push"]
+    number = store.outlets.configure("sheet", [OutletEntry("push", ALL, "1", file_wait=60)])["push"]
     key, text, failed = sent(store), sent(store, "b"), sent(store, "c")
     tell(store, key, Accepted("t1"), Succeeded(Result(PICTURES), "t1"))
     tell(store, text, Accepted("t2"), Succeeded(Result((), text="a line"), "t2"))
@@ -430,7 +430,7 @@ def test_a_message_about_pictures_waits_until_all_are_saved(store: Store, clock:
 
 
 def test_a_message_does_not_wait_for_a_file_that_is_lost(store: Store, clock: Clock) -> None:
-    number = store.outbox.configure("sheet", [OutletEntry("push", ALL, "1", file_wait=60)])["push"]
+    number = store.outlets.configure("sheet", [OutletEntry("push", ALL, "1", file_wait=60)])["push"]
     key = sent(store)
     tell(store, key, Accepted("t1"), Succeeded(Result(PICTURES[:1]), "t1"))
     assert store.outbox.claim(number, 9) == []
@@ -440,7 +440,7 @@ def test_a_message_does_not_wait_for_a_file_that_is_lost(store: Store, clock: Cl
 
 
 def test_a_message_waits_for_files_only_so_long(store: Store, clock: Clock) -> None:
-    number = store.outbox.configure("sheet", [OutletEntry("push", ALL, "1", file_wait=60)])["push"]
+    number = store.outlets.configure("sheet", [OutletEntry("push", ALL, "1", file_wait=60)])["push"]
     tell(store, sent(store), Accepted("t1"), Succeeded(Result(PICTURES), "t1"))
     assert store.outbox.claim(number, 9) == []
     clock.forward(61)
@@ -451,7 +451,7 @@ def test_a_message_waits_for_files_only_so_long(store: Store, clock: Clock) -> N
 def test_a_saved_file_does_not_shorten_the_pause_after_a_failed_try(
     store: Store, clock: Clock
 ) -> None:
-    number = store.outbox.configure("sheet", [OutletEntry("push", ALL, "1", file_wait=60)])["push"]
+    number = store.outlets.configure("sheet", [OutletEntry("push", ALL, "1", file_wait=60)])["push"]
     key = sent(store)
     tell(store, key, Accepted("t1"), Succeeded(Result(PICTURES[:1]), "t1"))
     clock.forward(61)
