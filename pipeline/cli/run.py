@@ -191,6 +191,8 @@ def report_outcome(
         counts = outcome.counts
         if code < 2 or outcome.statuses or counts.new or counts.done or counts.lost:
             console.print(terminal.about(outcome.title, summary.closing(outcome)), markup=False)
+            if attended and outcome.quote:
+                console.print(terminal.about(outcome.title, outcome.quote), markup=False)
         show.show_attention(console, outcome, settings.path)
         if attended:
             console.print(f"API: {settings.provider.full_title}", markup=False)

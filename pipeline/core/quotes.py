@@ -83,19 +83,19 @@ def quote(
     kinds = {task.kind for task in tasks}
     if not tasks or not all(history.get(kind) for kind in kinds):
         return None
-    runs = min(max(most // len(tasks), LEAST_RUNS), MOST_RUNS)
+    known = [len(history[kind]) for kind in kinds]
+    runs = min(max(most // (len(tasks) + sum(known)), LEAST_RUNS), MOST_RUNS)
     # The same plan gives the same quote.
     queue, chance = _Queue.of(tasks, places), Random(len(tasks))  # noqa: S311
     ends = sorted(
         queue.end({kind: _population(history[kind], chance) for kind in kinds}, chance)
         for _ in range(runs)
     )
-    known = min(len(history[kind]) for kind in kinds)
     seconds = ends[len(ends) // 2]
     late = ends[min(math.ceil(BOUND * len(ends)), len(ends) - 1)]
     # What is learnt from few tasks, or from few plays, is less certain.
-    unsure = 1 + 1 / known + 1 / (4 * len(ends))
-    return Quote(seconds, max(late, seconds * unsure), known)
+    unsure = 1 + 1 / min(known) + 1 / (4 * len(ends))
+    return Quote(seconds, max(late, seconds * unsure), min(known))
 
 
 def _population(known: Sequence[float], chance: Random) -> list[float]:

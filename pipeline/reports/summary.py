@@ -96,6 +96,7 @@ def as_json(outcome: Outcome, code: int) -> dict[str, object]:
         "saved": counts.saved,
         "credits": counts.credits,
         "costs": [cost.as_json() for cost in counts.costs],
+        "quote": outcome.quote,
         "rows": dict(sorted(outcome.statuses.items())),
         "newly_need_a_person": outcome.newly,
         "need_a_person": outcome.needing,

@@ -325,6 +325,8 @@ class Watcher:
         self._print_problems(outcome.title, troubles)
         if outcome.has_news and not self._quiet:
             self._print(outcome.title, summary.closing(outcome))
+            if outcome.quote:
+                self._print(outcome.title, outcome.quote)
         if outcome.newly:
             first, *others = summary.attention(outcome, self._campaign.settings.path)
             self._print(outcome.title, first)

@@ -13,6 +13,7 @@ A `Store` has parts, each with the methods about one subject:
     store.budget       how many credits are spent
     store.stats        numbers about many jobs at once
     store.durations    how long tasks took
+    store.quotes       what was quoted for the batch that is under way
     store.reports      what was reported about each sheet
     store.sessions     which sessions of the page were ended
     store.accounts     the balance of the API's account when it was last asked
@@ -58,6 +59,7 @@ from pipeline.store.outbox import Delivery, Outbox, OutletState
 from pipeline.store.outbox_lines import Line
 from pipeline.store.outlets import OutletEntry, Outlets
 from pipeline.store.price_lists import PriceList, PriceLists
+from pipeline.store.quotes import Quotes
 from pipeline.store.rate_limit import RateLimit
 from pipeline.store.recording import Attempts
 from pipeline.store.reported import Reports
@@ -135,6 +137,7 @@ class Store:
         self.budget = Budget(database)
         self.stats = Stats(database)
         self.durations = Durations(database)
+        self.quotes = Quotes(database)
         self.price_lists = PriceLists(database)
         self.reports = Reports(database)
         self.sessions = Sessions(database)

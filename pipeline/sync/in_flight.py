@@ -44,6 +44,11 @@ class InFlight:
                 one._account = self._account
 
     @property
+    def most(self) -> int:
+        """How many attempts the account may have at once, as far as is known."""
+        return self._most
+
+    @property
     def room(self) -> int:
         """How many more attempts may be begun; below 0 if other passes have begun more."""
         return self._most - sum(one._taken for one in self._account)

@@ -54,7 +54,7 @@ class Lane:
         on_event: Callable[[JobKey, int, Event], None],
         on_stale: Callable[[], None],
     ) -> None:
-        self.api, self._wire = access.api, access.wire
+        self.api, self.pace, self._wire = access.api, access.pace, access.wire
         self._sync, self._worker = sync, worker
         self._on_answer, self._on_event = on_answer, on_event
         self.submitter = Submitter(

@@ -75,6 +75,8 @@ class Outcome:
     sentences: list[str] = field(default_factory=list)
     #: Things to know although nothing is wrong: a sentence each.
     notices: list[str] = field(default_factory=list)
+    #: What was quoted for the batch that ended in this pass, and what it became; else empty.
+    quote: str = ""
     #: A rule of ours stopped the sending.
     stopped: bool = False
     #: Why the sending was stopped, by a rule of ours or by the API; empty if it was not.

@@ -11,10 +11,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Sequence
+from contextlib import suppress
 from typing import Any
 
-from pipeline.core.errors import PromptsheetError
+from pipeline.core.errors import PromptsheetError, StoreError
+from pipeline.core.followers import to_follow
 from pipeline.core.name_templates import NameTemplate
+from pipeline.core.planning import Line
 from pipeline.sync.awaited import AwaitedJobs
 from pipeline.sync.background import in_background
 from pipeline.sync.clock import Clock
@@ -22,6 +25,7 @@ from pipeline.sync.closing import close, note_troubles
 from pipeline.sync.downloader import Downloader
 from pipeline.sync.file_keeper import Saver
 from pipeline.sync.fresh_links import FreshLinks
+from pipeline.sync.kept_quote import KeptQuote
 from pipeline.sync.lanes import Lanes
 from pipeline.sync.lease_keeper import keep_lease
 from pipeline.sync.listener import listen
@@ -87,6 +91,7 @@ class Runner:
             shown=shown,
             give_up_after=pace.give_up_after,
         )
+        self._kept_quote, self._clock = KeptQuote(sync), clock
         self._reporter = Reporter(clock, self._tally, self._lanes, self._downloader, tell)
         self._is_interrupted = False
 
@@ -125,6 +130,7 @@ class Runner:
             await self._looker.look(first=True)
             if self._lanes.waiting or self._lanes.expecting():
                 await self._lanes.prepare()
+            await self._quote()
             await self._work()
         except PromptsheetError as e:
             self.outcome.worsen(e.exit_code, str(e))
@@ -141,9 +147,22 @@ class Runner:
             api=self._lanes.troubles,
             unsaved=self._downloader.trouble,
         )
+        with suppress(StoreError):  # Nothing depends on it.
+            self.outcome.quote = self._kept_quote.end(self.outcome, self._clock.now())
         if self._is_interrupted:
             self.outcome.interrupt()
         return self.outcome
+
+    async def _quote(self) -> None:
+        """Quote what this pass is going to send, if that begins a batch."""
+        plan, only, limit = self._sync.last.plan, self._asked.only, self._asked.limit
+        lines: list[Line] = []
+        if self._lanes.waiting:
+            wanted = (*plan.to_send, *to_follow(plan.lines))
+            lines = [line for line in wanted if only is None or only(line)][:limit]
+        speeds = await self._lanes.speeds() if lines else []
+        with suppress(StoreError):  # The pass itself says what is wrong with the store.
+            await self._worker.run(self._kept_quote.begin, lines, speeds, self._clock.now())
 
     async def _work(self) -> None:
         """Send, poll, download and look until nothing is left to do now."""

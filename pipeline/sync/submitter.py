@@ -133,14 +133,19 @@ class Submitter:
             why = f"{self._api_title} asked to wait {pause:.0f} s. The next run goes on."
             self.end(Stop(why, False))
 
+    async def ready(self) -> None:
+        """Do what must be done once before the first line is begun, unless it was done."""
+        if self._prepare:
+            await self._prepare()
+            self._prepare = None
+
     async def run(self) -> None:
         """Send until `end` is called and everything that has left is recorded."""
         while not (self.breaker.is_open and self._is_quiet):
             self._news.clear()
             self._dispatcher.let_leave()
-            if self._prepare and self._queue and self._may_send:
-                await self._prepare()
-                self._prepare = None  # Once is enough.
+            if self._queue and self._may_send:
+                await self.ready()
             lines = self._next_lines()
             if lines or self._committer.has_answers:
                 await self._commit(lines)

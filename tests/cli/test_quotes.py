@@ -12,6 +12,7 @@ from pipeline.sandbox import Sandbox
 from tests.fakes.program import KEY
 from tests.fakes.sandbox_process import sandbox_process
 from tests.fakes.team import Team
+from tests.fakes.terminal import terminal
 from tests.page.test_approval import desk_with
 
 
@@ -151,3 +152,54 @@ def test_the_page_shows_the_plan_and_pays_nothing(tmp_path: Path) -> None:
     assert (paid, gone, "base_url" in text) == (0, 404, True)
     assert desk.team.sheet.read_bytes() == before
     assert (stranger.status_code, "a fox" in stranger.text) == (303, False)
+
+
+def test_the_closing_line_compares_the_quote_with_the_result(team: Team, api: Sandbox) -> None:
+    team.write("prompt", *(f"a fox {number}" for number in range(6)))
+    first = json.loads(team.finish("--json").out)
+    with team.editing() as rows:
+        rows += [{"prompt": f"an owl {number}"} for number in range(9)]
+    second = json.loads(team.finish("--json").out)
+    idle = json.loads(team.finish("--json").out)
+
+    assert first["quote"] == "", "no time was quoted, and the price was kept"
+    assert re.fullmatch(
+        r"Quoted: \d\d:\d\d:\d\d, at the latest \d\d:\d\d:\d\d, 36 credits\. "
+        r"It became: \d\d:\d\d:\d\d, 36 credits\.",
+        second["quote"],
+    )
+    assert idle["quote"] == ""
+    assert api.state()["credits_charged"] == 60
+
+
+def test_over_plain_passes_the_quote_is_that_of_the_first_one(team: Team, api: Sandbox) -> None:
+    text = team.config.read_text()
+    team.config.write_text(text.replace("[pace]\n", "[pace]\nin_flight = 2\n"))
+    team.write("prompt", *(f"a fox {number}" for number in range(5)))
+    said = []
+    until = datetime.now(UTC).timestamp() + 60
+    while team.statuses() != {"done": 6}:
+        assert datetime.now(UTC).timestamp() < until, said
+        said.append(json.loads(team.run("--json").out)["quote"])
+        if len(said) == 1:
+            with team.editing() as rows:
+                rows += [{"prompt": "a late owl"}]
+    quotes = [one for one in said if one]
+
+    assert quotes == ["Quoted: 20 credits. It became: 24 credits, 6 rows instead of 5."]
+    assert (said[-1], api.state()["tasks_taken"]) == (quotes[0], 6)
+
+
+def test_a_person_at_a_terminal_sees_the_comparison(team: Team, api: Sandbox) -> None:
+    team.write("prompt", "a fox", "an owl")
+    assert team.finish().out == ""
+    with team.editing() as rows:
+        rows += [{"prompt": "a hare"}, {"prompt": "no fox [refuse]"}]
+    with terminal(team.folder, "run", "promptsheet.toml", "--wait", width=150, key=KEY) as shown:
+        shown.end()
+
+    said = " ".join(shown.shown.split())
+    assert "2 new, 1 done, 1 refused, 4 credits" in said
+    assert re.search(
+        r"Quoted: \S+, at the latest \S+, 8 credits\. It became: \S+, 4 credits\.", said
+    )

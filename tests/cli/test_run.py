@@ -19,6 +19,7 @@ KEYS_OF_JSON = {
         "saved",
         "credits",
         "costs",
+        "quote",
         "rows",
         "outlets",
     ),

@@ -1,0 +1,134 @@
+"""The quote of a batch, and what became of it.
+
+A batch begins with the pass that sends its first row, and ends when no row of the sheet is on its
+way any more. Over cron these are different passes, so the quote and what was sent since are in the
+store. `KeptQuote` owns them during a pass.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, tzinfo
+from typing import Any, Final
+
+from pipeline.core.costs import Account, Cost, in_words, listed, summed
+from pipeline.core.credits import Credits
+from pipeline.core.planning import Line
+from pipeline.core.statuses import Status
+from pipeline.core.text import counted
+from pipeline.sync.outcome import Outcome
+from pipeline.sync.quoting import Speed, by_clock, forecast
+from pipeline.sync.sheet_sync import SheetSync
+
+#: How much is simulated for the quote of a run: it must cost no time that counts.
+TASKS: Final = 20_000
+#: A row in one of these is on its way.
+_ON_ITS_WAY: Final = (Status.QUEUED, Status.SENDING, Status.IN_PROGRESS)
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What was quoted, and what was sent and paid since."""
+
+    at: datetime
+    rows: int
+    costs: tuple[Cost, ...]
+    #: Seconds from `at` to the end, and the bound; None where nothing was known.
+    seconds: float | None = None
+    latest: float | None = None
+    sent: int = 0
+    paid: tuple[Cost, ...] = ()
+
+    def compared(self, now: datetime, zone: tzinfo | None = None) -> str:
+        """Quote and result in one short sentence. Times are those of this machine.
+
+        Empty if no time was quoted and the rest became as quoted.
+        """
+        if self.seconds is None and (self.rows, self.costs) == (self.sent, self.paid):
+            return ""
+        took = (now - self.at).total_seconds()
+        exact = max(took, self.latest or 0.0) < 600
+        quoted, became = in_words(self.costs), in_words(self.paid)
+        if self.seconds is not None and self.latest is not None:
+            about, until = (
+                by_clock(self.at, seconds, zone, exact=exact)
+                for seconds in (self.seconds, self.latest)
+            )
+            quoted = f"{about}, at the latest {until}, {quoted}"
+            became = f"{by_clock(self.at, took, zone, exact=exact)}, {became}"
+        if self.sent != self.rows:
+            became += f", {counted(self.sent, 'row')} instead of {self.rows}"
+        return f"Quoted: {quoted}. It became: {became}."
+
+    def to_text(self) -> str:
+        """The batch, as the store keeps it."""
+        return json.dumps(
+            {
+                "at": self.at.isoformat(),
+                "rows": self.rows,
+                "costs": self.costs,
+                "seconds": self.seconds,
+                "latest": self.latest,
+                "sent": self.sent,
+                "paid": self.paid,
+            }
+        )
+
+    @classmethod
+    def of_text(cls, text: str) -> Batch | None:
+        """The batch behind such a text; None if it is not one."""
+        try:
+            its: dict[str, Any] = json.loads(text)
+            at = datetime.fromisoformat(its.pop("at"))
+            costs, paid = _costs(its.pop("costs")), _costs(its.pop("paid"))
+            return cls(at=at, costs=costs, paid=paid, **its)
+        except (ValueError, TypeError, KeyError, AttributeError):
+            return None
+
+
+def _costs(kept: Sequence[tuple[Credits, Sequence[Any]]]) -> tuple[Cost, ...]:
+    return tuple(Cost(amount, Account(*account)) for amount, account in kept)
+
+
+class KeptQuote:
+    """The quote of a sheet's batch during one pass. Raises StoreError."""
+
+    def __init__(self, sync: SheetSync) -> None:
+        self._sync = sync
+        self._batch: Batch | None = None
+
+    def begin(self, lines: Sequence[Line], speeds: Sequence[Speed], now: datetime) -> None:
+        """Go on with the batch that is under way, or quote these lines if there are any."""
+        store, key = self._sync.store, self._sync.key
+        self._batch = Batch.of_text(store.quotes.get(key))
+        if self._batch or not lines:
+            return
+        quote = forecast(self._sync, speeds, now, lines=lines, most=TASKS).quote
+        costs = listed(self._sync.rules, (line.memory.inputs for line in lines))
+        batch = Batch(now, len(lines), costs)
+        if quote:
+            batch = replace(batch, seconds=quote.seconds, latest=quote.latest)
+        self._batch = batch
+        store.quotes.keep(key, batch.to_text())
+
+    def end(self, outcome: Outcome, now: datetime) -> str:
+        """Add what the pass sent. Returns quote and result as a sentence if the batch has ended."""
+        if self._batch is None:
+            return ""
+        counts = outcome.counts
+        both = (*self._batch.paid, *counts.costs)
+        paid = summed((cost.account, cost.amount) for cost in both)
+        batch = replace(self._batch, sent=self._batch.sent + counts.new, paid=paid)
+        store, key = self._sync.store, self._sync.key
+        if self._is_under_way(outcome):
+            if batch != self._batch:
+                store.quotes.keep(key, batch.to_text())
+            return ""
+        store.quotes.keep(key, "")
+        return batch.compared(now) if batch.sent else ""
+
+    def _is_under_way(self, outcome: Outcome) -> bool:
+        waits = any(line.waits_for_parent for line in self._sync.last.plan.lines)
+        return waits or any(outcome.statuses[status] for status in _ON_ITS_WAY)
