@@ -176,7 +176,7 @@ def test_over_plain_passes_the_quote_is_that_of_the_first_one(team: Team, api: S
     text = team.config.read_text()
     team.config.write_text(text.replace("[pace]\n", "[pace]\nin_flight = 2\n"))
     team.write("prompt", *(f"a fox {number}" for number in range(5)))
-    said = []
+    said: list[str] = []
     until = datetime.now(UTC).timestamp() + 60
     while team.statuses() != {"done": 6}:
         assert datetime.now(UTC).timestamp() < until, said
