@@ -265,14 +265,24 @@ def doctor(
 
 
 @command()
+def receipt(
+    config: flags.Config = None,
+    since: flags.Since = "",
+    as_json: flags.AsJson = False,
+    out: flags.CsvFile = None,
+    claim: flags.ClaimFile = None,
+) -> None:
+    """Match every charge with its row, and name the refunds that are due. Never pays."""
+    from pipeline.cli.receipt import Wanted, print_receipt
+
+    (settings,) = _settings(config)
+    raise typer.Exit(print_receipt(settings, _console(), Wanted(since, as_json, out, claim)))
+
+
+@command()
 def gallery(
     config: flags.Config = None,
-    out: Annotated[
-        Path | None,
-        typer.Option(
-            "--out", "-o", metavar="FILE", help="Where to write it. Default: gallery.html."
-        ),
-    ] = None,
+    out: flags.GalleryFile = None,
     open_it: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
 ) -> None:
     """Write all pictures into one HTML file to look at or send."""

@@ -85,6 +85,26 @@ Strict = Annotated[
     bool, typer.Option("--strict", help="End with 1 while any row needs your attention.")
 ]
 
+GalleryFile = Annotated[
+    Path | None,
+    typer.Option("--out", "-o", metavar="FILE", help="Where to write it. Default: gallery.html."),
+]
+Since = Annotated[
+    str,
+    typer.Option(metavar="DATE", help="Only charges since this day, such as 2026-11-01."),
+]
+CsvFile = Annotated[
+    Path | None,
+    typer.Option("-o", "--out", metavar="FILE.csv", help="Write every charge into a CSV file."),
+]
+ClaimFile = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="Write the claim for refunds, to send to the API's support; -: print it.",
+    ),
+]
+
 RowWithHistory = Annotated[
     str, typer.Option(metavar="R", help="One row and its history: row_id, name or row number.")
 ]

@@ -137,6 +137,9 @@ def _poll(poll: Poll) -> Iterator[str]:
             yield "poll.list: is not used with many: remove one of them"
         for key in ("list_tasks", "list_next"):
             yield from _read(f"poll.{key}", filter(None, [listed[key]]))
+    if poll.list_made and not poll.list:
+        yield "poll.list_made: is only for a list: remove it, or write list"
+    yield from _read("poll.list_made", filter(None, [poll.list_made]))
     if poll.least < 1 or poll.most < poll.least:
         yield "poll.most: must not be less than least, and least must be 1 or more"
     yield from _read("poll.address", poll.address)

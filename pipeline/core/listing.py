@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from pipeline.core.model import Request, Response
 from pipeline.core.paths import elements, first_text, is_list
-from pipeline.core.protocol import Answers, meaning_of, task_event
+from pipeline.core.protocol import Answers, meaning_of, reported_by, task_event
 from pipeline.core.provider import CURSOR, Endpoint, Poll, Provider
+from pipeline.core.receipt_lines import Charge
 from pipeline.core.states import Event, Failed
 
 
@@ -55,6 +57,27 @@ def page_of(provider: Provider, response: Response) -> Page | None:
         {name: one for one in described if (name := first_text(one, provider.task.id))},
         first_text(body, [poll.list_next]),
     )
+
+
+def charges_on(provider: Provider, page: Page) -> list[Charge]:
+    """What a page says that its tasks cost."""
+    return [charge_of(provider, task_id, body) for task_id, body in page.tasks.items()]
+
+
+def charge_of(provider: Provider, task_id: str, body: Mapping[str, Any]) -> Charge:
+    """What an API says that a task cost."""
+    status = first_text(body, provider.task.status).casefold()
+    made = first_text(body, [provider.poll.list_made]) if provider.poll.list_made else ""
+    has_failed = status in {word.casefold() for word in provider.task.failed}
+    return Charge(task_id, _moment(made), reported_by(provider, body), has_failed)
+
+
+def _moment(text: str) -> datetime | None:
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return at if at.tzinfo else at.replace(tzinfo=UTC)
 
 
 def page_answers(provider: Provider, endpoint_of: Mapping[str, Endpoint], page: Page) -> Answers:

@@ -236,7 +236,7 @@ def task_event(
     has_failed, is_finished = status in _folded(task.failed), status in _folded(task.finished)
     if status and not has_failed and not is_finished:
         return Progressed(_percent(provider, body), task_id)
-    reported = _reported(provider, body)
+    reported = reported_by(provider, body)
     if not has_failed and not (result := _result(endpoint, body)).is_empty:
         return Succeeded(result, task_id, reported)
     if not status:
@@ -319,7 +319,7 @@ def _taken(provider: Provider, endpoint: Endpoint, response: Response) -> Event:
         return Lost(f"HTTP {response.status} without a task id")
     if says_nothing:
         address = next(iter(_addresses(body, provider.poll.address)), "")
-        return Accepted(task_id, address, _reported(provider, body))
+        return Accepted(task_id, address, reported_by(provider, body))
     return event
 
 
@@ -423,7 +423,7 @@ def _task_id(provider: Provider, body: Mapping[str, Any]) -> str:
     return named if named.isprintable() else ""
 
 
-def _reported(provider: Provider, body: Mapping[str, Any]) -> Credits | None:
+def reported_by(provider: Provider, body: Mapping[str, Any]) -> Credits | None:
     """The credits that an answer names; None if it names none that can be meant."""
     try:
         amount = float(first_text(body, provider.task.credits))

@@ -173,6 +173,8 @@ class TaskFields:
     reason: tuple[str, ...] = ("message", "error")
     #: Credits that it really cost, where the API says so.
     credits: tuple[str, ...] = ()
+    #: True if the vendor's rules say that a task that fails is refunded in full.
+    failed_is_free: bool = False
 
 
 #: The parameter of a list's path that names a page, with what separates it from the text before it.
@@ -197,6 +199,8 @@ class Poll:
     #: Paths in its answer: to the tasks, and to the cursor of the next page.
     list_tasks: str = ""
     list_next: str = ""
+    #: Path to the moment at which a task of the list was made, as ISO 8601.
+    list_made: str = ""
     method: Literal["GET", "POST"] = "POST"
     #: Paths to the address to poll, in the answer to a submission.
     address: tuple[str, ...] = ()

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Protocol
 
 from pipeline.core.credits import Credits, total
 from pipeline.core.model import Attempt, Job, Result, State
@@ -78,7 +78,23 @@ class Postponed:
 WHEN_SENT_AGAIN: Final = "when it was sent again: "
 
 
-def costs_nothing(attempt: Attempt) -> bool:
+class Tried(Protocol):
+    """The part of an attempt that says whether anything was taken."""
+
+    @property
+    def state(self) -> State:
+        """Its state."""
+
+    @property
+    def task_id(self) -> str:
+        """The id of its task; empty while none is known."""
+
+    @property
+    def reason(self) -> str:
+        """Why it failed."""
+
+
+def costs_nothing(attempt: Tried) -> bool:
     """Returns whether the API certainly took nothing."""
     if attempt.state is State.RETURNED:
         return True

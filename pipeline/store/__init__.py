@@ -17,7 +17,7 @@ A `Store` has parts, each with the methods about one subject:
     store.reports      what was reported about each sheet
     store.sessions     which sessions of the page were ended
     store.accounts     the balance of the API's account when it was last asked
-    store.charges      tasks that cost other credits than listed
+    store.charges      what each task cost: as listed, and as reported
     store.outlets      the outlets of each sheet
     store.outbox       the messages to them, and what became of each
 

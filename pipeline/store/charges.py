@@ -1,16 +1,47 @@
-"""What finished tasks cost, by what the API reported.
+"""What tasks cost: all attempts with what was listed and reported for them.
 
 It reads only.
 """
 
 from __future__ import annotations
 
-from sqlalchemy import select
+import json
+from collections import defaultdict
+from collections.abc import Collection, Mapping
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Text, func, select, type_coerce
 
 from pipeline.core.charges import Charged
 from pipeline.core.model import State
-from pipeline.store.schema import attempts
-from pipeline.store.transactions import StorePart
+from pipeline.core.receipt_lines import Sent
+from pipeline.store.column_types import from_number, unescaped
+from pipeline.store.schema import attempts, events, files, jobs, sheets
+from pipeline.store.transactions import StorePart, chunks, number_of
+
+#: The columns of `Sent`, in its order; `_sent` reads their plain values.
+_SENT = [
+    attempts.c.job,
+    sheets.c.key,
+    jobs.c.row_id,
+    jobs.c.take,
+    attempts.c.number,
+    attempts.c.state,
+    attempts.c.endpoint,
+    attempts.c.inputs,
+    attempts.c.prompt,
+    attempts.c.task_id,
+    attempts.c.price,
+    attempts.c.reported,
+    attempts.c.sent_at,
+    attempts.c.ended_at,
+    attempts.c.reason,
+    attempts.c.provider,
+    attempts.c.base_url,
+    attempts.c.api_key,
+]
+_STATES = {str(state): state for state in State}
 
 
 class Charges(StorePart):
@@ -35,3 +66,93 @@ class Charges(StorePart):
         )
         with self._database.reading() as connection:
             return [Charged(*row) for row in connection.execute(asked)]
+
+    def sent(self) -> list[Sent]:
+        """Every attempt of every sheet, in the order of the jobs."""
+        plain: list[Any] = [type_coerce(column, Text) for column in _SENT]
+        asked = select(*plain).select_from(attempts.join(jobs).join(sheets))
+        with self._database.reading() as connection:
+            again = _sent_again(connection)
+            found = connection.execute(asked.order_by(attempts.c.job, attempts.c.number))
+            return [_sent(again, *row) for row in found]
+
+    def first_sent_at(self, api_key: str) -> datetime | None:
+        """When the first attempt at an account was sent; None if there was none."""
+        first = select(func.min(attempts.c.sent_at)).where(attempts.c.api_key == api_key)
+        with self._database.reading() as connection:
+            return connection.execute(first).scalar()
+
+    def bodies(self, places: Collection[tuple[int, int]]) -> dict[tuple[int, int], Any]:
+        """What was asked of the API by these attempts: (job, number) -> body."""
+        wanted = set(places)
+        asked = select(attempts.c.job, attempts.c.number, attempts.c.body)
+        found: dict[tuple[int, int], Any] = {}
+        with self._database.reading() as connection:
+            for chunk in chunks(sorted({job for job, _ in wanted})):
+                for job, number, body in connection.execute(asked.where(attempts.c.job.in_(chunk))):
+                    if (job, number) in wanted:
+                        found[job, number] = json.loads(body)
+        return found
+
+    def saved_files(self, sheet: str) -> Mapping[tuple[int, int], list[str]]:
+        """The saved files of each attempt of a sheet: (job, number) -> paths or lasting links."""
+        asked = select(files.c.job, files.c.number, files.c.path).select_from(files.join(jobs))
+        saved: defaultdict[tuple[int, int], list[str]] = defaultdict(list)
+        with self._database.reading() as connection:
+            here = jobs.c.sheet == number_of(connection, sheet)
+            for job, number, path in connection.execute(asked.where(here, files.c.path != "")):
+                saved[job, number].append(path)
+        return saved
+
+
+def _sent_again(connection: Connection) -> dict[tuple[int, int], int]:
+    """When submissions whose answer was lost were heard of last: (job, number) -> moment."""
+    lost = select(events.c.job).where(events.c.kind == "lost")
+    heard = select(events.c.job, events.c.number, type_coerce(func.max(events.c.at), Text))
+    heard = heard.where(events.c.job.in_(lost), events.c.kind.in_(("lost", "accepted")))
+    rows = connection.execute(heard.group_by(events.c.job, events.c.number))
+    return {(job, number): at for job, number, at in rows}
+
+
+def _sent(
+    again: Mapping[tuple[int, int], int],
+    job: int,
+    sheet: str,
+    row_id: str,
+    take: int,
+    number: int,
+    state: str,
+    endpoint: str,
+    inputs: str,
+    prompt: str,
+    task_id: str,
+    price: int,
+    reported: int | None,
+    sent_at: int,
+    ended_at: int | None,
+    reason: str,
+    provider: str,
+    base_url: str,
+    api_key: str,
+) -> Sent:
+    return Sent(
+        job,
+        unescaped(sheet),
+        unescaped(row_id),
+        take,
+        number,
+        _STATES[state],
+        unescaped(endpoint),
+        unescaped(inputs),
+        unescaped(prompt),
+        unescaped(task_id),
+        price,
+        reported,
+        from_number(sent_at),
+        from_number(ended_at),
+        unescaped(reason),
+        provider,
+        base_url,
+        api_key,
+        from_number(again.get((job, number))),
+    )

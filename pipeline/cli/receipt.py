@@ -1,0 +1,343 @@
+"""The command `receipt`: prints the receipt of a sheet, and writes it as CSV, JSON and as a claim.
+
+Returns 1 if a charge or a row is unmatched or a refund is due, 3 if an account could not be read,
+else 0. Raises ConfigError for a day that is no date, StoreError before the first run.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import NamedTuple
+from zoneinfo import ZoneInfo
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from pipeline import terminal, wiring
+from pipeline.config import Settings
+from pipeline.core.costs import Cost
+from pipeline.core.credits import Credits, total
+from pipeline.core.errors import ConfigError
+from pipeline.core.messages import as_text
+from pipeline.core.receipt_lines import Basis, Charge, Line, Sent
+from pipeline.core.receipts import Receipt, Why, closing
+from pipeline.core.refund_claims import claims
+from pipeline.core.text import counted, one_line, shortened
+from pipeline.plain_files import write_whole
+from pipeline.reports.receipt import SheetReceipt, prompt_of, sheet_receipt
+
+#: Most charges, and most rows of each list, that are printed. The CSV and the JSON have all.
+MOST_CHARGES, MOST_LISTED = 40, 20
+#: Characters of a line that has room for the endpoint and the files.
+WIDE = 110
+TITLES = (
+    *("date", "row", "row_id", "name", "prompt", "take", "attempt", "endpoint", "account", "unit"),
+    *("task_id", "listed", "charged", "rests_on", "refund", "why", "files"),
+)
+
+
+class Wanted(NamedTuple):
+    """What to print and to write."""
+
+    #: A day as ISO 8601; empty: everything.
+    since: str = ""
+    as_json: bool = False
+    csv: Path | None = None
+    claim: Path | None = None
+
+
+def print_receipt(settings: Settings, console: Console, wanted: Wanted) -> int:
+    """Print the receipt of one sheet, and write the files that are wanted."""
+    since = _moment(wanted.since, settings) if wanted.since else None
+    found = sheet_receipt(settings, since)
+    said = closing(found.receipts)
+    needs_a_person = any(one.unmatched or one.due for one in found.receipts)
+    code = 3 if found.troubles else int(needs_a_person)
+    letter = claims(found.receipts, wiring.now())
+    sheet = settings.source if isinstance(settings.source, Path) else None
+    if wanted.csv:
+        write_whole(wanted.csv, _as_csv(found), like=sheet)
+    if wanted.claim and letter and str(wanted.claim) != "-":
+        write_whole(wanted.claim, letter.encode(), like=sheet)
+    if wanted.as_json:
+        terminal.write_json(_as_json(found, said, letter, code))
+        return code
+    _print(found, console)
+    if wanted.claim and str(wanted.claim) == "-" and letter:
+        console.print(f"\n{letter}", markup=False)
+    for sentence in (*_sentences(found), *_written(wanted, letter, found)):
+        console.print(Text(one_line(sentence), style="dim"))
+    console.print(Text(f"{found.title}: {said}", style="bold"))
+    return code
+
+
+def _moment(text: str, settings: Settings) -> datetime:
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        raise ConfigError(f"--since {text} is not a date: write it as 2026-11-01.") from None
+    return at if at.tzinfo else at.replace(tzinfo=ZoneInfo(settings.timezone))
+
+
+# On the terminal ---------------------------------------------------------------------------------
+
+
+def _print(found: SheetReceipt, console: Console) -> None:
+    lines = sorted(
+        ((line, one) for one in found.receipts for line in one.lines), key=lambda pair: pair[0].at
+    )
+    if lines:
+        console.print(_table(found, lines[-MOST_CHARGES:], console.width))
+    if len(lines) > MOST_CHARGES:
+        console.print(f"and {len(lines) - MOST_CHARGES:,} earlier charges: -o FILE.csv has all")
+    for one in found.receipts:
+        name = one.account.name or one.provider.title
+        if one.strangers:
+            console.print(f"\nCharges at {name} that no row knows:", markup=False)
+            _list(console, (_stranger(charge, one) for charge in one.strangers))
+        if one.unpaid:
+            console.print(f"\nRows whose task is not in the list of {name}:", markup=False)
+            _list(console, (_row_in_words(found, sent) for sent in one.unpaid))
+        if one.refunds:
+            console.print(f"\nRefunds from {name}:", markup=False)
+            _list(
+                console,
+                (
+                    f"{_amount(each.amount, one)}, {each.why}"
+                    f"{' (check if it came back)' if each.to_check else ''}: "
+                    f"{_row_in_words(found, each.line.sent)}, task {each.line.task_id}"
+                    for each in one.refunds
+                ),
+            )
+    console.print()
+
+
+def _list(console: Console, lines: Iterator[str]) -> None:
+    every = list(lines)
+    for line in every[:MOST_LISTED]:
+        console.print(Text(f"  {one_line(line)}"))
+    if len(every) > MOST_LISTED:
+        console.print(f"  and {len(every) - MOST_LISTED} more")
+
+
+def _table(found: SheetReceipt, lines: list[tuple[Line, Receipt]], width: int) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold", width=min(width, 160))
+    table.add_column("date", no_wrap=True, style="dim")
+    table.add_column("row", justify="right", no_wrap=True)
+    table.add_column("prompt", ratio=3, overflow="ellipsis", no_wrap=True)
+    for title in ("take", "attempt"):
+        table.add_column(title, justify="right", no_wrap=True)
+    is_wide = width >= WIDE
+    if is_wide:
+        table.add_column("endpoint", ratio=1, overflow="ellipsis", no_wrap=True)
+    table.add_column("task", ratio=1 if is_wide else 2, overflow="ellipsis", no_wrap=True)
+    for title in ("listed", "charged"):
+        table.add_column(title, justify="right", no_wrap=True)
+    if is_wide:
+        table.add_column("files", ratio=1, overflow="ellipsis", no_wrap=True)
+    for line, one in lines:
+        sent, row = line.sent, found.row(line.sent)
+        doubt = "?" if line.basis is Basis.LOST else ""
+        table.add_row(
+            f"{line.at.astimezone():%Y-%m-%d %H:%M}",
+            str(row.number or "–"),
+            Text(shortened(row.name or prompt_of(sent), 200)),
+            str(sent.take),
+            str(sent.number),
+            *([Text(one_line(sent.endpoint))] if is_wide else []),
+            Text(one_line(line.task_id) or "–"),
+            f"{sent.price}",
+            f"{line.charged}{doubt}"
+            + ("" if one.account.unit == "credit" else f" {one.account.unit}"),
+            *([Text(one_line(", ".join(found.files_of(line))))] if is_wide else []),
+        )
+    return table
+
+
+def _stranger(charge: Charge, one: Receipt) -> str:
+    at = f"{charge.at.astimezone():%Y-%m-%d %H:%M}, " if charge.at else ""
+    amount = "an amount that is not named" if charge.amount is None else _amount(charge.amount, one)
+    prompt = charge.prompt
+    return f"{at}task {charge.task_id}, {amount}" + (
+        f': "{shortened(prompt, 80)}"' if prompt else ""
+    )
+
+
+def _row_in_words(found: SheetReceipt, sent: Sent) -> str:
+    row = found.row(sent)
+    place = f"row {row.number}" if row.number else f"row {sent.row_id} (no longer in the sheet)"
+    words = shortened(row.name or prompt_of(sent), 60)
+    return f'{place}, "{words}", take {sent.take}, attempt {sent.number}'
+
+
+def _amount(amount: Credits, one: Receipt) -> str:
+    return Cost(amount, one.account).in_words(",")
+
+
+# Sentences ---------------------------------------------------------------------------------------
+
+
+def _sentences(found: SheetReceipt) -> Iterator[str]:
+    yield from found.troubles
+    for one in found.receipts:
+        yield from _of_account(one)
+
+
+def _of_account(one: Receipt) -> Iterator[str]:
+    name = one.provider.full_title
+    yield f"Total at {name}: {_amount(one.charged, one)}."
+    if one.unsure:
+        most = _amount(total(line.charged for line in one.unsure), one)
+        yield (
+            f"{counted(len(one.unsure), 'submission')} had no answer and no task: up to {most} "
+            "more may have been charged."
+        )
+    if one.has_list:
+        if one.lost:
+            yield (
+                f"{counted(len(one.lost), 'submission')} had no answer, and the list of {name} has "
+                "no task for it: it was not charged."
+            )
+        yield (
+            f"The receipt rests on the list of tasks that {name} keeps for your key. The list does "
+            "not name refunds, nor what other members of a team made."
+        )
+    else:
+        yield (
+            f"{name} has no list of charges. The receipt rests on what is reported with each task, "
+            "else on the listed price. It cannot name charges of other programs, or of tasks whose "
+            "answer was lost."
+        )
+    yield from _of_the_balance(one)
+    if one.failed_and_charged:
+        failed = counted(one.failed_and_charged, "charged task")
+        yield f"{failed} failed. The rules of {name} do not say that failed tasks are free."
+    if one.elsewhere:
+        yield f"{counted(one.elsewhere, 'more charge')} of other sheets in this store: left out."
+
+
+def _of_the_balance(one: Receipt) -> Iterator[str]:
+    since = f"{one.since.astimezone():%Y-%m-%d %H:%M}" if one.since else ""
+    if one.unexplained:
+        yield (
+            f"Since {since}, the account lost {_amount(one.unexplained, one)} more than all known "
+            "charges: something else paid with it, or a price is higher than listed."
+        )
+    elif one.unexplained == 0 and any(each.why is Why.FAILED for each in one.due):
+        yield f"The account's balance since {since} shows that failed tasks were not refunded."
+    elif one.unexplained == 0:
+        yield f"The change of the account's balance since {since} agrees with the charges."
+    elif one.since:
+        yield (
+            f"The balance of {since} cannot be compared with that of now: there was a top-up or "
+            "another payment."
+        )
+    elif one.provider.account:
+        yield (
+            "There is no earlier balance to compare with. promptsheet doctor --repair keeps one, "
+            "while no task is running."
+        )
+
+
+def _written(wanted: Wanted, letter: str, found: SheetReceipt) -> Iterator[str]:
+    if wanted.csv:
+        yield f"Every charge is in {wanted.csv}."
+    if wanted.claim and not letter:
+        yield "There is nothing to claim, so no claim was written."
+    elif wanted.claim and str(wanted.claim) != "-":
+        yield f"The claim is in {wanted.claim}. Read it, add your e-mail address, and send it."
+    elif letter and not wanted.claim and any(one.refunds for one in found.receipts):
+        yield "--claim FILE writes a claim for the refunds, to send to the support."
+
+
+# For programs ------------------------------------------------------------------------------------
+
+
+def _records(found: SheetReceipt) -> Iterator[dict[str, object]]:
+    for one in found.receipts:
+        refunds = {each.line.task_id: each for each in one.refunds}
+        for line in one.lines:
+            sent, row = line.sent, found.row(line.sent)
+            refund = refunds.get(line.task_id)
+            why = f"{refund.why}{' (to check)' if refund.to_check else ''}" if refund else ""
+            yield {
+                "date": line.at.isoformat(timespec="seconds"),
+                "row": row.number,
+                "row_id": sent.row_id,
+                "name": row.name,
+                "prompt": prompt_of(sent),
+                "take": sent.take,
+                "attempt": sent.number,
+                "endpoint": sent.endpoint,
+                "account": one.account.name or one.provider.title,
+                "unit": one.account.unit,
+                "task_id": line.task_id,
+                "listed": sent.price,
+                "charged": line.charged,
+                "rests_on": f"{line.basis}{', matched by content' if line.by_content else ''}",
+                "refund": refund.amount if refund else None,
+                "why": why,
+                "files": found.files_of(line),
+            }
+        for charge in one.strangers:
+            yield {
+                **dict.fromkeys(TITLES),
+                "date": charge.at.isoformat(timespec="seconds") if charge.at else "",
+                "prompt": charge.prompt,
+                "account": one.account.name or one.provider.title,
+                "unit": one.account.unit,
+                "task_id": charge.task_id,
+                "charged": charge.amount,
+                "rests_on": Basis.LIST,
+                "why": "no row knows this charge",
+                "files": [],
+            }
+
+
+def _as_csv(found: SheetReceipt) -> bytes:
+    text = io.StringIO(newline="")
+    writer = csv.writer(text)
+    writer.writerow(TITLES)
+    for record in _records(found):
+        record["files"] = "\n".join(found_files) if (found_files := record["files"]) else ""  # type: ignore[arg-type]
+        writer.writerow([_cell(record[title]) for title in TITLES])
+    return text.getvalue().encode("utf-8-sig")
+
+
+def _cell(value: object) -> object:
+    return as_text(value) if isinstance(value, str) else "" if value is None else value
+
+
+def _as_json(found: SheetReceipt, said: str, letter: str, code: int) -> dict[str, object]:
+    return {
+        "sheet": found.title,
+        "closing": said,
+        "charges": sum(one.charges for one in found.receipts),
+        "unmatched": sum(one.unmatched for one in found.receipts),
+        "refunds_due": sum(len(one.due) for one in found.receipts),
+        "refunds_to_check": sum(len(one.refunds) - len(one.due) for one in found.receipts),
+        "accounts": [
+            {
+                **Cost(one.charged, one.account).as_json(),
+                "account": one.account.name or one.provider.title,
+                "has_list": one.has_list,
+                "charges": one.charges,
+                "other_sheets": one.elsewhere,
+                "unexplained": one.unexplained,
+                "rows_without_a_charge": [
+                    {"row_id": sent.row_id, "take": sent.take, "task_id": sent.task_id}
+                    for sent in one.unpaid
+                ],
+            }
+            for one in found.receipts
+        ],
+        "details": list(_records(found)),
+        "messages": list(_sentences(found)),
+        "claim": letter,
+        "exit_code": code,
+    }

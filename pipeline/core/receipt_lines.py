@@ -1,0 +1,125 @@
+"""The lines of a receipt: an attempt as a receipt needs it, a charge in a list, and both together.
+
+Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, NamedTuple
+
+from pipeline.core.credits import Credits
+from pipeline.core.model import State
+from pipeline.core.states import costs_nothing
+
+
+class Sent(NamedTuple):
+    """One attempt, as far as a receipt needs it."""
+
+    #: The number of its job inside the store.
+    job: int
+    sheet: str
+    row_id: str
+    take: int
+    number: int
+    state: State
+    endpoint: str
+    inputs: str
+    #: The prompt that was made of columns; empty if the inputs have it.
+    made_prompt: str
+    task_id: str
+    #: Listed credits when it was sent, and those that the API reported.
+    price: Credits
+    reported: Credits | None
+    sent_at: datetime
+    ended_at: datetime | None
+    reason: str
+    provider: str
+    base_url: str
+    account: str
+    #: If its answer was lost: when it was heard of last. It may have been sent again until then.
+    again_at: datetime | None
+
+    @property
+    def cost(self) -> Credits:
+        """What it cost as far as the store knows: as reported, else as listed."""
+        if self.reported is not None:
+            return self.reported
+        return 0 if costs_nothing(self) else self.price
+
+    @property
+    def is_lost(self) -> bool:
+        """True if its answer was lost: it may have a task that nothing names."""
+        return not self.task_id and not costs_nothing(self) and self.state is not State.SUCCEEDED
+
+
+class Charge(NamedTuple):
+    """A task in the account's list."""
+
+    task_id: str
+    #: When it was made; None if the list does not say.
+    at: datetime | None
+    #: None if the list does not say.
+    amount: Credits | None
+    has_failed: bool
+    #: What was asked for, as the API keeps it; None if it was not read.
+    content: Mapping[str, Any] | None = None
+
+    @property
+    def prompt(self) -> str:
+        """The prompt in its content; empty if it is not known."""
+        return _prompt_in(self.content or {})
+
+
+def _prompt_in(content: Mapping[str, Any]) -> str:
+    if isinstance(prompt := content.get("prompt"), str):
+        return prompt
+    inner = (_prompt_in(part) for part in content.values() if isinstance(part, dict))
+    return next(filter(None, inner), "")
+
+
+class Basis(StrEnum):
+    """What an amount rests on."""
+
+    LIST = "the account's list"
+    REPORTED = "reported with the task"
+    PRICE = "listed price"
+    LOST = "answer lost: perhaps not charged"
+
+
+class Line(NamedTuple):
+    """One charge, and the attempt that it is for."""
+
+    sent: Sent
+    task_id: str
+    at: datetime
+    charged: Credits
+    basis: Basis
+    has_failed: bool
+    #: True if nothing but the content of the task says which attempt it is for.
+    by_content: bool = False
+
+
+class Bodies(NamedTuple):
+    """What was asked of the API by attempts: (job, number) -> body."""
+
+    of: Mapping[tuple[int, int], Mapping[str, Any]] = {}
+    #: Fields that say where to call back: they differ from one request to the next.
+    left_out: frozenset[str] = frozenset()
+
+    def agrees(self, sent: Sent, content: Mapping[str, Any] | None) -> bool:
+        """Returns whether a task was made for what this attempt asked."""
+        body = self.of.get((sent.job, sent.number))
+        if not body or not content:
+            return False
+        asked = {name: value for name, value in body.items() if name not in self.left_out}
+        # A task holds what was asked as a part of its own description.
+        return any(_is_within(asked, part) for part in (content, *content.values()))
+
+
+def _is_within(asked: object, content: object) -> bool:
+    if isinstance(asked, dict) and isinstance(content, dict):
+        return all(name in content and _is_within(v, content[name]) for name, v in asked.items())
+    return asked == content

@@ -1,0 +1,292 @@
+"""The receipt of a sheet: what its accounts charged, read from them and compared with the store.
+
+Read-only: the store is read through a temporary copy, the sheet is not changed, and the APIs get
+only requests that cost nothing: the balance, the pages of the list of tasks with a pause between
+them, and a few single tasks that no row knows. Raises StoreError before the first run.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+
+from pipeline import wiring
+from pipeline.config import Settings
+from pipeline.core.apis import Api
+from pipeline.core.costs import Account, accounts
+from pipeline.core.credits import Credits, exact
+from pipeline.core.errors import SheetError, StoreError, WireError
+from pipeline.core.inputs import parsed
+from pipeline.core.listing import Page, charges_on, page_of, page_request
+from pipeline.core.model import Request
+from pipeline.core.paths import first_text
+from pipeline.core.protocol import meaning_of, polls, retry_after
+from pipeline.core.provider import MARGIN, Provider
+from pipeline.core.receipt_lines import Bodies, Charge, Line, Sent
+from pipeline.core.receipts import Asked, Reading, Receipt, grouped, receipt
+from pipeline.core.rules import Rules
+from pipeline.open_sheet import open_sheet
+from pipeline.reports.results import row_cells
+from pipeline.store import Balance, Store
+from pipeline.sync.ports import Wire
+
+#: Seconds for one request.
+WITHIN = 20.0
+#: So many pages of a list are read at most, and so many single tasks.
+MOST_PAGES = 2_000
+MOST_SINGLE = 20
+#: How often a page is asked for if the API says that it is busy.
+TRIES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class RowOf:
+    """The row that a charge is for, as it is in the sheet now."""
+
+    #: Its row number; None if it is gone.
+    number: int | None
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class SheetReceipt:
+    """The receipts of a sheet at each account, with what people need to read them."""
+
+    title: str
+    receipts: tuple[Receipt, ...]
+    rows: Mapping[str, RowOf]
+    files: Mapping[tuple[int, int], list[str]]
+    #: Why an account or its list could not be read, one sentence each.
+    troubles: tuple[str, ...] = ()
+
+    def row(self, sent: Sent) -> RowOf:
+        """The row of an attempt."""
+        return self.rows.get(sent.row_id, RowOf(None, ""))
+
+    def files_of(self, line: Line) -> list[str]:
+        """The saved files of a charge."""
+        key = (line.sent.job, line.sent.number)
+        return self.files.get(key, []) if line.task_id == line.sent.task_id else []
+
+
+def prompt_of(sent: Sent) -> str:
+    """The prompt of an attempt; without one, its inputs."""
+    if sent.made_prompt:
+        return sent.made_prompt
+    given = parsed(sent.inputs)
+    return given.get("prompt") or ", ".join(f"{name}: {text}" for name, text in given.items())
+
+
+def sheet_receipt(settings: Settings, since: datetime | None) -> SheetReceipt:
+    """Ask the accounts and match what they say with the store."""
+    place = Path(settings.store_url.removeprefix("sqlite:///"))
+    if settings.store_url.startswith("sqlite:///") and not place.is_file():
+        raise StoreError(
+            f"Nothing has been run yet: there is no store {place}. "
+            f"Run promptsheet run {settings.path.name} first."
+        )
+    with wiring.scratch_store(settings) as store:
+        rules = wiring.rules(settings, "", store)
+        starts = [since or store.charges.first_sent_at(api.account) for api in rules.apis]
+    # The list is read before the store: a task that is in the list is then in the store as well.
+    said = asyncio.run(_read_all(settings, rules, starts))
+    with wiring.scratch_store(settings) as store:
+        sheet = open_sheet(settings, store)
+        memory = store.rows.memory(sheet.key)
+        try:
+            cells = row_cells(sheet.read(), settings, memory)
+        except SheetError:
+            cells = {}
+        rows = {
+            row_id: RowOf(at + 1, cells[row_id].name if row_id in cells else "")
+            for row_id, at in memory.order.items()
+        }
+        receipts, troubles = asyncio.run(_matched(settings, rules, store, sheet.key, since, said))
+        return SheetReceipt(
+            sheet.title, receipts, rows, store.charges.saved_files(sheet.key), troubles
+        )
+
+
+async def _matched(
+    settings: Settings,
+    rules: Rules,
+    store: Store,
+    sheet: str,
+    since: datetime | None,
+    said: Sequence[_Said],
+) -> tuple[tuple[Receipt, ...], tuple[str, ...]]:
+    attempts = store.charges.sent()
+    places = {(one.provider, one.base_url, one.account): one for one in attempts}
+    at_api = {place: _api_at(rules, one) for place, one in places.items()}
+    keys = {place: str(at) if at >= 0 else place[0] for place, at in at_api.items()}
+    of_account = grouped(attempts, keys)
+    names = accounts(rules.apis)
+    receipts, troubles = [], [one.trouble for one in said if one.trouble]
+    async with AsyncExitStack() as stack:
+        ways = wiring.wires(settings, stack)
+        for at, api in enumerate(rules.apis):
+            its = of_account.pop(str(at), [])
+            if not its and not said[at].charges:
+                continue
+            reading = said[at].reading(store.accounts.balance(api.account) if api.account else None)
+            asked = Asked(sheet, names[at], api.provider, api.account, since)
+            bodies = Bodies()
+            if reading.charges is not None:
+                charges, bodies = await _contents(ways[at], api, store, its, reading.charges)
+                reading = reading._replace(charges=charges)
+            receipts.append(receipt(asked, its, reading, bodies))
+    for name, its in of_account.items():
+        # The key of this API is not configured any more.
+        gone = replace(rules.provider, name=name, title=name or "an earlier API", about="")
+        asked = Asked(sheet, Account(gone.title, "credit"), gone, "", since)
+        receipts.append(receipt(asked, its, Reading(wiring.now()), Bodies()))
+    return tuple(receipts), tuple(troubles)
+
+
+def _api_at(rules: Rules, sent: Sent) -> int:
+    """The place of the API that has the attempt's task; -1 if its key is no longer configured."""
+    api = rules.api_of(sent)
+    return next((at for at, one in enumerate(rules.apis) if one == api), -1)
+
+
+# Reading the accounts ----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """What an account said, and what could not be read."""
+
+    began: datetime
+    charges: list[Charge] | None = None
+    left: Credits | None = None
+    trouble: str = ""
+
+    def reading(self, before: Balance | None) -> Reading:
+        """The same with the earlier balance of the store."""
+        earlier = (before.left, before.at) if before else None
+        return Reading(self.began, self.charges, self.left, earlier)
+
+
+async def _read_all(
+    settings: Settings, rules: Rules, starts: Sequence[datetime | None]
+) -> list[_Said]:
+    paces = [settings.pace, *(other.pace for other in settings.others)]
+    has_key = [settings.api_key, *(other.api_key for other in settings.others)]
+    async with AsyncExitStack() as stack:
+        ways = wiring.wires(settings, stack)
+        reads = []
+        for at, api in enumerate(rules.apis):
+            pause = 60 / paces[at].per_minute if paces[at].per_minute else 0.0
+            if has_key[at] is None:
+                words = f"The API key of {api.provider.full_title} is not set: it was not asked."
+                reads.append(_nothing(words))
+            else:
+                reads.append(_read(ways[at], api.provider, starts[at], pause))
+        return list(await asyncio.gather(*reads))
+
+
+async def _nothing(words: str) -> _Said:
+    return _Said(wiring.now(), trouble=words)
+
+
+async def _read(way: Wire, provider: Provider, start: datetime | None, pause: float) -> _Said:
+    began = wiring.now()
+    charges, trouble = None, ""
+    if provider.poll.list:
+        try:
+            charges = await _listed(way, provider, start, pause)
+        except _Unread as e:
+            trouble = (
+                f"The list of tasks of {provider.full_title} could not be read to its end: {e}. "
+                "The receipt rests on what was reported with each task."
+            )
+    left = await _left(way, provider) if provider.account else None
+    return _Said(began, charges, left, trouble)
+
+
+class _Unread(Exception):
+    """A page of the list could not be read."""
+
+
+async def _listed(
+    way: Wire, provider: Provider, start: datetime | None, pause: float
+) -> list[Charge]:
+    """The tasks of the list that were made since a little before `start`."""
+    found: list[Charge] = []
+    cursor = ""
+    for _ in range(MOST_PAGES):
+        page = await _page(way, provider, cursor)
+        charges = charges_on(provider, page)
+        found += charges
+        cursor = page.next
+        oldest = min((one.at for one in charges if one.at), default=None)
+        if not cursor or not charges or (start and oldest and oldest < start - MARGIN):
+            return found
+        await asyncio.sleep(pause)
+    raise _Unread(f"it has more than {MOST_PAGES:,} pages; name a later day with --since")
+
+
+async def _page(way: Wire, provider: Provider, cursor: str) -> Page:
+    for _ in range(TRIES):
+        try:
+            response = await way.ask(page_request(provider.poll, cursor), WITHIN)
+        except WireError as e:
+            raise _Unread(str(e).rstrip(".")) from e
+        if meaning_of(provider, response) == "busy":
+            await asyncio.sleep(retry_after(response, wiring.now()) or 1.0)
+            continue
+        page = page_of(provider, response)
+        if page is None or meaning_of(provider, response) != "taken":
+            break
+        return page
+    raise _Unread(f"it answers {response.status}")
+
+
+async def _left(way: Wire, provider: Provider) -> Credits | None:
+    """The balance of the account; None if it cannot be read."""
+    assert provider.account is not None, "only accounts that tell are asked"
+    try:
+        response = await way.ask(Request("GET", provider.account.path), WITHIN)
+        if meaning_of(provider, response) != "taken":
+            return None
+        return exact(float(first_text(json.loads(response.body), provider.account.credits)))
+    except (WireError, ValueError, OverflowError):
+        return None
+
+
+async def _contents(
+    way: Wire, api: Api, store: Store, attempts: Sequence[Sent], charges: Sequence[Charge]
+) -> tuple[list[Charge], Bodies]:
+    """Read what the newest charges are for that no row knows, and what our attempts asked."""
+    provider = api.provider
+    known = {one.task_id for one in attempts}
+    first = min((one.sent_at for one in attempts), default=None)
+    unknown = [
+        one.task_id
+        for one in charges
+        if one.task_id not in known and not (first and one.at and one.at < first - MARGIN)
+    ][:MOST_SINGLE]
+    content = {task_id: await _content(way, provider, task_id) for task_id in unknown}
+    full = [one._replace(content=content.get(one.task_id)) for one in charges]
+    fits = [one for one in attempts if one.is_lost or (one.task_id and one.again_at)]
+    bodies = store.charges.bodies([(one.job, one.number) for one in fits]) if unknown else {}
+    hook = provider.webhook
+    left_out = (hook.url_field, hook.secret_field, *hook.fields) if hook else ()
+    usable = {place: body for place, body in bodies.items() if isinstance(body, dict)}
+    return full, Bodies(usable, frozenset(left_out))
+
+
+async def _content(way: Wire, provider: Provider, task_id: str) -> dict[str, object] | None:
+    """The API's description of one task; None if there is none."""
+    question = next(polls(provider.poll, [task_id], frozenset([task_id])))
+    try:
+        response = await way.ask(question.request, WITHIN)
+        body = json.loads(response.body) if meaning_of(provider, response) == "taken" else None
+    except (WireError, ValueError, RecursionError):
+        return None
+    return body if isinstance(body, dict) else None
