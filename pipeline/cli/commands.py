@@ -248,12 +248,8 @@ def continue_(configs: flags.Configs = None) -> None:
 @command()
 def doctor(
     config: flags.Config = None,
-    repair: Annotated[
-        bool, typer.Option("--repair", help="Repair what can be repaired without paying.")
-    ] = False,
-    adopt: Annotated[
-        bool, typer.Option("--adopt", help="Make this store the owner of the sheet. Pays nothing.")
-    ] = False,
+    repair: flags.Repair = False,
+    adopt: flags.AdoptSheet = False,
     verbose: flags.Verbose = False,
 ) -> None:
     """Compare sheet, store and API. Never pays."""

@@ -85,6 +85,12 @@ Strict = Annotated[
     bool, typer.Option("--strict", help="End with 1 while any row needs your attention.")
 ]
 
+Repair = Annotated[
+    bool, typer.Option("--repair", help="Repair what can be repaired without paying.")
+]
+AdoptSheet = Annotated[
+    bool, typer.Option("--adopt", help="Make this store the owner of the sheet. Pays nothing.")
+]
 GalleryFile = Annotated[
     Path | None,
     typer.Option("--out", "-o", metavar="FILE", help="Where to write it. Default: gallery.html."),
