@@ -89,6 +89,8 @@ def run(
     configs: flags.Configs = None,
     wait: flags.Wait = False,
     plan: flags.Plan = False,
+    output: flags.Output = None,
+    from_plan: flags.FromPlan = None,
     limit: flags.Limit = None,
     row: flags.Row = "",
     accept_columns: flags.AcceptColumns = False,
@@ -99,20 +101,21 @@ def run(
 ) -> None:
     """Send new rows, collect results and write them into the sheet."""
     _set_verbosity(verbose, quiet)
+    if output or from_plan:
+        from pipeline.cli.plan_file import check_options
+
+        check_options(plan, output, from_plan, is_narrowed=bool(row) or limit is not None)
     # Without a terminal, cron would mail the warning with every run. A plan shows it anyway.
     warn = sys.stderr.isatty() and not (plan and not row)
     settings = _loaded(_config_paths(configs), need_key=not plan, warn=warn or bool(plan and row))
     if plan:
-        from pipeline.cli.run import checked, show_plan
+        from pipeline.cli.run import show_plans
 
-        def show(one: Settings) -> int:
-            return show_plan(one, _console(), as_json, strict, row, limit)
-
-        raise typer.Exit(worst_code(checked(settings, row), show))
+        raise typer.Exit(show_plans(settings, _console(), as_json, strict, row, limit, output))
     from pipeline.sync import quick_check
 
     attended = sys.stdout.isatty() and not quiet
-    if not (attended or verbose or as_json or row or strict or accept_columns):
+    if not (attended or verbose or as_json or row or strict or accept_columns or from_plan):
         # Without a terminal, a sheet that has not changed since the last pass exits early.
         found = [(one, quick_check.checked(one)) for one in settings]
         settings = [one for one, what in found if what is quick_check.Found.CHANGED]
@@ -137,6 +140,7 @@ def run(
             as_json=as_json,
             quiet=quiet,
             bars=attended and not verbose,
+            from_plan=from_plan,
         )
     )
 

@@ -71,6 +71,20 @@ Wait = Annotated[bool, typer.Option("--wait", help="Wait until every picture has
 Plan = Annotated[
     bool, typer.Option("--plan", help="Only show what would be sent and what it would cost.")
 ]
+Output = Annotated[
+    Path | None,
+    typer.Option(
+        "--output", "-o", metavar="FILE", help="With --plan: write the plan into this file, too."
+    ),
+]
+FromPlan = Annotated[
+    Path | None,
+    typer.Option(
+        "--from-plan",
+        metavar="FILE",
+        help="Send exactly the rows of this plan, or nothing if anything has changed since.",
+    ),
+]
 Limit = Annotated[
     int | None,
     typer.Option(min=0, metavar="N", help="Send at most N rows of each sheet; 0: none."),

@@ -10,18 +10,22 @@ import logging
 import sys
 from collections.abc import Callable, Collection, Iterator
 from contextlib import AbstractAsyncContextManager, nullcontext, suppress
+from pathlib import Path
 
 from rich.console import Console
 
 from pipeline import terminal, wiring
 from pipeline.cli import output as show
+from pipeline.cli import plan_file
 from pipeline.cli.deliveries import delivering_for
+from pipeline.cli.exit_codes import worst_code
 from pipeline.config import Settings
 from pipeline.core.errors import ConfigError, PromptsheetError, SheetError, StoreError, unforeseen
+from pipeline.core.plan_files import PlannedSheet
 from pipeline.core.planning import Line
 from pipeline.core.repeats import BUSY, is_news
 from pipeline.core.statuses import Status
-from pipeline.core.text import one_line
+from pipeline.core.text import counted, one_line
 from pipeline.open_sheet import place_of
 from pipeline.reports import summary
 from pipeline.reports.plan import NamedRow, find_rows, narrowed, no_row, outlook
@@ -47,6 +51,7 @@ def run_all(
     as_json: bool = False,
     quiet: bool = False,
     bars: bool = True,
+    from_plan: Path | None = None,
 ) -> int:
     """Run one pass over each sheet, all at the same time. Returns the worst exit code.
 
@@ -54,10 +59,12 @@ def run_all(
     reports only problems, as without a terminal.
     """
     only = _named_row(settings, row, console, quiet=as_json) if row else None
-    asked = Asked(wait=wait, limit=limit, only=only, detailed=as_json)
+    plans = plan_file.read(from_plan) if from_plan else None
+    asked = Asked(wait=wait, limit=limit, only=only, plans=plans, detailed=as_json)
 
     # The way cron starts it: no terminal and no options.
-    is_plain = not (wait or row or accept_columns or strict or as_json) and limit is None
+    is_plain = not (wait or row or accept_columns or strict or as_json or from_plan)
+    is_plain = is_plain and limit is None
     once = is_plain and not console.is_terminal
 
     def report(of: Settings, outcome: Outcome | Busy) -> int:
@@ -80,7 +87,15 @@ def run_all(
     def report_all(outcomes: list[Outcome | Busy]) -> int:
         for one in outcomes:
             said.update(() if isinstance(one, Busy) else one.troubles)
-        return max(map(report, settings, outcomes))
+        code = max(map(report, settings, outcomes))
+        run = {one.key for one in outcomes if isinstance(one, Outcome)}
+        for key, plan in (plans or {}).items():
+            if key not in run and len(run) == len(settings):
+                terminal.print_error(
+                    f"The plan of {plan.title} was not run: name its configuration, too."
+                )
+                code = max(code, 1)
+        return code
 
     shown = console if console.is_terminal and not (quiet or as_json) else None
     with delivering_for(settings, shown, said) if wait else nullcontext():
@@ -295,13 +310,38 @@ def checked(settings: list[Settings], row: str) -> list[Settings]:
     return settings
 
 
-def show_plan(
-    settings: Settings, console: Console, as_json: bool, strict: bool, row: str, limit: int | None
+def show_plans(
+    settings: list[Settings],
+    console: Console,
+    as_json: bool,
+    strict: bool,
+    row: str,
+    limit: int | None,
+    output: Path | None,
 ) -> int:
-    """Print what a run would do and cost, without doing it, and return the exit code."""
-    with wiring.previewing(settings, ask_prices=settings.api_key is not None) as sync:
-        sync.restrict(narrowed(sync, row, limit))
-        seen = outlook(sync, settings, ask_balance=True)
-        (show.plan_as_json if as_json else show.show_plan)(console, sync, seen)
-        needed = strict and bool(row_reports.needing(sync))
-        return max(needed, sync.last.hold.exit_code if sync.last.hold else 0)
+    """Print what runs would do and cost, without doing it, and return the worst exit code.
+
+    With `output`, the plans are also written into that file, unless one of them cannot be made.
+    """
+    plans: list[PlannedSheet] = []
+
+    def shown(one: Settings) -> int:
+        with wiring.previewing(one, ask_prices=one.api_key is not None) as sync:
+            sync.restrict(narrowed(sync, row, limit))
+            seen = outlook(sync, one, ask_balance=True)
+            (show.plan_as_json if as_json else show.show_plan)(console, sync, seen)
+            needed = strict and bool(row_reports.needing(sync))
+            hold = sync.last.hold
+            if output and not hold:
+                plans.append(plan_file.planned(sync, wiring.now().isoformat(timespec="seconds")))
+            return max(needed, hold.exit_code if hold else 0)
+
+    code = worst_code(checked(settings, row), shown)
+    if output and len(plans) == len(settings):
+        plan_file.write(output, plans)
+        if not as_json:
+            rows = sum(len(plan.rows) for plan in plans)
+            console.print(f"Written into {output}: {counted(rows, 'row')}.", markup=False)
+    elif output:
+        terminal.print_error(f"{output} was not written: not every sheet has a plan.")
+    return code

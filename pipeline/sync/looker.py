@@ -14,6 +14,7 @@ from pipeline.core.errors import SheetError
 from pipeline.core.model import State
 from pipeline.core.planning import Line
 from pipeline.core.states import state_of
+from pipeline.sync.agreement import Agreement
 from pipeline.sync.awaited import AwaitedJobs
 from pipeline.sync.downloader import Downloader
 from pipeline.sync.lanes import Lanes
@@ -28,7 +29,8 @@ log = logging.getLogger("promptsheet")
 class Looker:
     """The looks of one pass.
 
-    `only` picks the lines that may be sent, or sent again after a lost answer. `shown` is called
+    `only` picks the lines that may be sent, or sent again after a lost answer; with an `agreement`,
+    once a look was compared with it. `shown` is called
     with the seconds from each result to its cells. A task older than `give_up_after` is overdue.
     """
 
@@ -42,6 +44,7 @@ class Looker:
         awaited: AwaitedJobs,
         *,
         only: Callable[[Line], bool] | None,
+        agreement: Agreement | None,
         shown: Callable[[float], None],
         give_up_after: timedelta,
     ) -> None:
@@ -50,6 +53,7 @@ class Looker:
         self._sync, self._worker, self._timer = sync, worker, timer
         self._lanes, self._downloader, self._awaited = lanes, downloader, awaited
         self._only = only or (lambda line: True)
+        self._agreement = agreement
         #: The rows of the last reading that `only` picks. A row that was deleted is none of them.
         self._rows: frozenset[str] = frozenset()
         self._shown, self._give_up_after = shown, give_up_after
@@ -60,6 +64,8 @@ class Looker:
         began = self._timer.begin()
         try:
             look = await self._worker.run(self._sync.look)
+            if self._agreement:
+                await self._worker.run(self._agreement.check, look)
         except SheetError as e:
             if e.exit_code != SheetError.exit_code and not self._timer.has_looked:
                 raise

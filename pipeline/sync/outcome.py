@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pipeline.core.costs import Cost, own
 from pipeline.core.credits import Credits
+from pipeline.core.plan_files import PlannedSheet
 from pipeline.core.planning import Line
 from pipeline.core.repeats import trouble_of
 from pipeline.store import OutletState
@@ -25,6 +26,8 @@ class Asked:
     limit: int | None = None
     #: Picks the lines that may be sent; None for all.
     only: Callable[[Line], bool] | None = None
+    #: Sheet's key -> its plan, of which exactly these rows are sent; None: no plan was given.
+    plans: Mapping[str, PlannedSheet] | None = None
     #: True if the outcome lists the rows that changed.
     detailed: bool = False
 

@@ -18,6 +18,7 @@ from pipeline.core.errors import PromptsheetError, StoreError
 from pipeline.core.followers import to_follow
 from pipeline.core.name_templates import NameTemplate
 from pipeline.core.planning import Line
+from pipeline.sync.agreement import Agreement
 from pipeline.sync.awaited import AwaitedJobs
 from pipeline.sync.background import in_background
 from pipeline.sync.clock import Clock
@@ -78,6 +79,10 @@ class Runner:
             on_lost=self._timer.changed,
         )
         self._awaited = AwaitedJobs()
+        self._agreement, self._only = None, asked.only
+        if asked.plans is not None:
+            self._agreement = Agreement(sync, asked.plans.get(sync.key))
+            self._only = self._agreement.allows
         events = PassEvents(self._tally, self._downloader, self._timer, self._awaited)
         self._lanes = Lanes(sync, submissions, self._worker, accesses, clock, asked, events)
         self._looker = Looker(
@@ -87,7 +92,8 @@ class Runner:
             self._lanes,
             self._downloader,
             self._awaited,
-            only=asked.only,
+            only=self._only,
+            agreement=self._agreement,
             shown=shown,
             give_up_after=pace.give_up_after,
         )
@@ -147,6 +153,8 @@ class Runner:
             api=self._lanes.troubles,
             unsaved=self._downloader.trouble,
         )
+        if self._agreement:
+            self._agreement.note(self.outcome)
         with suppress(StoreError):  # Nothing depends on it.
             self.outcome.quote = self._kept_quote.end(self.outcome, self._clock.now())
         if self._is_interrupted:
@@ -155,7 +163,7 @@ class Runner:
 
     async def _quote(self) -> None:
         """Quote what this pass is going to send, if that begins a batch."""
-        plan, only, limit = self._sync.last.plan, self._asked.only, self._asked.limit
+        plan, only, limit = self._sync.last.plan, self._only, self._asked.limit
         lines: list[Line] = []
         if self._lanes.waiting:
             wanted = (*plan.to_send, *to_follow(plan.lines))
