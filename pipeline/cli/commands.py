@@ -107,7 +107,9 @@ def run(
         check_options(plan, output, from_plan, is_narrowed=bool(row) or limit is not None)
     # Without a terminal, cron would mail the warning with every run. A plan shows it anyway.
     warn = sys.stderr.isatty() and not (plan and not row)
-    settings = _loaded(_config_paths(configs), need_key=not plan, warn=warn or bool(plan and row))
+    settings = _loaded(
+        flags.config_paths(configs), need_key=not plan, warn=warn or bool(plan and row)
+    )
     if plan:
         from pipeline.cli.run import show_plans
 
@@ -151,7 +153,7 @@ def watch(
 ) -> None:
     """Run on a schedule, with webhooks and the page, until stopped."""
     _set_verbosity(verbose, quiet)
-    settings = _loaded(_config_paths(configs), need_key=True)
+    settings = _loaded(flags.config_paths(configs), need_key=True)
     _require_serve()
     from pipeline.server.watch import watch as watch_sheets
 
@@ -164,7 +166,7 @@ def serve(
 ) -> None:
     """Serve webhooks and the page without runs, until stopped."""
     _set_verbosity(verbose, quiet)
-    settings = _loaded(_config_paths(configs))
+    settings = _loaded(flags.config_paths(configs))
     _require_serve()
     from pipeline.server.serve import serve as serve_all
 
@@ -260,7 +262,7 @@ def doctor(
     _set_verbosity(verbose)
     from pipeline.cli.doctor import run as examine
 
-    (settings,) = _loaded(_config_paths(config))
+    (settings,) = _loaded(flags.config_paths(config))
     raise typer.Exit(examine(settings, _console(), repair=repair, adopt=adopt))
 
 
@@ -399,23 +401,6 @@ def _set_verbosity(verbose: bool, quiet: bool = False) -> None:
         _log(logging.INFO)
 
 
-def _config_paths(configs: Path | Sequence[Path] | None) -> list[Path]:
-    """The named configurations, else the usual one.
-
-    Raises ConfigError if none was named and the usual one does not exist.
-    """
-    if isinstance(configs, Path):
-        return [configs]
-    if configs:
-        return [*configs]
-    if not flags.USUAL.exists():
-        raise ConfigError(
-            f"There is no {flags.USUAL} in this folder. Name a configuration file, or create "
-            "one with promptsheet init."
-        )
-    return [flags.USUAL]
-
-
 def _loaded(configs: list[Path], need_key: bool = False, warn: bool = True) -> list[Settings]:
     from pipeline.config import load
 
@@ -444,7 +429,7 @@ def _set_paused(configs: list[Path] | None, *, paused: bool) -> None:
 
 def _settings(configs: Path | Sequence[Path] | None) -> list[Settings]:
     """The named configurations, loaded without printing their warnings."""
-    return _loaded(_config_paths(configs), warn=False)
+    return _loaded(flags.config_paths(configs), warn=False)
 
 
 def _console() -> Screen:

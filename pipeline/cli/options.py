@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperCommand, TyperGroup
+
+from pipeline.core.errors import ConfigError
 
 #: The configuration to use if none is named.
 USUAL = Path("promptsheet.toml")
@@ -31,6 +34,23 @@ class Commands(TyperGroup):
         names = [name for name in super().list_commands(ctx) if name != "outlets"]
         names.insert(names.index("resume") + 1, "outlets")
         return names
+
+
+def config_paths(configs: Path | Sequence[Path] | None) -> list[Path]:
+    """The named configurations, else the usual one.
+
+    Raises ConfigError if none was named and the usual one does not exist.
+    """
+    if isinstance(configs, Path):
+        return [configs]
+    if configs:
+        return [*configs]
+    if not USUAL.exists():
+        raise ConfigError(
+            f"There is no {USUAL} in this folder. Name a configuration file, or create "
+            "one with promptsheet init."
+        )
+    return [USUAL]
 
 
 _OR_USUAL = f"If none is named: {USUAL} in this folder."

@@ -12,8 +12,13 @@ from pipeline.core.plan_files import Agreed, PlannedSheet, agreed, is_as_planned
 from pipeline.core.planning import Line
 from pipeline.core.statuses import Status
 from pipeline.sync.look import Look
-from pipeline.sync.outcome import Outcome
+from pipeline.sync.outcome import Asked, Outcome
 from pipeline.sync.sheet_sync import SheetSync
+
+
+def agreement_of(sync: SheetSync, asked: Asked) -> Agreement | None:
+    """The plan that a pass is asked to carry out; None if it is given none."""
+    return None if asked.plans is None else Agreement(sync, asked.plans.get(sync.key))
 
 
 class Agreement:

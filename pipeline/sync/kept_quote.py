@@ -8,16 +8,18 @@ store. `KeptQuote` owns them during a pass.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, tzinfo
 from typing import Any, Final
 
 from pipeline.core.costs import Account, Cost, in_words, listed, summed
 from pipeline.core.credits import Credits
+from pipeline.core.followers import to_follow
 from pipeline.core.planning import Line
 from pipeline.core.statuses import Status
 from pipeline.core.text import counted
+from pipeline.sync.clock import Clock
 from pipeline.sync.outcome import Outcome
 from pipeline.sync.quoting import Speed, by_clock, forecast
 from pipeline.sync.sheet_sync import SheetSync
@@ -95,12 +97,23 @@ def _costs(kept: Sequence[tuple[Credits, Sequence[Any]]]) -> tuple[Cost, ...]:
 class KeptQuote:
     """The quote of a sheet's batch during one pass. Raises StoreError."""
 
-    def __init__(self, sync: SheetSync) -> None:
-        self._sync = sync
+    def __init__(self, sync: SheetSync, clock: Clock) -> None:
+        self._sync, self._clock = sync, clock
         self._batch: Batch | None = None
 
-    def begin(self, lines: Sequence[Line], speeds: Sequence[Speed], now: datetime) -> None:
-        """Go on with the batch that is under way, or quote these lines if there are any."""
+    def begin(
+        self,
+        only: Callable[[Line], bool] | None,
+        limit: int | None,
+        speeds: Sequence[Speed],
+    ) -> None:
+        """Go on with the batch that is under way, or quote the lines of the last look.
+
+        Of those that `only` picks, at most `limit`. Without any, there is no batch.
+        """
+        plan, now = self._sync.last.plan, self._clock.now()
+        wanted = (*plan.to_send, *to_follow(plan.lines)) if limit != 0 else ()
+        lines = [line for line in wanted if only is None or only(line)][:limit]
         store, key = self._sync.store, self._sync.key
         self._batch = Batch.of_text(store.quotes.get(key))
         if self._batch or not lines:
@@ -113,7 +126,7 @@ class KeptQuote:
         self._batch = batch
         store.quotes.keep(key, batch.to_text())
 
-    def end(self, outcome: Outcome, now: datetime) -> str:
+    def end(self, outcome: Outcome) -> str:
         """Add what the pass sent. Returns quote and result as a sentence if the batch has ended."""
         if self._batch is None:
             return ""
@@ -127,7 +140,7 @@ class KeptQuote:
                 store.quotes.keep(key, batch.to_text())
             return ""
         store.quotes.keep(key, "")
-        return batch.compared(now) if batch.sent else ""
+        return batch.compared(self._clock.now()) if batch.sent else ""
 
     def _is_under_way(self, outcome: Outcome) -> bool:
         waits = any(line.waits_for_parent for line in self._sync.last.plan.lines)

@@ -22,6 +22,7 @@ from pipeline.sync.in_flight import Place
 from pipeline.sync.outcome import Asked
 from pipeline.sync.poller import Poller
 from pipeline.sync.ports import ApiAccess
+from pipeline.sync.quoting import Speed
 from pipeline.sync.resender import Resender
 from pipeline.sync.sheet_sync import SheetSync
 from pipeline.sync.submissions import Sending, Submissions
@@ -54,9 +55,10 @@ class Lane:
         on_event: Callable[[JobKey, int, Event], None],
         on_stale: Callable[[], None],
     ) -> None:
-        self.api, self.pace, self._wire = access.api, access.pace, access.wire
+        self.api, self._pace, self._wire = access.api, access.pace, access.wire
         self._sync, self._worker = sync, worker
         self._on_answer, self._on_event = on_answer, on_event
+        self._has_asked = False
         self.submitter = Submitter(
             sync,
             submissions,
@@ -105,10 +107,17 @@ class Lane:
         durations = self.poller.schedule.durations
         durations.recall(await self._worker.run(self._sync.store.durations.get, self._api_key))
 
+    async def speed(self) -> Speed:
+        """How fast the API may be used. If lines wait, it is asked what the account allows."""
+        if self.submitter.waiting:
+            await self._ask_how_many()
+        return Speed(self._pace, self.submitter.in_flight.most)
+
     async def _ask_how_many(self) -> None:
-        """Ask how many tasks the account allows, and keep to it."""
+        """Ask how many tasks the account allows, unless that was done, and keep to it."""
+        has_asked, self._has_asked = self._has_asked, True
         account = self.api.provider.account
-        if account and account.at_once and (most := await self._allowed(account)):
+        if not has_asked and account and account.at_once and (most := await self._allowed(account)):
             self.submitter.in_flight.cap(most)
 
     async def _allowed(self, account: Account) -> int:

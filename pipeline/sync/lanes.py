@@ -32,7 +32,6 @@ from pipeline.sync.lane import Lane
 from pipeline.sync.outcome import Asked
 from pipeline.sync.pass_events import PassEvents
 from pipeline.sync.ports import ApiAccess
-from pipeline.sync.quoting import Speed
 from pipeline.sync.sheet_state import Moved
 from pipeline.sync.sheet_sync import SheetSync
 from pipeline.sync.submissions import Sending, Submissions
@@ -199,12 +198,6 @@ class Lanes:
         """Load what earlier passes learnt."""
         for lane in self.all:
             await lane.prepare()
-
-    async def speeds(self) -> list[Speed]:
-        """How fast each API may be used. Asks those that lines wait for what the account allows."""
-        asked = (lane.submitter for lane in self.all if lane.submitter.waiting)
-        await asyncio.gather(*(submitter.ready() for submitter in asked))
-        return [Speed(lane.pace, lane.submitter.in_flight.most) for lane in self.all]
 
     async def remember(self) -> None:
         """Keep for later passes how long tasks took in this one."""

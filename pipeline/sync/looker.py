@@ -12,14 +12,14 @@ from datetime import timedelta
 
 from pipeline.core.errors import SheetError
 from pipeline.core.model import State
-from pipeline.core.planning import Line
 from pipeline.core.states import state_of
-from pipeline.sync.agreement import Agreement
+from pipeline.sync.agreement import agreement_of
 from pipeline.sync.awaited import AwaitedJobs
 from pipeline.sync.downloader import Downloader
 from pipeline.sync.lanes import Lanes
 from pipeline.sync.look import Look
 from pipeline.sync.look_timer import LookTimer
+from pipeline.sync.outcome import Asked, Outcome
 from pipeline.sync.sheet_sync import SheetSync
 from pipeline.sync.worker import Worker
 
@@ -29,9 +29,9 @@ log = logging.getLogger("promptsheet")
 class Looker:
     """The looks of one pass.
 
-    `only` picks the lines that may be sent, or sent again after a lost answer; with an `agreement`,
-    once a look was compared with it. `shown` is called
-    with the seconds from each result to its cells. A task older than `give_up_after` is overdue.
+    `asked` picks the lines that may be sent, or sent again after a lost answer; a plan of a file only
+    once a look was compared with it. `shown` is called with the seconds from each result to its
+    cells. A task older than `give_up_after` is overdue.
     """
 
     def __init__(
@@ -42,9 +42,8 @@ class Looker:
         lanes: Lanes,
         downloader: Downloader,
         awaited: AwaitedJobs,
+        asked: Asked,
         *,
-        only: Callable[[Line], bool] | None,
-        agreement: Agreement | None,
         shown: Callable[[float], None],
         give_up_after: timedelta,
     ) -> None:
@@ -52,11 +51,19 @@ class Looker:
         self.trouble: SheetError | None = None
         self._sync, self._worker, self._timer = sync, worker, timer
         self._lanes, self._downloader, self._awaited = lanes, downloader, awaited
-        self._only = only or (lambda line: True)
-        self._agreement = agreement
+        self._agreement = agreement_of(sync, asked)
+        #: Picks the lines that may be sent.
+        self.only = asked.only or (lambda line: True)
+        if self._agreement:
+            self.only = self._agreement.allows
         #: The rows of the last reading that `only` picks. A row that was deleted is none of them.
         self._rows: frozenset[str] = frozenset()
         self._shown, self._give_up_after = shown, give_up_after
+
+    def note_plan(self, outcome: Outcome) -> None:
+        """If the pass carries out a plan of a file, say why nothing was sent, if so."""
+        if self._agreement:
+            self._agreement.note(outcome)
 
     async def look(self, first: bool = False) -> None:
         """Look once. Raises SheetError if the first look of a pass cannot use the header."""
@@ -89,7 +96,7 @@ class Looker:
         if ready is None:
             self._timer.hurry()
         else:
-            self._lanes.add(line for line in ready if self._only(line))
+            self._lanes.add(line for line in ready if self.only(line))
 
     def _pass_on(self, look: Look) -> None:
         plan, title = look.plan, self._sync.sheet.title
@@ -97,9 +104,9 @@ class Looker:
         log.info("%s: read and written; rows: %d, ready to send: %d", title, rows, ready)
         for seconds in look.lags:
             self._shown(seconds)
-        self._rows = frozenset(line.seen.row_id for line in plan.lines if self._only(line))
+        self._rows = frozenset(line.seen.row_id for line in plan.lines if self.only(line))
         wanted = () if look.hold else plan.to_send
-        self._lanes.offer(line for line in wanted if line.job and self._only(line))
+        self._lanes.offer(line for line in wanted if line.job and self.only(line))
         keys, jobs = self._sync.waiting.awaited, self._sync.state.jobs.all
         # It may have ended while the sheet was read.
         done = {key for key in keys if key in jobs and state_of(jobs[key]) is State.SUCCEEDED}

@@ -12,13 +12,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from pipeline.core.errors import PromptsheetError, StoreError
-from pipeline.core.followers import to_follow
 from pipeline.core.name_templates import NameTemplate
-from pipeline.core.planning import Line
-from pipeline.sync.agreement import Agreement
 from pipeline.sync.awaited import AwaitedJobs
 from pipeline.sync.background import in_background
 from pipeline.sync.clock import Clock
@@ -26,7 +24,6 @@ from pipeline.sync.closing import close, note_troubles
 from pipeline.sync.downloader import Downloader
 from pipeline.sync.file_keeper import Saver
 from pipeline.sync.fresh_links import FreshLinks
-from pipeline.sync.kept_quote import KeptQuote
 from pipeline.sync.lanes import Lanes
 from pipeline.sync.lease_keeper import keep_lease
 from pipeline.sync.listener import listen
@@ -66,7 +63,7 @@ class Runner:
         pace = accesses[0].pace
         self._sync, self._asked, self._keep_lease = sync, asked, keep_lease
         self._worker = Worker()
-        self._tally = Tally(sync)
+        self._tally = Tally(sync, clock)
         self._timer = LookTimer(clock, pace.write_every)
         self._downloader = Downloader(
             sync,
@@ -79,10 +76,6 @@ class Runner:
             on_lost=self._timer.changed,
         )
         self._awaited = AwaitedJobs()
-        self._agreement, self._only = None, asked.only
-        if asked.plans is not None:
-            self._agreement = Agreement(sync, asked.plans.get(sync.key))
-            self._only = self._agreement.allows
         events = PassEvents(self._tally, self._downloader, self._timer, self._awaited)
         self._lanes = Lanes(sync, submissions, self._worker, accesses, clock, asked, events)
         self._looker = Looker(
@@ -92,12 +85,10 @@ class Runner:
             self._lanes,
             self._downloader,
             self._awaited,
-            only=self._only,
-            agreement=self._agreement,
+            asked,
             shown=shown,
             give_up_after=pace.give_up_after,
         )
-        self._kept_quote, self._clock = KeptQuote(sync), clock
         self._reporter = Reporter(clock, self._tally, self._lanes, self._downloader, tell)
         self._is_interrupted = False
 
@@ -153,24 +144,19 @@ class Runner:
             api=self._lanes.troubles,
             unsaved=self._downloader.trouble,
         )
-        if self._agreement:
-            self._agreement.note(self.outcome)
-        with suppress(StoreError):  # Nothing depends on it.
-            self.outcome.quote = self._kept_quote.end(self.outcome, self._clock.now())
+        self._looker.note_plan(self.outcome)
+        self._tally.compare_quote()
         if self._is_interrupted:
             self.outcome.interrupt()
         return self.outcome
 
     async def _quote(self) -> None:
         """Quote what this pass is going to send, if that begins a batch."""
-        plan, only, limit = self._sync.last.plan, self._only, self._asked.limit
-        lines: list[Line] = []
-        if self._lanes.waiting:
-            wanted = (*plan.to_send, *to_follow(plan.lines))
-            lines = [line for line in wanted if only is None or only(line)][:limit]
-        speeds = await self._lanes.speeds() if lines else []
+        speeds = [await lane.speed() for lane in self._lanes.all]
+        limit = self._asked.limit if self._lanes.waiting else 0
+        begin = partial(self._tally.quote.begin, self._looker.only, limit, speeds)
         with suppress(StoreError):  # The pass itself says what is wrong with the store.
-            await self._worker.run(self._kept_quote.begin, lines, speeds, self._clock.now())
+            await self._worker.run(begin)
 
     async def _work(self) -> None:
         """Send, poll, download and look until nothing is left to do now."""

@@ -41,7 +41,7 @@ class Submitter:
 
     `limit` is the most to send, `patient` whether the pass waits. `on_answer` is called with each
     recorded answer, `on_stale` when lines were refused that a new look must decide about.
-    `prepare` is awaited once, before the first line is begun.
+    `prepare` is awaited before lines are begun.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class Submitter:
         self.breaker = CircuitBreaker(sync.sheet.title, pace.stop_after, self._news.set)
         self._api_title, self._patient = access.api.title, patient
         self._on_answer, self._on_stale = on_answer, on_stale
-        self._prepare: Callable[[], Awaitable[None]] | None = prepare
+        self._prepare = prepare
         self._queue = LineQueue(limit=limit, patient=patient)
         self.in_flight = InFlight(pace.in_flight, pace.give_up_after, clock.now, self._news.set)
         self._throttle = Throttle(RequestPace(sync, worker, access.api), clock)
@@ -133,19 +133,13 @@ class Submitter:
             why = f"{self._api_title} asked to wait {pause:.0f} s. The next run goes on."
             self.end(Stop(why, False))
 
-    async def ready(self) -> None:
-        """Do what must be done once before the first line is begun, unless it was done."""
-        if self._prepare:
-            await self._prepare()
-            self._prepare = None
-
     async def run(self) -> None:
         """Send until `end` is called and everything that has left is recorded."""
         while not (self.breaker.is_open and self._is_quiet):
             self._news.clear()
             self._dispatcher.let_leave()
             if self._queue and self._may_send:
-                await self.ready()
+                await self._prepare()
             lines = self._next_lines()
             if lines or self._committer.has_answers:
                 await self._commit(lines)

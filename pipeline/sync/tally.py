@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 
 from pipeline.core.costs import account_of, summed
+from pipeline.core.errors import StoreError
 from pipeline.core.model import JobKey, State
 from pipeline.core.states import Charge, Event, Failed, Succeeded, gives_back, higher_charge
+from pipeline.sync.clock import Clock
+from pipeline.sync.kept_quote import KeptQuote
 from pipeline.sync.outcome import Outcome
 from pipeline.sync.sheet_sync import SheetSync
 from pipeline.sync.submissions import Sending
@@ -17,12 +21,14 @@ log = logging.getLogger("promptsheet")
 class Tally:
     """The counts of one pass; they go into `outcome`."""
 
-    def __init__(self, sync: SheetSync) -> None:
+    def __init__(self, sync: SheetSync, clock: Clock) -> None:
         self.outcome = Outcome(title=sync.sheet.title)
         #: Listed price and reported charge of the tasks that cost more than listed.
         self.charged: list[Charge] = []
         #: Jobs that something happened to.
         self.touched: set[JobKey] = set()
+        #: The quote of the batch that is under way.
+        self.quote = KeptQuote(sync, clock)
         self._sync = sync
         self._sent: list[tuple[JobKey, int]] = []
         self._ends: set[tuple[JobKey, int, type[Event]]] = set()
@@ -74,6 +80,11 @@ class Tally:
         states = [attempt.state for attempt in found.values() if attempt]
         self.outcome.counts.new = sum(state is not State.RETURNED for state in states)
         self.outcome.counts.lost = sum(state is State.UNKNOWN for state in states)
+
+    def compare_quote(self) -> None:
+        """If a batch has ended with this pass, say what was quoted and what it became."""
+        with suppress(StoreError):  # Nothing depends on it.
+            self.outcome.quote = self.quote.end(self.outcome)
 
     def _compare_charge(self, key: JobKey, number: int, event: Succeeded | Failed) -> None:
         attempt = self._sync.state.jobs.attempt(key, number)
