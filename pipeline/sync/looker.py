@@ -30,8 +30,8 @@ class Looker:
     """The looks of one pass.
 
     `asked` picks the lines that may be sent, or sent again after a lost answer; a plan of a file,
-    only once a look was compared with it. `shown` is called with the seconds from each result to its
-    cells. A task older than `give_up_after` is overdue.
+    only once a look was compared with it. `shown` is called with the seconds from each result to
+    its cells. A task older than `give_up_after` is overdue.
     """
 
     def __init__(
