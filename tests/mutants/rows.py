@@ -69,8 +69,8 @@ FAULTS = (
         "a row at the cap gets the advice to raise it",
         "use",
         "pipeline/core/budgets.py",
-        "most is not None and price > most",
-        "most is not None and price >= most",
+        "        if price > most:\n            is_period",
+        "        if price >= most:\n            is_period",
         _PLANNING,
     ),
     Fault(

@@ -161,8 +161,8 @@ FAULTS = (
         "a batch forgets what it spent itself",
         "P4",
         "pipeline/store/admission.py",
-        "        self.day = exact(self.day + intent.price)\n",
-        "",
+        "exact(self.held[name] + intent.price)",
+        "self.held[name]",
         "tests/store/test_admission.py",
     ),
     Fault(
