@@ -103,6 +103,7 @@ def _print(found: SheetReceipt, console: Console) -> None:
         if one.unpaid:
             console.print(f"\nRows whose task is not in the list of {name}:", markup=False)
             _list(console, (_row_in_words(found, sent) for sent in one.unpaid))
+            console.print("  Perhaps another member of the team owns the key that paid for them.")
         if one.refunds:
             console.print(f"\nRefunds from {name}:", markup=False)
             _list(
@@ -190,7 +191,7 @@ def _sentences(found: SheetReceipt) -> Iterator[str]:
 
 def _of_account(one: Receipt) -> Iterator[str]:
     name = one.provider.full_title
-    yield f"Total at {name}: {_amount(one.charged, one)}."
+    yield f"Total at {name if one.can_be_asked else one.account.name}: {_amount(one.charged, one)}."
     if one.unsure:
         most = _amount(total(line.charged for line in one.unsure), one)
         yield (
@@ -207,7 +208,12 @@ def _of_account(one: Receipt) -> Iterator[str]:
             f"The receipt rests on the list of tasks that {name} keeps for your key. The list does "
             "not name refunds, nor what other members of a team made."
         )
-    else:
+    elif not one.can_be_asked:
+        yield (
+            f"The key for {one.account.name} is not configured any more, so it was not asked. The "
+            "receipt rests on what was reported with each task, else on the listed price."
+        )
+    elif not one.provider.poll.list:  # Otherwise it is said why the list was not read.
         yield (
             f"{name} has no list of charges. The receipt rests on what is reported with each task, "
             "else on the listed price. It cannot name charges of other programs, or of tasks whose "
@@ -237,7 +243,7 @@ def _of_the_balance(one: Receipt) -> Iterator[str]:
             f"The balance of {since} cannot be compared with that of now: there was a top-up or "
             "another payment."
         )
-    elif one.provider.account:
+    elif one.provider.account and one.can_be_asked:
         yield (
             "There is no earlier balance to compare with. promptsheet doctor --repair keeps one, "
             "while no task is running."

@@ -63,6 +63,7 @@ class Receipt:
     account: Account
     provider: Provider
     has_list: bool
+    can_be_asked: bool = True
     #: The oldest first.
     lines: tuple[Line, ...] = ()
     #: Charges that no row knows; rows that were paid by the store's account, and are not in the
@@ -116,6 +117,8 @@ class Asked(NamedTuple):
     #: The digest of the account.
     key: str
     since: datetime | None = None
+    #: False: its key is not configured any more, so that it cannot be asked.
+    can_be_asked: bool = True
 
     def has(self, at: datetime | None) -> bool:
         """Returns whether a charge of this moment belongs to it."""
@@ -277,6 +280,7 @@ def _without_a_list(asked: Asked, attempts: Sequence[Sent], said: Reading) -> Re
         asked.account,
         asked.provider,
         has_list=False,
+        can_be_asked=asked.can_be_asked,
         lines=tuple(lines),
         refunds=tuple(_refunds(asked, lines, (), None, said)),
         elsewhere=elsewhere,
@@ -348,10 +352,10 @@ def rows_of(receipts: Iterable[Receipt]) -> int:
 
 
 def grouped(
-    attempts: Iterable[Sent], keys: Mapping[tuple[str, str, str], str]
-) -> dict[str, list[Sent]]:
+    attempts: Iterable[Sent], keys: Mapping[tuple[str, str, str], tuple[int, str]]
+) -> dict[tuple[int, str], list[Sent]]:
     """The attempts of each account: key -> attempts. `keys`: where attempts were sent -> key."""
-    found: defaultdict[str, list[Sent]] = defaultdict(list)
+    found: defaultdict[tuple[int, str], list[Sent]] = defaultdict(list)
     for one in attempts:
         found[keys[one.provider, one.base_url, one.account]].append(one)
     return found

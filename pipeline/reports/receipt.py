@@ -9,14 +9,16 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
+from typing import TypeVar
 
 from pipeline import wiring
 from pipeline.config import Settings
+from pipeline.config.schema import PaceTable
 from pipeline.core.apis import Api
 from pipeline.core.costs import Account, accounts
 from pipeline.core.credits import Credits, exact
@@ -35,11 +37,14 @@ from pipeline.reports.results import row_cells
 from pipeline.store import Balance, Store
 from pipeline.sync.ports import Wire
 
+T = TypeVar("T")
+
 #: Seconds for one request.
 WITHIN = 20.0
 #: So many pages of a list are read at most, and so many single tasks.
 MOST_PAGES = 2_000
 MOST_SINGLE = 20
+_RESTS_ON = "The receipt rests on what was reported with each task, else on the listed price."
 #: How often a page is asked for if the API says that it is busy.
 TRIES = 5
 
@@ -92,9 +97,9 @@ def sheet_receipt(settings: Settings, since: datetime | None) -> SheetReceipt:
         )
     with wiring.scratch_store(settings) as store:
         rules = wiring.rules(settings, "", store)
-        starts = [since or store.charges.first_sent_at(api.account) for api in rules.apis]
+        starts = [since or _start(store, api) for api in rules.apis]
     # The list is read before the store: a task that is in the list is then in the store as well.
-    said = asyncio.run(_read_all(settings, rules, starts))
+    said = _run(_read_all(settings, rules, starts))
     with wiring.scratch_store(settings) as store:
         sheet = open_sheet(settings, store)
         memory = store.rows.memory(sheet.key)
@@ -106,10 +111,29 @@ def sheet_receipt(settings: Settings, since: datetime | None) -> SheetReceipt:
             row_id: RowOf(at + 1, cells[row_id].name if row_id in cells else "")
             for row_id, at in memory.order.items()
         }
-        receipts, troubles = asyncio.run(_matched(settings, rules, store, sheet.key, since, said))
+        receipts, troubles = _run(_matched(settings, rules, store, sheet.key, since, said))
         return SheetReceipt(
             sheet.title, receipts, rows, store.charges.saved_files(sheet.key), troubles
         )
+
+
+def _run(work: Coroutine[None, None, T]) -> T:
+    """The result of the work."""
+    found: list[T] = []
+
+    async def keep() -> None:
+        # When `asyncio.run` ends, it writes the repr of its result, and of each charge in it.
+        found.append(await work)
+
+    asyncio.run(keep())
+    return found[0]
+
+
+def _start(store: Store, api: Api) -> datetime | None:
+    """How far back the list is read: to the first attempt, and to the balance that was kept."""
+    before = store.accounts.balance(api.account)
+    first = store.charges.first_sent_at(api.account)
+    return min(first, before.at) if first and before else first
 
 
 async def _matched(
@@ -122,36 +146,55 @@ async def _matched(
 ) -> tuple[tuple[Receipt, ...], tuple[str, ...]]:
     attempts = store.charges.sent()
     places = {(one.provider, one.base_url, one.account): one for one in attempts}
-    at_api = {place: _api_at(rules, one) for place, one in places.items()}
-    keys = {place: str(at) if at >= 0 else place[0] for place, at in at_api.items()}
-    of_account = grouped(attempts, keys)
+    of_account = grouped(attempts, {place: _paid_at(rules, one) for place, one in places.items()})
     names = accounts(rules.apis)
-    receipts, troubles = [], [one.trouble for one in said if one.trouble]
+    paces = [settings.pace, *(other.pace for other in settings.others)]
+    receipts: list[Receipt] = []
+    troubles: list[str] = []
     async with AsyncExitStack() as stack:
         ways = wiring.wires(settings, stack)
         for at, api in enumerate(rules.apis):
-            its = of_account.pop(str(at), [])
+            its = of_account.pop((at, ""), [])
             if not its and not said[at].charges:
                 continue
-            reading = said[at].reading(store.accounts.balance(api.account) if api.account else None)
+            troubles += filter(None, [said[at].trouble])
+            before = store.accounts.balance(api.account)
+            if before and since and before.at < since:
+                before = None  # the list was not read so far back
+            reading = said[at].reading(before)
             asked = Asked(sheet, names[at], api.provider, api.account, since)
             bodies = Bodies()
             if reading.charges is not None:
-                charges, bodies = await _contents(ways[at], api, store, its, reading.charges)
+                charges, bodies = await _contents(
+                    ways[at], api, store, its, reading.charges, _pause(paces[at])
+                )
                 reading = reading._replace(charges=charges)
             receipts.append(receipt(asked, its, reading, bodies))
-    for name, its in of_account.items():
-        # The key of this API is not configured any more.
-        gone = replace(rules.provider, name=name, title=name or "an earlier API", about="")
-        asked = Asked(sheet, Account(gone.title, "credit"), gone, "", since)
+    for (at, account), its in of_account.items():
+        provider, name = _earlier(rules, at, its[0])
+        unit = provider.unit if at >= 0 else "credit"
+        asked = Asked(sheet, Account(name, unit), provider, account, since, can_be_asked=False)
         receipts.append(receipt(asked, its, Reading(wiring.now()), Bodies()))
     return tuple(receipts), tuple(troubles)
 
 
-def _api_at(rules: Rules, sent: Sent) -> int:
-    """The place of the API that has the attempt's task; -1 if its key is no longer configured."""
+def _paid_at(rules: Rules, sent: Sent) -> tuple[int, str]:
+    """Which account paid an attempt: the place of its API (-1: not configured any more), and the
+    digest of the account, which is empty for the account that is configured now.
+    """
     api = rules.api_of(sent)
-    return next((at for at, one in enumerate(rules.apis) if one == api), -1)
+    at = next((at for at, one in enumerate(rules.apis) if one == api), -1)
+    is_present = api is not None and sent.account in ("", api.account)
+    return at, "" if is_present else sent.account or sent.provider
+
+
+def _earlier(rules: Rules, at: int, sent: Sent) -> tuple[Provider, str]:
+    """The API of an account whose key is not configured any more, and a name for the account."""
+    if at >= 0:
+        provider = rules.apis[at].provider
+        return provider, f"{provider.title} (an earlier key)"
+    title = sent.provider or "an earlier API"
+    return replace(rules.provider, name=title, title=title, about="", account=None), title
 
 
 # Reading the accounts ----------------------------------------------------------------------------
@@ -181,13 +224,18 @@ async def _read_all(
         ways = wiring.wires(settings, stack)
         reads = []
         for at, api in enumerate(rules.apis):
-            pause = 60 / paces[at].per_minute if paces[at].per_minute else 0.0
             if has_key[at] is None:
-                words = f"The API key of {api.provider.full_title} is not set: it was not asked."
-                reads.append(_nothing(words))
+                title = api.provider.full_title
+                words = f"The API key of {title} is not set, so it was not asked."
+                reads.append(_nothing(f"{words} {_RESTS_ON}"))
             else:
-                reads.append(_read(ways[at], api.provider, starts[at], pause))
+                reads.append(_read(ways[at], api.provider, starts[at], _pause(paces[at])))
         return list(await asyncio.gather(*reads))
+
+
+def _pause(pace: PaceTable) -> float:
+    """Seconds between two requests."""
+    return 60 / pace.per_minute if pace.per_minute else 0.0
 
 
 async def _nothing(words: str) -> _Said:
@@ -203,7 +251,7 @@ async def _read(way: Wire, provider: Provider, start: datetime | None, pause: fl
         except _Unread as e:
             trouble = (
                 f"The list of tasks of {provider.full_title} could not be read to its end: {e}. "
-                "The receipt rests on what was reported with each task."
+                + _RESTS_ON
             )
     left = await _left(way, provider) if provider.account else None
     return _Said(began, charges, left, trouble)
@@ -260,7 +308,12 @@ async def _left(way: Wire, provider: Provider) -> Credits | None:
 
 
 async def _contents(
-    way: Wire, api: Api, store: Store, attempts: Sequence[Sent], charges: Sequence[Charge]
+    way: Wire,
+    api: Api,
+    store: Store,
+    attempts: Sequence[Sent],
+    charges: Sequence[Charge],
+    pause: float,
 ) -> tuple[list[Charge], Bodies]:
     """Read what the newest charges are for that no row knows, and what our attempts asked."""
     provider = api.provider
@@ -271,7 +324,10 @@ async def _contents(
         for one in charges
         if one.task_id not in known and not (first and one.at and one.at < first - MARGIN)
     ][:MOST_SINGLE]
-    content = {task_id: await _content(way, provider, task_id) for task_id in unknown}
+    content = {}
+    for task_id in unknown:
+        content[task_id] = await _content(way, provider, task_id)
+        await asyncio.sleep(pause)
     full = [one._replace(content=content.get(one.task_id)) for one in charges]
     fits = [one for one in attempts if one.is_lost or (one.task_id and one.again_at)]
     bodies = store.charges.bodies([(one.job, one.number) for one in fits]) if unknown else {}

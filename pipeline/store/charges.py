@@ -95,7 +95,7 @@ class Charges(StorePart):
         return found
 
     def saved_files(self, sheet: str) -> Mapping[tuple[int, int], list[str]]:
-        """The saved files of each attempt of a sheet: (job, number) -> paths or lasting links."""
+        """The saved files of each attempt of a sheet: (job, number) -> paths."""
         asked = select(files.c.job, files.c.number, files.c.path).select_from(files.join(jobs))
         saved: defaultdict[tuple[int, int], list[str]] = defaultdict(list)
         with self._database.reading() as connection:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,7 +17,7 @@ from typing import Any
 import pytest
 
 from pipeline.sandbox import Sandbox
-from tests.fakes.program import KEY
+from tests.fakes.program import KEY, KEY_NAME, Program
 from tests.fakes.sandbox_process import sandbox_process
 from tests.fakes.team import Team
 
@@ -39,9 +40,16 @@ FAULTS: Mapping[str, object] = {
 PROMPTS = [f"picture number {n}" for n in range(14)]
 
 
+#: The API calls back to an address at which nobody listens.
+LOST_CALLS = {"webhook": {"public_url": "http://127.0.0.1:9", "secret": "file:secret"}}
+
+
 def team_at(folder: Path, url: str, version: int) -> Team:
     team = Team(folder, url, version)
-    team.configured("promptsheet", media="media", poll_every="50ms", write_every="50ms")
+    (folder / "secret").write_text("a-secret-of-thirty-two-characters")
+    team.configured(
+        "promptsheet", media="media", tables=LOST_CALLS, poll_every="50ms", write_every="50ms"
+    )
     team.answers_within(1)
     return team
 
@@ -54,7 +62,15 @@ def receipt(team: Team, *words: str | Path) -> dict[str, Any]:
 
 
 def run_until_done(team: Team, api: Sandbox) -> None:
-    """Run as cron does until every row is done; failed rows are sent again as a person does."""
+    """Run as cron does until every row is done; failed rows are sent again as a person does.
+
+    The first run is killed after the first charges.
+    """
+    taken = api.state()["tasks_taken"]
+    environment = {**os.environ, KEY_NAME: KEY}
+    with Program("run", team.config, folder=team.folder, environment=environment) as program:
+        program.until(lambda: api.state()["tasks_taken"] != taken, "a first charge")
+        program.kill()
     for _ in range(60):
         team.run()
         if set(team.statuses()) == {"done"}:
@@ -79,7 +95,7 @@ def pay_as_a_stranger(api: Sandbox, prompt: str) -> str:
 def test_with_every_fault_each_charge_has_a_row_and_a_strangers_task_is_named(
     tmp_path: Path,
 ) -> None:
-    with sandbox_process(KEY, task_seconds=0.05, plain_pictures="true", retry_after=0) as api:
+    with sandbox_process(KEY, task_seconds=0.05, plain_pictures="true") as api:
         team = team_at(tmp_path, api.url, version=2)
         team.write("prompt")
         team.finish()
@@ -216,6 +232,7 @@ def test_a_list_that_cannot_be_read_is_said(tmp_path: Path) -> None:
 
     assert ended.code == 3
     assert "could not be read to its end: it answers 403" in ended.out
+    assert "has no list" not in ended.out
     assert "1 charge, 1 row, 0 unmatched, 0 refunds due" in ended.out
 
 
@@ -231,3 +248,60 @@ def test_a_day_that_is_no_date_is_refused(tmp_path: Path, since: str) -> None:
         2,
         f"--since {since} is not a date: write it as 2026-11-01.",
     )
+
+
+def test_a_list_of_several_pages_is_read_as_far_back_as_the_first_row(tmp_path: Path) -> None:
+    with sandbox_process(KEY, task_seconds=0, plain_pictures="true") as api:
+        team = team_at(tmp_path, api.url, version=2)
+        team.write("prompt", "a fox")
+        team.finish()
+        for n in range(120):
+            pay_as_a_stranger(api, f"other {n}")
+        before = api.state()
+        found = receipt(team)
+        after = api.state()
+
+    assert found["closing"] == "121 charges, 1 row, 120 unmatched, 0 refunds due"
+    assert after["tasks_taken"] == before["tasks_taken"]
+    reads = {
+        path: number - before["requests"].get(path, 0)
+        for path, number in after["requests"].items()
+        if number != before["requests"].get(path, 0)
+    }
+    assert reads == {"/v2/jobs": 2, "/v2/me": 1, "/v2/jobs/{id}": 20}
+
+
+def test_charges_of_an_earlier_key_are_shown_and_said_to_be_unproved(tmp_path: Path) -> None:
+    with sandbox_process(KEY, task_seconds=0, plain_pictures="true") as api:
+        team = team_at(tmp_path, api.url, version=2)
+        team.write("prompt", "a fox")
+        team.finish()
+    with sandbox_process("other", task_seconds=0, plain_pictures="true") as other:
+        (tmp_path / "key").write_text("afk_other")
+        team.config.write_text(team.config.read_text().replace(api.url, other.url))
+        ended = team.start("receipt")
+
+    assert ended.code == 0
+    assert "The key for apiframe-v2 is not configured any more, so it was not asked." in ended.out
+    assert "1 charge, 1 row, 0 unmatched, 0 refunds due" in ended.out
+
+
+def test_without_a_key_the_receipt_says_that_it_asked_nothing(tmp_path: Path) -> None:
+    with sandbox_process(KEY, task_seconds=0, plain_pictures="true") as api:
+        team = team_at(tmp_path, api.url, version=1)
+        team.write("prompt", "a fox")
+        team.finish()
+        ended = team.start("receipt", key=None)
+
+    assert "1 charge, 1 row, 0 unmatched, 0 refunds due" in ended.out
+
+
+def test_before_the_first_run_there_is_no_receipt(tmp_path: Path) -> None:
+    team = Team(tmp_path, "http://127.0.0.1:9")
+    team.configure()
+    team.write("prompt", "a fox")
+
+    ended = team.start("receipt")
+
+    assert ended.code == 3
+    assert "Nothing has been run yet" in ended.err
