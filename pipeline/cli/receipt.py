@@ -240,13 +240,13 @@ def _of_the_balance(one: Receipt) -> Iterator[str]:
         yield f"The change of the account's balance since {since} agrees with the charges."
     elif one.since:
         yield (
-            f"The balance of {since} cannot be compared with that of now: there was a top-up or "
-            "another payment."
+            f"The balance of {since} cannot be compared with that of now: there was a top-up, "
+            "another payment, or a task is still running."
         )
     elif one.provider.account and one.can_be_asked:
         yield (
-            "There is no earlier balance to compare with. promptsheet doctor --repair keeps one, "
-            "while no task is running."
+            "There is no earlier balance that can be compared with that of now. promptsheet doctor "
+            "--repair keeps one, while no task is running."
         )
 
 

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from pipeline.core.credits import Credits
 from pipeline.core.model import State
+from pipeline.core.provider import MARGIN
 from pipeline.core.states import costs_nothing
 
 
@@ -53,6 +54,11 @@ class Sent(NamedTuple):
     def is_lost(self) -> bool:
         """True if its answer was lost: it may have a task that nothing names."""
         return not self.task_id and not costs_nothing(self) and self.state is not State.SUCCEEDED
+
+    def may_be_of(self, at: datetime | None) -> bool:
+        """True if a task that was made at this moment may be of this attempt."""
+        last = (self.again_at or self.sent_at) + MARGIN
+        return at is not None and self.sent_at - MARGIN <= at <= last
 
 
 class Charge(NamedTuple):

@@ -202,9 +202,7 @@ class _Matching:
             fits = [
                 one
                 for one in ((*left, *again) if content else ())
-                if at
-                and one.sent_at - MARGIN <= at <= (one.again_at or one.sent_at) + MARGIN
-                and self.bodies.agrees(one, content)
+                if one.may_be_of(at) and self.bodies.agrees(one, content)
             ]
             if not fits:
                 if self.asked.has(at) and charge.amount != 0:
@@ -231,6 +229,8 @@ class _Matching:
             return None, None
         left, since = self.said.before
         new = [one for one in charges if one.at is not None and one.at >= since]
+        if any(one.amount is None for one in new):
+            return None, None
         spent = total(one.amount or 0 for one in new)
         failed = total(one.amount or 0 for one in new if one.has_failed)
         back = exact(spent - (left - self.said.left))

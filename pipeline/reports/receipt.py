@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -155,6 +155,7 @@ async def _matched(
         ways = wiring.wires(settings, stack)
         for at, api in enumerate(rules.apis):
             its = of_account.pop((at, ""), [])
+            its += _of_earlier_keys(of_account, at, said[at].charges or ())
             if not its and not said[at].charges:
                 continue
             troubles += filter(None, [said[at].trouble])
@@ -171,6 +172,8 @@ async def _matched(
                 reading = reading._replace(charges=charges)
             receipts.append(receipt(asked, its, reading, bodies))
     for (at, account), its in of_account.items():
+        if not its:
+            continue
         provider, name = _earlier(rules, at, its[0])
         unit = provider.unit if at >= 0 else "credit"
         asked = Asked(sheet, Account(name, unit), provider, account, since, can_be_asked=False)
@@ -186,6 +189,19 @@ def _paid_at(rules: Rules, sent: Sent) -> tuple[int, str]:
     at = next((at for at, one in enumerate(rules.apis) if one == api), -1)
     is_present = api is not None and sent.account in ("", api.account)
     return at, "" if is_present else sent.account or sent.provider
+
+
+def _of_earlier_keys(
+    of_account: dict[tuple[int, str], list[Sent]], at: int, charges: Iterable[Charge]
+) -> list[Sent]:
+    """Take out the attempts with another key whose tasks are in the list: it is one account."""
+    ids = {one.task_id for one in charges}
+    found: list[Sent] = []
+    for place, its in list(of_account.items()):
+        if ids and place[0] == at and place[1]:
+            found += (one for one in its if one.task_id in ids)
+            of_account[place] = [one for one in its if one.task_id not in ids]
+    return found
 
 
 def _earlier(rules: Rules, at: int, sent: Sent) -> tuple[Provider, str]:
@@ -315,21 +331,23 @@ async def _contents(
     charges: Sequence[Charge],
     pause: float,
 ) -> tuple[list[Charge], Bodies]:
-    """Read what the newest charges are for that no row knows, and what our attempts asked."""
+    """Read what some charges are for that no row knows, and what our attempts asked."""
     provider = api.provider
     known = {one.task_id for one in attempts}
     first = min((one.sent_at for one in attempts), default=None)
+    fits = [one for one in attempts if one.is_lost or (one.task_id and one.again_at)]
     unknown = [
-        one.task_id
+        one
         for one in charges
         if one.task_id not in known and not (first and one.at and one.at < first - MARGIN)
-    ][:MOST_SINGLE]
+    ]
+    # First those that may be for a submission whose answer was lost, then the newest.
+    unknown.sort(key=lambda one: not any(fit.may_be_of(one.at) for fit in fits))
     content = {}
-    for task_id in unknown:
+    for task_id in [one.task_id for one in unknown[:MOST_SINGLE]]:
         content[task_id] = await _content(way, provider, task_id)
         await asyncio.sleep(pause)
     full = [one._replace(content=content.get(one.task_id)) for one in charges]
-    fits = [one for one in attempts if one.is_lost or (one.task_id and one.again_at)]
     bodies = store.charges.bodies([(one.job, one.number) for one in fits]) if unknown else {}
     hook = provider.webhook
     left_out = (hook.url_field, hook.secret_field, *hook.fields) if hook else ()

@@ -9,8 +9,10 @@ import csv
 import io
 import json
 import os
+import sqlite3
 import urllib.request
 from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -284,6 +286,21 @@ def test_charges_of_an_earlier_key_are_shown_and_said_to_be_unproved(tmp_path: P
     assert ended.code == 0
     assert "The key for apiframe-v2 is not configured any more, so it was not asked." in ended.out
     assert "1 charge, 1 row, 0 unmatched, 0 refunds due" in ended.out
+
+
+def test_a_new_key_of_the_same_account_finds_the_charges_of_the_earlier_one(
+    tmp_path: Path,
+) -> None:
+    with sandbox_process(KEY, task_seconds=0, plain_pictures="true") as api:
+        team = team_at(tmp_path, api.url, version=2)
+        team.write("prompt", "a fox")
+        team.finish()
+        with closing(sqlite3.connect(tmp_path / "promptsheet.db")) as store, store:
+            store.execute("update attempts set api_key = 'of an earlier key'")
+        found = receipt(team)
+
+    assert found["closing"] == "1 charge, 1 row, 0 unmatched, 0 refunds due"
+    assert [one["has_list"] for one in found["accounts"]] == [True]
 
 
 def test_without_a_key_the_receipt_says_that_it_asked_nothing(tmp_path: Path) -> None:

@@ -211,6 +211,13 @@ def test_the_balance_shows_if_failed_tasks_were_refunded(
     assert found.unexplained == unexplained
 
 
+def test_the_balance_proves_nothing_while_the_list_names_no_amount_for_a_task() -> None:
+    charges = [*CHARGES[:2], charge(3, None)]
+    found = made(FAILED, charges, left=1000 - 48, before=BEFORE)
+
+    assert (found.due, len(found.refunds), found.unexplained) == ((), 2, None)
+
+
 def test_a_failed_task_that_the_list_calls_free_is_no_charge() -> None:
     found = made(FAILED, [charge(1, 0, has_failed=True), charge(2, 0, has_failed=True), charge(3)])
 
