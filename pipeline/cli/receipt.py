@@ -265,44 +265,56 @@ def _written(wanted: Wanted, letter: str, found: SheetReceipt) -> Iterator[str]:
 
 
 def _records(found: SheetReceipt) -> Iterator[dict[str, object]]:
+    """Every charge; then charges that no row knows, and rows that were paid without a charge."""
     for one in found.receipts:
         refunds = {each.line.task_id: each for each in one.refunds}
         for line in one.lines:
-            sent, row = line.sent, found.row(line.sent)
             refund = refunds.get(line.task_id)
-            why = f"{refund.why}{' (to check)' if refund.to_check else ''}" if refund else ""
             yield {
+                **_row_fields(found, one, line.sent),
                 "date": line.at.isoformat(timespec="seconds"),
-                "row": row.number,
-                "row_id": sent.row_id,
-                "name": row.name,
-                "prompt": prompt_of(sent),
-                "take": sent.take,
-                "attempt": sent.number,
-                "endpoint": sent.endpoint,
-                "account": one.account.name or one.provider.title,
-                "unit": one.account.unit,
                 "task_id": line.task_id,
-                "listed": sent.price,
                 "charged": line.charged,
                 "rests_on": f"{line.basis}{', matched by content' if line.by_content else ''}",
                 "refund": refund.amount if refund else None,
-                "why": why,
+                "why": f"{refund.why}{' (to check)' if refund.to_check else ''}" if refund else "",
                 "files": found.files_of(line),
             }
         for charge in one.strangers:
             yield {
-                **dict.fromkeys(TITLES),
+                **_account_fields(one),
                 "date": charge.at.isoformat(timespec="seconds") if charge.at else "",
                 "prompt": charge.prompt,
-                "account": one.account.name or one.provider.title,
-                "unit": one.account.unit,
                 "task_id": charge.task_id,
                 "charged": charge.amount,
                 "rests_on": Basis.LIST,
                 "why": "no row knows this charge",
-                "files": [],
             }
+        for sent in one.unpaid:
+            why = "the task is not in the account's list"
+            yield {**_row_fields(found, one, sent), "why": why}
+
+
+def _account_fields(one: Receipt) -> dict[str, object]:
+    account = one.account.name or one.provider.title
+    return {**dict.fromkeys(TITLES), "account": account, "unit": one.account.unit, "files": []}
+
+
+def _row_fields(found: SheetReceipt, one: Receipt, sent: Sent) -> dict[str, object]:
+    row = found.row(sent)
+    return {
+        **_account_fields(one),
+        "date": sent.sent_at.isoformat(timespec="seconds"),
+        "row": row.number,
+        "row_id": sent.row_id,
+        "name": row.name,
+        "prompt": prompt_of(sent),
+        "take": sent.take,
+        "attempt": sent.number,
+        "endpoint": sent.endpoint,
+        "task_id": sent.task_id,
+        "listed": sent.price,
+    }
 
 
 def _as_csv(found: SheetReceipt) -> bytes:
@@ -310,12 +322,13 @@ def _as_csv(found: SheetReceipt) -> bytes:
     writer = csv.writer(text)
     writer.writerow(TITLES)
     for record in _records(found):
-        record["files"] = "\n".join(found_files) if (found_files := record["files"]) else ""  # type: ignore[arg-type]
         writer.writerow([_cell(record[title]) for title in TITLES])
     return text.getvalue().encode("utf-8-sig")
 
 
 def _cell(value: object) -> object:
+    if isinstance(value, list):
+        return "\n".join(map(as_text, value))
     return as_text(value) if isinstance(value, str) else "" if value is None else value
 
 

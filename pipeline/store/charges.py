@@ -100,7 +100,8 @@ class Charges(StorePart):
         saved: defaultdict[tuple[int, int], list[str]] = defaultdict(list)
         with self._database.reading() as connection:
             here = jobs.c.sheet == number_of(connection, sheet)
-            for job, number, path in connection.execute(asked.where(here, files.c.path != "")):
+            asked = asked.where(here, files.c.path != "").order_by(files.c.path)
+            for job, number, path in connection.execute(asked):
                 saved[job, number].append(path)
         return saved
 

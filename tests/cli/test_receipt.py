@@ -252,6 +252,36 @@ def test_a_day_that_is_no_date_is_refused(tmp_path: Path, since: str) -> None:
     )
 
 
+def test_a_row_whose_task_the_account_does_not_know_is_named_everywhere(tmp_path: Path) -> None:
+    with sandbox_process(KEY, task_seconds=0, plain_pictures="true") as api:
+        team = team_at(tmp_path, api.url, version=2)
+        team.write("prompt,name", "a fox,Fox", "an owl,Owl")
+        team.finish()
+        with closing(sqlite3.connect(tmp_path / "promptsheet.db")) as store, store:
+            store.execute("update attempts set task_id = 'gone' where inputs like '%owl%'")
+        ended = team.start("receipt", "-o", "all.csv")
+
+    lines = list(csv.DictReader(io.StringIO((tmp_path / "all.csv").read_text("utf-8-sig"))))
+    assert ended.code == 1
+    assert 'row 3, "Owl", take 1, attempt 1' in ended.out
+    assert "2 charges, 1 row, 2 unmatched, 0 refunds due" in ended.out
+    assert [(line["row"], line["charged"], line["why"]) for line in lines] == [
+        ("2", "16", ""),
+        ("", "16", "no row knows this charge"),
+        ("3", "", "the task is not in the account's list"),
+    ]
+
+
+def test_since_leaves_out_earlier_charges(tmp_path: Path) -> None:
+    with sandbox_process(KEY, task_seconds=0, plain_pictures="true") as api:
+        team = team_at(tmp_path, api.url, version=2)
+        team.write("prompt", "a fox")
+        team.finish()
+
+        assert receipt(team, "--since", "2020-01-01")["charges"] == 1
+        assert receipt(team, "--since", "2999-01-01")["charges"] == 0
+
+
 def test_a_list_of_several_pages_is_read_as_far_back_as_the_first_row(tmp_path: Path) -> None:
     with sandbox_process(KEY, task_seconds=0, plain_pictures="true") as api:
         team = team_at(tmp_path, api.url, version=2)

@@ -81,9 +81,10 @@ def test_three_rows_become_pictures_and_each_is_paid_once(
     with sandbox_process(KEY, provider=vendor, task_seconds=0.2, plain_pictures="true") as api:
         team = team_with(api, tmp_path, vendor, endpoint, defaults)
         team.write("prompt", *PROMPTS)
-        ended = [team.run(), team.finish()]
+        ended = [team.run(), team.finish(), team.start("receipt", team.config)]
 
-        assert [one.code for one in ended] == [0, 0], ended
+        assert [one.code for one in ended] == [0, 0, 0], ended
+        assert "prompts.csv: 3 charges, 3 rows, 0 unmatched, 0 refunds due" in ended[-1].out
         assert team.said_of(*PROMPTS) == ["done"] * 3
         assert api.state()["tasks"] == dict.fromkeys(PROMPTS, 1)
     codes = {read_code(file.read_bytes())[0] for file in (tmp_path / "media").glob("*.png")}

@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from typing import Final
 
-from tests.mutants import chats, outbox, provider, receiver, rows, sheets, store, tables, triggers
+from tests.mutants import (
+    chats,
+    outbox,
+    provider,
+    receipts,
+    receiver,
+    rows,
+    sheets,
+    store,
+    tables,
+    triggers,
+)
 from tests.mutants.fault import Fault
 
 FAULTS: Final[tuple[Fault, ...]] = (
@@ -13,6 +24,7 @@ FAULTS: Final[tuple[Fault, ...]] = (
     *receiver.FAULTS,
     *sheets.FAULTS,
     *provider.FAULTS,
+    *receipts.FAULTS,
     *chats.FAULTS,
     *outbox.FAULTS,
     *triggers.FAULTS,
