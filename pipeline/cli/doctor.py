@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.text import Text
 
 from pipeline import wiring
-from pipeline.cli import doctor_api, doctor_outlets
+from pipeline.cli import doctor_api, doctor_outlets, doctor_sheet, doctor_webhook
 from pipeline.cli.doctor_api import Finding, Sign
 from pipeline.cli.former_accounts import former_accounts
 from pipeline.config import Settings
@@ -123,8 +123,10 @@ def _repair(settings: Settings, console: Console) -> _Pictures:
         shared = {path: its for path, its in shared_files(jobs).items() if path not in copies}
         gone = [(j.key, u) for j in jobs for u, p in j.files.items() if not _is_there(settings, p)]
         gone += [(job.key, url) for job in jobs for url in job.unsaved]
+        gone += doctor_sheet.damaged_files(settings, store, sheet.key)
         for key, url in {*gone, *chain.from_iterable(shared.values())}:
             store.jobs.forget_file(key, url)
+        store.unchanged.forget(sheet.key)  # they may be damaged, too
     outcome = event_loop.run(wiring.run(settings, Asked(limit=0)))
     if isinstance(outcome, Busy):
         raise ConfigError(_busy(outcome))
@@ -153,11 +155,14 @@ def _findings(settings: Settings, lost: _Pictures, repair: bool) -> Iterator[Fin
     try:
         with wiring.previewing(settings) as sync:
             yield from _of_the_sheet(sync, settings)
+            yield from doctor_sheet.findings(sync)
+            yield from doctor_sheet.of_the_files(settings, sync)
             yield from _of_shared_files(sync, lost)
     except PromptsheetError as e:
         signs: dict[int, Sign] = {2: "unusable", 3: "reach"}
         yield Finding(signs.get(e.exit_code, "person"), str(e))
     yield from doctor_outlets.findings(settings)
+    yield from doctor_webhook.findings(settings)
     yield from doctor_api.findings(settings, keep=repair)
 
 

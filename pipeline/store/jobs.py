@@ -243,6 +243,16 @@ class Jobs(StorePart):
             row = connection.execute(wanted.where(here, same)).first()
             return SavedFile(*row) if row else None
 
+    def saved_digests(self, sheet: str) -> list[tuple[JobKey, str, str, str]]:
+        """Job, URL, path and SHA-256 of each saved file of which the content is known."""
+        wanted = select(jobs.c.row_id, jobs.c.take, files.c.url, files.c.path, files.c.sha256)
+        with self._database.reading() as connection:
+            here = jobs.c.sheet == number_of(connection, sheet)
+            rows = connection.execute(
+                wanted.select_from(files.join(jobs)).where(here, _is_saved, files.c.sha256 != "")
+            )
+            return [(JobKey(sheet, row[0], row[1]), *row[2:]) for row in rows]
+
     def shared_on_purpose(self, sheet: str) -> set[str]:
         """Paths of files that several pictures share because their content is the same."""
         with self._database.reading() as connection:

@@ -83,6 +83,11 @@ class UnchangedRows(StorePart):
             same = (resting.c.sheet == number) & (resting.c.rows_version == rows_version)
             return connection.execute(update(resting).where(same).values(kept)).rowcount == 1
 
+    def forget(self, sheet: str) -> None:
+        """Let the next pass look at all rows of the sheet."""
+        with self._database.writing() as connection:
+            disturb(connection, made(connection, sheet))
+
 
 def disturb(connection: Connection, number: int) -> None:
     """Forget the unchanged rows of the sheet with this number, and count that."""

@@ -71,9 +71,13 @@ class Corrections:
         outdated = frozenset(place for place, _ in patch)
         return Draft(replace(look, outdated=outdated), patch, tuple(_ends(lines, patch, look)))
 
+    def out_of_date(self, look: Look) -> Patch:
+        """The cells that differ from what the store knows, with the text that belongs there."""
+        return self._out_of_date(look, look.plan.lines)
+
     def checked(self, look: Look) -> Look:
         """The look with the places of rows that have an out-of-date cell."""
-        patch = self._out_of_date(look, look.plan.lines)
+        patch = self.out_of_date(look)
         return replace(look, outdated=frozenset(place for place, _ in patch))
 
     def _out_of_date(self, look: Look, lines: Sequence[Line]) -> Patch:

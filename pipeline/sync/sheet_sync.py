@@ -15,7 +15,7 @@ from random import Random
 
 from pipeline.core.endings import warnings
 from pipeline.core.header import Header
-from pipeline.core.model import JobKey
+from pipeline.core.model import JobKey, Patch
 from pipeline.core.planning import Line, Plan
 from pipeline.core.rules import Rules
 from pipeline.core.samples import is_held
@@ -86,18 +86,19 @@ class SheetSync:
             chance=chance,
             limits_of=self.spending.of,
         )
+        self._corrections = Corrections(
+            self.state,
+            self.planner.changed_rows,
+            self.new_attention,
+            own_links=rules.own_links,
+        )
         self._updater = SheetUpdater(
             sheet,
             store,
             self.state,
             self.ownership,
             self.planner,
-            Corrections(
-                self.state,
-                self.planner.changed_rows,
-                self.new_attention,
-                own_links=rules.own_links,
-            ),
+            self._corrections,
             clock,
             self._planned,
         )
@@ -167,6 +168,10 @@ class SheetSync:
         self.state.refresh()
         self.last = self.planner.look(self.sheet.read())
         return self.last
+
+    def out_of_date(self) -> Patch:
+        """The cells of the last look that differ from what the store knows, with the right text."""
+        return self._corrections.out_of_date(self.last)
 
     def restrict(self, plan: Plan) -> None:
         """Show only this part of the plan, after `preview`."""
