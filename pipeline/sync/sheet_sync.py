@@ -86,19 +86,18 @@ class SheetSync:
             chance=chance,
             limits_of=self.spending.of,
         )
-        self._corrections = Corrections(
-            self.state,
-            self.planner.changed_rows,
-            self.new_attention,
-            own_links=rules.own_links,
-        )
         self._updater = SheetUpdater(
             sheet,
             store,
             self.state,
             self.ownership,
             self.planner,
-            self._corrections,
+            Corrections(
+                self.state,
+                self.planner.changed_rows,
+                self.new_attention,
+                own_links=rules.own_links,
+            ),
             clock,
             self._planned,
         )
@@ -171,7 +170,7 @@ class SheetSync:
 
     def out_of_date(self) -> Patch:
         """The cells of the last look that differ from what the store knows, with the right text."""
-        return self._corrections.out_of_date(self.last)
+        return self._updater.out_of_date(self.last)
 
     def restrict(self, plan: Plan) -> None:
         """Show only this part of the plan, after `preview`."""

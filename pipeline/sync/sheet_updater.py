@@ -70,6 +70,10 @@ class SheetUpdater:
         look = draft.look if grid is draft.look.grid else self._after_write(draft, grid, refused)
         return replace(look, lags=lags)
 
+    def out_of_date(self, look: Look) -> Patch:
+        """The cells of a look that differ from what the store knows, with the right text."""
+        return self._corrections.out_of_date(look)
+
     def _draft(self, look: Look) -> Draft:
         if self._ownership.must_claim(look):
             return Draft(look, {})
