@@ -1,7 +1,7 @@
 """The command `receipt`: prints the receipt of a sheet, and writes it as CSV, JSON and as a claim.
 
-Returns 1 if a charge or a row is unmatched or a refund is due, 3 if an account could not be read,
-else 0. Raises ConfigError for a day that is no date, StoreError before the first run.
+Returns 1 if a charge, a row or a payment is unmatched or a refund is due, 3 if an account could not
+be read, else 0. Raises ConfigError for a day that is no date, StoreError before the first run.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def print_receipt(settings: Settings, console: Console, wanted: Wanted) -> int:
     since = _moment(wanted.since, settings) if wanted.since else None
     found = sheet_receipt(settings, since)
     said = closing(found.receipts)
-    needs_a_person = any(one.unmatched or one.due for one in found.receipts)
+    needs_a_person = any(one.unmatched or one.due or one.unexplained for one in found.receipts)
     code = 3 if found.troubles else int(needs_a_person)
     letter = claims(found.receipts, wiring.now())
     sheet = settings.source if isinstance(settings.source, Path) else None
@@ -191,7 +191,7 @@ def _sentences(found: SheetReceipt) -> Iterator[str]:
 
 def _of_account(one: Receipt) -> Iterator[str]:
     name = one.provider.full_title
-    yield f"Total at {name if one.can_be_asked else one.account.name}: {_amount(one.charged, one)}."
+    yield f"Total: {_amount(one.charged, one)}."
     if one.unsure:
         most = _amount(total(line.charged for line in one.unsure), one)
         yield (
@@ -200,10 +200,9 @@ def _of_account(one: Receipt) -> Iterator[str]:
         )
     if one.has_list:
         if one.lost:
-            yield (
-                f"{counted(len(one.lost), 'submission')} had no answer, and the list of {name} has "
-                "no task for it: it was not charged."
-            )
+            lost = counted(len(one.lost), "submission")
+            end = "perhaps a charge that no row knows is for it" if one.strangers else "not charged"
+            yield f"{lost} had no answer, and {name} lists no task known to be for it: {end}."
         yield (
             f"The receipt rests on the list of tasks that {name} keeps for your key. The list does "
             "not name refunds, nor what other members of a team made."

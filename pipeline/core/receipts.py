@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple
 
-from pipeline.core.costs import Account
+from pipeline.core.costs import Account, Cost
 from pipeline.core.credits import Credits, exact, total
 from pipeline.core.model import State
 from pipeline.core.provider import MARGIN, Provider
@@ -374,6 +374,11 @@ def closing(receipts: Sequence[Receipt]) -> str:
         parts.append(f"{_counted(counts[True], 'refund')} to check")
     if unsure := sum(len(one.unsure) for one in receipts):
         parts.append(f"{_counted(unsure, 'charge')} not known")
+    parts += (
+        f"{Cost(one.unexplained, one.account).in_words(',')} not explained"
+        for one in receipts
+        if one.unexplained
+    )
     return ", ".join(parts)
 
 

@@ -54,6 +54,10 @@ def test_the_files_and_the_account_of_a_second_vendor_on_this_machine_can_be_rea
         said = team.start("status", team.config).said
         assert "4 of 10000 Apiframe credits spent today" in said
         assert "1.5 of 10000 US cents at Luma spent today" in said
+        said = team.start("receipt").said
+        assert "Total: 4 Apiframe credits. " in said
+        assert "Total: 1.5 US cents at Luma. " in said
+        assert "2 charges, 2 rows, 0 unmatched, 0 refunds due" in said
         said = team.start("doctor").said
         assert "Apiframe (API version 1) accepts the key" in said
         assert (

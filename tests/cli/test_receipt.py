@@ -140,7 +140,7 @@ def test_version_1_says_what_its_receipt_rests_on_and_what_the_balance_does_not_
         found = receipt(team)
         words = team.start("receipt").out
         api.set(credits=int(str(api.state()["credits_left"])) - 4000)
-        fell = team.start("receipt").out
+        fell = team.start("receipt")
 
     assert set(team.statuses()) == {"done"}
     assert (found["unmatched"], found["exit_code"]) == (0, 0)
@@ -148,7 +148,9 @@ def test_version_1_says_what_its_receipt_rests_on_and_what_the_balance_does_not_
     assert "Apiframe (API version 1) has no list of charges." in words
     assert "cannot name charges of other programs, or of tasks whose answer was lost" in words
     assert "agrees with the charges" in words
-    assert "credits more than all known charges" in fell
+    assert "credits more than all known charges" in fell.said
+    assert fell.out.rstrip().endswith(" credits not explained")
+    assert fell.code == 1
 
 
 def test_refunds_that_did_not_come_are_due_and_the_claim_names_them(tmp_path: Path) -> None:
