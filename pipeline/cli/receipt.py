@@ -54,16 +54,17 @@ class Wanted(NamedTuple):
 def print_receipt(settings: Settings, console: Console, wanted: Wanted) -> int:
     """Print the receipt of one sheet, and write the files that are wanted."""
     since = _moment(wanted.since, settings) if wanted.since else None
+    for file in filter(None, (wanted.csv, wanted.claim)):
+        _check(file, settings)
     found = sheet_receipt(settings, since)
     said = closing(found.receipts)
     needs_a_person = any(one.unmatched or one.due or one.unexplained for one in found.receipts)
     code = 3 if found.troubles else int(needs_a_person)
     letter = claims(found.receipts, wiring.now())
-    sheet = settings.source if isinstance(settings.source, Path) else None
     if wanted.csv:
-        write_whole(wanted.csv, _as_csv(found), like=sheet)
+        _write(wanted.csv, _as_csv(found), settings)
     if wanted.claim and letter and str(wanted.claim) != "-":
-        write_whole(wanted.claim, letter.encode(), like=sheet)
+        _write(wanted.claim, letter.encode("utf-8", "replace"), settings)
     if wanted.as_json:
         terminal.write_json(_as_json(found, said, letter, code))
         return code
@@ -74,6 +75,24 @@ def print_receipt(settings: Settings, console: Console, wanted: Wanted) -> int:
         console.print(Text(one_line(sentence), style="dim"))
     console.print(Text(f"{found.title}: {said}", style="bold"))
     return code
+
+
+def _check(file: Path, settings: Settings) -> None:
+    """Raise ConfigError for a file that must not be replaced by a receipt."""
+    store = Path(settings.store_url.removeprefix("sqlite:///"))
+    ours = [settings.path, store, *([settings.source] if isinstance(settings.source, Path) else ())]
+    if any(file.exists() and one.exists() and file.samefile(one) for one in ours):
+        raise ConfigError(f"{file} would be replaced by the receipt: name another file.")
+
+
+def _write(file: Path, content: bytes, settings: Settings) -> None:
+    """Replace a file in one step. Raises ConfigError if it cannot be written."""
+    target = file.expanduser().parent.resolve() / file.name
+    sheet = settings.source if isinstance(settings.source, Path) else None
+    try:
+        write_whole(target, content, like=sheet)
+    except OSError as error:
+        raise ConfigError(f"{file} cannot be written: {error.strerror or error}.") from error
 
 
 def _moment(text: str, settings: Settings) -> datetime:
@@ -322,7 +341,7 @@ def _as_csv(found: SheetReceipt) -> bytes:
     writer.writerow(TITLES)
     for record in _records(found):
         writer.writerow([_cell(record[title]) for title in TITLES])
-    return text.getvalue().encode("utf-8-sig")
+    return text.getvalue().encode("utf-8-sig", "replace")
 
 
 def _cell(value: object) -> object:

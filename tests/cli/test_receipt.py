@@ -345,6 +345,35 @@ def test_without_a_key_the_receipt_says_that_it_asked_nothing(tmp_path: Path) ->
     assert "1 charge, 1 row, 0 unmatched, 0 refunds due" in ended.out
 
 
+@pytest.mark.parametrize("name", ["prompts.csv", "promptsheet.toml", "./promptsheet.db"])
+@pytest.mark.parametrize("flag", ["-o", "--claim"])
+def test_a_receipt_never_replaces_the_sheet_the_configuration_or_the_store(
+    tmp_path: Path, name: str, flag: str
+) -> None:
+    team = Team(tmp_path, "http://127.0.0.1:9")
+    team.configure()
+    team.write("prompt", "a fox")
+    (tmp_path / "promptsheet.db").write_text("")
+    before = team.traces()
+
+    ended = team.start("receipt", flag, name)
+
+    assert ended.code == 2
+    assert "would be replaced by the receipt: name another file." in ended.err
+    assert team.traces() == before
+
+
+def test_a_file_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    with sandbox_process(KEY, task_seconds=0, plain_pictures="true") as api:
+        team = team_at(tmp_path, api.url, version=2)
+        team.write("prompt", "a fox")
+        team.finish()
+        ended = team.start("receipt", "-o", "no/folder/all.csv")
+
+    assert ended.code == 2
+    assert "no/folder/all.csv cannot be written: No such file or directory." in ended.said
+
+
 def test_before_the_first_run_there_is_no_receipt(tmp_path: Path) -> None:
     team = Team(tmp_path, "http://127.0.0.1:9")
     team.configure()
