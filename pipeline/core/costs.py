@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
 from pipeline.core.apis import Api, SentTo
-from pipeline.core.credits import Credits, exact
+from pipeline.core.credits import Credits, exact, total
 from pipeline.core.model import Job
 from pipeline.core.rules import Rules
 from pipeline.core.states import cost_of_attempt
@@ -101,6 +101,9 @@ def in_words(costs: Sequence[Cost], form: str = "") -> str:
 
 def listed(rules: Rules, inputs: Iterable[str]) -> tuple[Cost, ...]:
     """The listed costs of rows with these inputs (canonical text)."""
+    if not rules.others:  # Most sheets; a plan may have 100,000 rows.
+        amount = total(rules.price(one) or 0 for one in inputs)
+        return summed([(accounts([rules.api])[0], amount)])
     known = dict(zip((api.prefix for api in rules.apis if api.sends), _sending(rules), strict=True))
     return summed(
         (known[rules.api_named(rules.endpoint_name(one)).prefix], rules.price(one) or 0)
