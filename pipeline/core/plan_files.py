@@ -259,15 +259,21 @@ def _row(row: Mapping[str, Any]) -> PlannedRow:
     if isinstance(price, bool) or not isinstance(price, int | float):
         raise TypeError("credits are a number")
     return PlannedRow(
-        row=int(row["row"]),
+        row=_whole(row["row"]),
         row_id=str(row["row_id"]),
         inputs=inputs,
-        take=int(row["take"]),
-        attempt=int(row["attempt"]),
+        take=_whole(row["take"]),
+        attempt=_whole(row["attempt"]),
         endpoint=str(row["endpoint"]),
         credits=price,
         prompt=str(row["prompt"]),
     )
+
+
+def _whole(value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError("a whole number is expected")
+    return value
 
 
 def _digest(value: object) -> str:

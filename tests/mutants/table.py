@@ -7,6 +7,7 @@ from typing import Final
 from tests.mutants import (
     chats,
     outbox,
+    plans,
     provider,
     receipts,
     receiver,
@@ -29,4 +30,5 @@ FAULTS: Final[tuple[Fault, ...]] = (
     *outbox.FAULTS,
     *triggers.FAULTS,
     *tables.FAULTS,
+    *plans.FAULTS,
 )
