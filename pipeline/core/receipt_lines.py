@@ -57,8 +57,12 @@ class Sent(NamedTuple):
 
     def may_be_of(self, at: datetime | None) -> bool:
         """True if a task that was made at this moment may be of this attempt."""
-        last = (self.again_at or self.sent_at) + MARGIN
-        return at is not None and self.sent_at - MARGIN <= at <= last
+        return at is not None and self.sent_at - MARGIN <= at <= self.heard_until + MARGIN
+
+    @property
+    def heard_until(self) -> datetime:
+        """The last moment at which it may have been sent."""
+        return self.again_at or self.sent_at
 
 
 class Charge(NamedTuple):

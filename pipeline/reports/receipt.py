@@ -342,7 +342,8 @@ async def _contents(
         if one.task_id not in known and not (first and one.at and one.at < first - MARGIN)
     ]
     # First those that may be for a submission whose answer was lost, then the newest.
-    unknown.sort(key=lambda one: not any(fit.may_be_of(one.at) for fit in fits))
+    near = {part for one in fits for part in _parts_of_an_hour(one.sent_at, one.heard_until)}
+    unknown.sort(key=lambda one: one.at is None or _part_of_an_hour(one.at) not in near)
     content = {}
     for task_id in [one.task_id for one in unknown[:MOST_SINGLE]]:
         content[task_id] = await _content(way, provider, task_id)
@@ -353,6 +354,15 @@ async def _contents(
     left_out = (hook.url_field, hook.secret_field, *hook.fields) if hook else ()
     usable = {place: body for place, body in bodies.items() if isinstance(body, dict)}
     return full, Bodies(usable, frozenset(left_out))
+
+
+def _part_of_an_hour(at: datetime) -> int:
+    """The number of the ten minutes of a moment."""
+    return int(at.timestamp() // MARGIN.total_seconds())
+
+
+def _parts_of_an_hour(first: datetime, last: datetime) -> range:
+    return range(_part_of_an_hour(first) - 1, _part_of_an_hour(last) + 2)
 
 
 async def _content(way: Wire, provider: Provider, task_id: str) -> dict[str, object] | None:

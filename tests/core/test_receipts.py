@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -317,3 +318,14 @@ def test_an_account_without_a_rule_for_failures_has_nothing_to_claim() -> None:
     found = receipt(asked, FAILED, Reading(datetime.now(UTC), CHARGES), Bodies())
 
     assert found.refunds == ()
+
+
+def test_ten_thousand_attempts_with_lost_answers_and_strangers_take_less_than_a_second() -> None:
+    attempts = [lost(n) if n % 10 == 0 else sent(n) for n in range(10_000)]
+    charges = [charge(n) for n in range(10_000)]
+    began = time.process_time()
+    found = made(attempts, charges)
+    seconds = time.process_time() - began
+
+    assert (len(found.lines), found.unmatched, len(found.lost)) == (9_000, 1_000, 1_000)
+    assert seconds < 1
