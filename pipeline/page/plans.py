@@ -61,7 +61,7 @@ class PlanViews:
             return rendered(
                 "plan.html.j2",
                 sheet=number + 1,
-                title=board.campaign.settings.source.name,
+                title=board.campaign.title,
                 sentences=plan.sentences,
                 rows=plan.rows,
                 more=plan.more,

@@ -94,6 +94,23 @@ def test_a_plan_changes_nothing(team: GoogleTeam) -> None:
     assert team.google.writes == 0
 
 
+def test_a_plan_in_a_file_is_sent_once_also_if_its_rows_must_settle_first(team: GoogleTeam) -> None:
+    team.configure(settle="1s")
+    file = str(team.folder / "plan.json")
+    written = team.run("--plan", "-o", file)
+    team.book.sheets[0].enter(3, 0, "a late hare")
+    ended = [team.run("--from-plan", file, "--wait")]
+    while "All rows of this plan were sent before." not in ended[-1].said:
+        assert len(ended) < 9, ended
+        ended.append(team.run("--from-plan", file, "--wait"))
+
+    assert (written.code, {one.code for one in ended}) == (0, {0})
+    rows = team.rows()
+    assert [row["status"] for row in rows[:2]] == ["done", "done"]
+    assert rows[2]["status"] in ("", "waiting", "queued")
+    assert team.api.state()["tasks_taken"] == 2
+
+
 def test_a_plan_shows_the_cost_of_rows_that_are_settling(team: GoogleTeam) -> None:
     config = team.configure(settle="30s")
     said = team.run("--plan", config=config)
