@@ -115,6 +115,7 @@ def rules(settings: Settings, key: str, store: Store | None = None) -> Rules:
         approval=settings.rules.approval,
         sample=settings.rules.sample,
         budgeted=_budgeted(settings),
+        file_columns=settings.file_name.fields if settings.file_name else (),
         approved_words=tuple(settings.rules.approved_words),
         strict_prompts=settings.rules.strict_prompts,
         give_up_after=settings.pace.give_up_after,

@@ -33,6 +33,8 @@ class Rules:
     sample: int = 0
     #: The columns of which each value has a budget.
     budgeted: tuple[str, ...] = ()
+    #: The columns that the names of saved files are made of.
+    file_columns: tuple[str, ...] = ()
     #: True if a prompt that looks like a mistake is not sent (see `prompt_checks`).
     strict_prompts: bool = False
     give_up_after: timedelta = timedelta(minutes=60)

@@ -51,16 +51,12 @@ def shares_of(columns: Columns, row: Sequence[str], budgeted: Iterable[str]) -> 
     return tuple(share_of(name, _cell(columns, row, name)) for name in budgeted)
 
 
-def missing_columns(columns: Columns, budgeted: Iterable[str]) -> list[str]:
-    """The columns with a budget that the sheet does not have."""
-    return [name for name in budgeted if _place(columns, name) is None]
-
-
 def _cell(columns: Columns, row: Sequence[str], name: str) -> str:
-    at = _place(columns, name)
+    at = place_of(columns, name)
     return row[at] if at is not None and at < len(row) else ""
 
 
-def _place(columns: Columns, name: str) -> int | None:
+def place_of(columns: Columns, name: str) -> int | None:
+    """The place of the column of this title, any column of the sheet; None if there is none."""
     title = folded(columns.titles.get(name, name))
     return next((at for at, one in enumerate(columns.header) if folded(one) == title), None)

@@ -19,12 +19,12 @@ from pipeline.core.header import WRITTEN, Columns, Header
 from pipeline.core.header_checks import becoming_ours, check_header
 from pipeline.core.known_rows import made_by_us, new_id
 from pipeline.core.model import Grid
+from pipeline.core.named_columns import missing
 from pipeline.core.near_misses import NearMiss, hint, near_misses
 from pipeline.core.planning import Line, Plan, plan, plan_held
 from pipeline.core.row_matching import match, match_by_id_alone
 from pipeline.core.rules import Rules
 from pipeline.core.samples import within_sample
-from pipeline.core.shares import missing_columns
 from pipeline.sheets import Sheet
 from pipeline.store import Limits, Store
 from pipeline.sync.changed_rows import ChangedRows
@@ -99,7 +99,7 @@ class Planner:
             made,
             hold,
             changed_rows.unchanged,
-            notices=(*becoming_ours(columns, ours), *_without_column(columns, rules)),
+            notices=(*becoming_ours(columns, ours), *missing(columns, rules)),
             names={line.seen.row_id: line.name for line in made.lines if line.name},
         )
 
@@ -161,12 +161,3 @@ class Planner:
         if rules.others:
             its = tuple(line for line in its if rules.api_named(line.endpoint).prefix == api.prefix)
         return replace(made, lines=within_budget(made.lines, its, self._left_at(api, its)))
-
-
-def _without_column(columns: Columns, rules: Rules) -> Iterable[str]:
-    """A sentence for each column of `[budget] per` that the sheet does not have."""
-    for name in missing_columns(columns, rules.budgeted):
-        yield (
-            f"[budget] per names the column {name}, and the sheet has none: all rows share that "
-            "budget. Add the column, or correct its name."
-        )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from pipeline.sandbox import Sandbox
 from tests.fakes.team import Team
 
@@ -77,4 +79,19 @@ def test_a_column_that_is_missing_is_named(team: Team, api: Sandbox) -> None:
     ended = team.finish()
 
     assert "[budget] per names the column campaign, and the sheet has none" in ended.said
+    assert 'Did you mean "campain"?' in ended.said
     assert campaigns(api) == {"fox": 1, "an": 1}
+
+
+@pytest.mark.parametrize("words", [("run", "--wait"), ("run", "--plan"), ("doctor",)])
+def test_a_column_of_file_names_that_is_missing_is_named(
+    team: Team, words: tuple[str, ...]
+) -> None:
+    team.configure('[media]\nfile_name = "{campagne}/{endpoint}-{row_id}-{n}"\n')
+    team.write("prompt,Campaign", "a fox,Spring")
+
+    said = team.start(words[0], team.config, *words[1:]).said
+
+    assert "[media] file_name names the column campagne, and the sheet has none" in said
+    assert 'Did you mean "Campaign"?' in said
+    assert "column endpoint" not in said
