@@ -24,7 +24,7 @@ from pipeline.core.errors import ConfigError, NoPlace, PromptsheetError, SheetEr
 from pipeline.core.filenames import shared_files
 from pipeline.core.header import OURS
 from pipeline.core.model import JobKey
-from pipeline.core.named_columns import missing
+from pipeline.core.named_columns import missing as missing_columns
 from pipeline.core.statuses import Status
 from pipeline.core.text import counted, is_or_are, joined, one_line, quoted
 from pipeline.open_sheet import open_sheet, refuse_read_only
@@ -225,7 +225,7 @@ def _of_the_sheet(sync: SheetSync, settings: Settings) -> Iterator[Finding]:
         for name in its.fields
     }
     unknown = unknown_fields(settings, sync.last.columns, sorted(inputs))
-    lacking = missing(sync.last.columns, sync.rules)
+    lacking = missing_columns(sync.last.columns, sync.rules)
     yield from (Finding("person", sentence) for sentence in (*unknown, *lacking))
     troubles = outlet_states.all_troubles(sync.store, sync.key, wiring.now())
     yield from (Finding("person", one) for one in troubles)
