@@ -745,6 +745,20 @@ def noted(team: Team, status: str | None, words: str, place: int = 0) -> None:
     assert words in row["note"]
 
 
+@remedy("command --plan")
+def a_plan_in_a_file_does_not_fit_any_more(team: Team, api: Sandbox) -> None:
+    team.write("prompt", "a fox")
+    file = team.folder / "plan.json"
+    assert team.run("--plan", "-o", file).code == 0
+    team.write("prompt", "an owl")
+    refused = team.run("--from-plan", file, "--wait")
+    assert (refused.code, tasks_of(api)) == (1, {})
+    assert "Make a new plan with run --plan -o FILE." in refused.said
+    assert team.run("--plan", "-o", file).code == 0
+    assert team.run("--from-plan", file, "--wait").code == 0
+    goes_on(team, api, {"an owl": 1})
+
+
 def tasks_of(api: Sandbox) -> Counter[str]:
     """How many tasks the API has of each prompt; of those without a prompt, of each endpoint."""
     taken: Counter[str] = Counter()
