@@ -243,7 +243,7 @@ def resume(configs: flags.Configs = None) -> None:
 
 @command("continue")
 def continue_(configs: flags.Configs = None) -> None:
-    """Send the rows that wait until somebody has looked at the sample."""
+    """Send the rows that wait for a look at the sample."""
     from pipeline.cli import status as status_of
 
     raise typer.Exit(
@@ -274,7 +274,10 @@ def receipt(
     out: flags.CsvFile = None,
     claim: flags.ClaimFile = None,
 ) -> None:
-    """Match every charge with its row, and name the refunds that are due. Never pays."""
+    """Match every charge with its row; name refunds that are due.
+
+    It pays nothing.
+    """
     from pipeline.cli.receipt import Wanted, print_receipt
 
     (settings,) = _settings(config)

@@ -129,7 +129,8 @@ class Child:
     def send_signal(self, number: int) -> None:
         """Send a signal; does nothing if the process has ended."""
         if self.poll() is None:
-            os.kill(self.pid, number)
+            with suppress(ProcessLookupError):  # it ends at this moment
+                os.kill(self.pid, number)
 
     def kill(self) -> None:
         """Kill the process."""

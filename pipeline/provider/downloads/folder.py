@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import filecmp
 import os
 from itertools import count
 from pathlib import Path
+from typing import Final
 from urllib.parse import quote
 
 from pipeline.core.errors import NoPlace
@@ -85,6 +87,9 @@ def _into_place(part: Path, target: Path) -> Path:
         path = target if number == 1 else target.with_stem(f"{target.stem}_{number}")
         if _is_same(part, path):
             break  # a start that was killed saved it, and could not record that
+        if _is_empty(path):  # a start that was killed made it, and could not fill it
+            part.replace(path)
+            break
         if not os.path.lexists(path):
             try:
                 _name(part, path)
@@ -98,11 +103,25 @@ def _name(part: Path, path: Path) -> None:
     """Give a file a name. Raises FileExistsError if another process has just taken it."""
     try:
         os.link(part, path)
-    except FileExistsError:
-        raise
-    except OSError:  # this file system has no hard links
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
         path.open("xb").close()  # only one process can make it; it is ours to replace
         part.replace(path)
+
+
+#: What a file system without hard links answers.
+_NO_LINKS: Final = frozenset(
+    (errno.EPERM, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK, errno.EXDEV)
+)
+
+
+def _is_empty(path: Path) -> bool:
+    """True for a file without content: no saved file is one."""
+    try:
+        return is_plain(path) and path.stat().st_size == 0
+    except FileNotFoundError:
+        return False
 
 
 def _is_same(one: Path, other: Path) -> bool:

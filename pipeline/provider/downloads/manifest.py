@@ -12,11 +12,15 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
 from pipeline.plain_files import share_like
+
+if sys.platform != "win32":
+    import fcntl
 
 NAME: Final = "manifest.jsonl"
 
@@ -31,6 +35,8 @@ def add_line(file: Path, entry: Mapping[str, object], sheet: Path | None) -> Non
         descriptor = os.open(file, flags | os.O_CREAT, 0o600 if sheet else 0o666)
         share_like(file, sheet)
     try:
+        if sys.platform != "win32":  # while another one is written, its line looks torn
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
         end = os.lseek(descriptor, 0, os.SEEK_END)
         is_torn = False
         if end:  # after a crash of the machine, the last line may be a part

@@ -135,7 +135,11 @@ def _continued(path: Path) -> BinaryIO | None:
     try:
         # Its process may have deleted it after we opened it.
         if _is_locked(file) and os.path.samestat(path.stat(), os.fstat(file.fileno())):
-            return file
+            if os.fstat(file.fileno()).st_nlink == 1:
+                return file
+            # It got its name as a saved file, and the process was killed before it could drop this
+            # name. To write into it would change the saved file.
+            path.unlink()
     except FileNotFoundError:
         pass
     file.close()

@@ -237,3 +237,18 @@ def test_the_unfinished_file_of_another_process_is_left_alone(tmp_path: Path) ->
     assert (again.note, again.file.read()) == (theirs.note, b"theirs")
     again.leave(is_wanted=False)
     assert [path.name for path in tmp_path.iterdir()] == ["fox.png"]
+
+
+def test_a_file_that_was_saved_before_a_kill_is_not_written_again(tmp_path: Path) -> None:
+    url = "https://cdn.example.com/film.mp4"
+    first = Unfinished.opened(tmp_path, url, None)
+    first.file.write(FILM)
+    first.file.close()
+    os.link(first.path, tmp_path / "film.mp4")  # and the process is killed
+
+    again = Unfinished.opened(tmp_path, url, None)
+    again.file.write(b"begun again")
+    again.leave(is_wanted=False)
+
+    assert (tmp_path / "film.mp4").read_bytes() == FILM
+    assert names_in(tmp_path) == ["film.mp4"]

@@ -174,6 +174,27 @@ def test_a_file_saved_by_a_killed_start_is_used(tmp_path: Path) -> None:
     assert names_in(tmp_path) == ["fox.png"]
 
 
+def test_an_empty_file_that_a_killed_start_left_is_filled(tmp_path: Path) -> None:
+    (tmp_path / "fox.png").touch()
+
+    assert event_loop.run(saved(tmp_path, PICTURE)) == "fox.png"
+    assert (tmp_path / "fox.png").read_bytes() == PNG
+    assert names_in(tmp_path) == ["fox.png"]
+
+
+def test_a_file_that_cannot_get_its_name_leaves_no_empty_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object) -> None:
+        raise OSError(errno.EIO, "the disk fails")
+
+    monkeypatch.setattr(os, "link", fails)
+
+    with pytest.raises(NotSaved):
+        event_loop.run(saved(tmp_path, PICTURE))
+    assert names_in(tmp_path) == []
+
+
 def test_a_pipe_with_the_name_of_the_file_causes_no_wait(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "fox.png")
 
