@@ -494,11 +494,17 @@ def test_a_plan_and_the_state_say_which_rows_wait_for_a_person(team: Team, api: 
         passes = caller.state()["passes"]
         # Passes that find nothing new still know of the rows.
         program.until(lambda: caller.is_idle(passes + 3), "more passes have ended")
-        plan, state = caller.run(action="plan").message, caller.state()
+        plan, states = caller.run(action="plan").message, [caller.state()]
+
+        def is_between_passes() -> object:
+            states.append(caller.state())
+            return states[-1]["state"] == "idle"
+
+        program.until(is_between_passes, "no pass is running")
         program.signal(signal.SIGTERM)
         program.end()
 
-    waits = "1 row needs attention: see its note."
+    waits, state = "1 row needs attention: see its note.", states[-1]
     assert plan == f"No row is ready to be sent. 1 row waits for approval. {waits}"
     assert state["last_pass"]["need_a_person"] == 1
     assert state["last_pass"]["rows"] == {"done": 1, "invalid": 1, "needs approval": 1}
