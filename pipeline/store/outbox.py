@@ -20,7 +20,6 @@ from sqlalchemy import (
     and_,
     bindparam,
     case,
-    exists,
     func,
     or_,
     select,
@@ -34,6 +33,7 @@ from pipeline.store.outbox_lines import (
     Line,
     due_lines,
     is_open,
+    is_overtaken,
     line_of,
     may_go,
     remotes,
@@ -44,6 +44,8 @@ from pipeline.store.transactions import StorePart, number_of
 
 #: After so many failed calls, one after the other, an outlet was away.
 OUTAGE: Final = 2
+#: What becomes of a message after which a newer one about its row was delivered.
+_OVERTAKEN: Final = {"state": LineState.SENT, "reason": "a newer message came before it"}
 #: Messages for which a digest does not wait.
 AT_ONCE: Final = (MessageKind.STOPPED, MessageKind.BUDGET, MessageKind.SILENT)
 #: Records what became of a claimed message. It runs for each one, so it is made once. If a try may
@@ -201,6 +203,14 @@ class Outbox(StorePart):
                 elif newest_only:
                     replaced.append(chosen[about].id)
                     chosen[about] = row
+            # A newer message was under way when this one was tried again (`retry`).
+            late = select(outbox.c.id).where(
+                outbox.c.id.in_([row.id for row in chosen.values()]), is_overtaken(outlet)
+            )
+            if overtaken := {*connection.execute(late).scalars()}:
+                dropped = update(outbox).where(outbox.c.id.in_(overtaken))
+                connection.execute(dropped.values(_OVERTAKEN))
+                chosen = {about: row for about, row in chosen.items() if row.id not in overtaken}
             ids = [row.id for row in chosen.values()]
             unsure = case((outbox.c.state == LineState.SENDING, True), else_=outbox.c.unsure)
             # A try whose process died says nothing of the outlet, so it is not counted.
@@ -320,25 +330,14 @@ class Outbox(StorePart):
         A parked message is not sent after a newer one about its row.
         """
         with self._database.writing() as connection:
-            its, newer = outbox.c.outlet == outlet, outbox.alias()
-            is_overtaken = exists().where(
-                outbox.c.row_id != "",
-                newer.c.outlet == outlet,
-                newer.c.row_id == outbox.c.row_id,
-                newer.c.id > outbox.c.id,
-                newer.c.state == LineState.SENT,
-                # One with a reason was not sent itself, and no notice replaces a result.
-                newer.c.reason == "",
-                or_(newer.c.job.is_not(None), outbox.c.job.is_(None)),
-            )
+            its = outbox.c.outlet == outlet
+            is_parked = outbox.c.state == LineState.PARKED
             overtaken = connection.execute(
-                update(outbox)
-                .where(its, outbox.c.state == LineState.PARKED, is_overtaken)
-                .values(state=LineState.SENT, reason="a newer message came before it")
+                update(outbox).where(its, is_parked, is_overtaken(outlet)).values(_OVERTAKEN)
             ).rowcount
             again = {"state": LineState.WAITING, "tries": 0, "not_before": None, "done_at": None}
             number = connection.execute(
-                update(outbox).where(its, outbox.c.state == LineState.PARKED).values(**again)
+                update(outbox).where(its, is_parked).values(**again)
             ).rowcount
             waiting = update(outbox).where(its, outbox.c.state == LineState.WAITING)
             connection.execute(waiting.values(not_before=None))

@@ -61,6 +61,21 @@ def may_go(outlet: int, now: datetime) -> ColumnElement[bool]:
     return and_(is_open(outlet), is_due, ~is_blocked)
 
 
+def is_overtaken(outlet: int) -> ColumnElement[bool]:
+    """The messages about rows of which the outlet has got a newer one."""
+    newer = outbox.alias()
+    return exists().where(
+        outbox.c.row_id != "",
+        newer.c.outlet == outlet,
+        newer.c.row_id == outbox.c.row_id,
+        newer.c.id > outbox.c.id,
+        newer.c.state == LineState.SENT,
+        # One with a reason was not sent itself, and no notice replaces a result.
+        newer.c.reason == "",
+        or_(newer.c.job.is_not(None), outbox.c.job.is_(None)),
+    )
+
+
 def due_lines(outlet: int, now: datetime, most: int) -> Any:
     """The lines that may be delivered now, the oldest first, with their rows."""
     return (

@@ -30,9 +30,17 @@ FAULTS = (
     Fault(
         "a notice overtakes a result that was set aside",
         "P3",
-        _OUTBOX,
+        _LINES,
         "or_(newer.c.job.is_not(None), outbox.c.job.is_(None)),",
         "",
+        _STORE,
+    ),
+    Fault(
+        "a message that is tried again comes after a newer one that was under way",
+        "P3",
+        _OUTBOX,
+        "if row.id not in overtaken}",
+        "}",
         _STORE,
     ),
     Fault(

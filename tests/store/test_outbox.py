@@ -179,6 +179,26 @@ def test_a_parked_message_is_not_sent_after_a_newer_one_of_its_row(store: Store)
     assert kinds(store.outbox.claim(number, 10)) == [("b", "failed")]
 
 
+def test_a_parked_message_that_is_tried_again_while_a_newer_one_is_under_way_is_not_sent_after_it(
+    store: Store,
+) -> None:
+    number = outlet(store)
+    tell(store, sent(store, "a"), Failed("timed out", "t1"))
+    (line,) = store.outbox.claim(number, 10)
+    store.outbox.record(number, [Delivery(line.id, LineState.PARKED, "too long")])
+    tell(store, sent(store, "a", take=2), DONE)
+    newer = store.outbox.claim(number, 10)
+
+    assert store.outbox.retry(number) == (1, 0)
+    taken(store, number, newer)
+    tell(store, sent(store, "b"), DONE)
+
+    assert kinds(store.outbox.claim(number, 10)) == [("b", "done")]
+    taken(store, number, [])
+    (state,) = store.outbox.states("sheet")
+    assert (state.parked, state.sent) == (0, 2)
+
+
 def test_messages_of_an_outlet_that_is_gone_are_named_and_go_after_30_days(
     store: Store, clock: Clock
 ) -> None:
