@@ -138,7 +138,7 @@ def set_paused(settings: Settings, console: Console, paused: bool) -> int:
 
 
 def sample_seen(settings: Settings, console: Console) -> int:
-    """Release the rows of a sheet that wait until somebody has looked at the sample."""
+    """Release the rows of a sheet that wait until a person has looked at the sample."""
     with wiring.open_store(settings) as store:
         sheet = open_sheet(settings, store)
         waits = store.sheets.get(sheet.key).sample_waits
