@@ -146,7 +146,7 @@ def sample_seen(settings: Settings, console: Console) -> int:
         words = (
             f"the next run sends {counted(waits, 'row')} that waited for a look at the sample"
             if waits
-            else "no row waits for a look at a sample; rows that are there now need none"
+            else "no row waits for a look at a sample; rows that a run has read need none"
         )
         console.print(f"{sheet.title}: {words}.", markup=False)
     return 0
@@ -255,6 +255,8 @@ def _troubles(sync: SheetSync) -> Iterator[str]:
     yield from outlet_states.all_troubles(sync.store, sync.key, wiring.now())
     if number := sync.last.plan.statuses[Status.UNRECOGNIZED]:
         yield summary.unrecognized(number)
+    if sentence := sync.planner.sample.sentence(sync.last.plan):
+        yield sentence
 
 
 def _sentences(sync: SheetSync, settings: Settings) -> Iterator[str]:

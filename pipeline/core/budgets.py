@@ -81,10 +81,10 @@ def within_budget(lines: Sequence[Line], its: Sequence[Line], left: Left) -> tup
     beyond = over_budget(its, left.left)
     if not beyond:
         return tuple(lines)
-    awaited = _awaited(its, left.left)
+    waits = awaited(its, left.left)
     return with_waits(
         [
-            short_of_budget(line, awaited.get(line.seen.row_id, PERIODS[0]), left.allowed)
+            short_of_budget(line, waits.get(line.seen.row_id, PERIODS[0]), left.allowed)
             if line.endpoint and line.seen.row_id in beyond
             else line
             for line in lines
@@ -92,7 +92,7 @@ def within_budget(lines: Sequence[Line], its: Sequence[Line], left: Left) -> tup
     )
 
 
-def _awaited(its: Sequence[Line], caps: Caps) -> dict[str, str]:
+def awaited(its: Sequence[Line], caps: Caps) -> dict[str, str]:
     """Row id -> the cap that the row waits for: the one for which it waits longest."""
     found: dict[str, str] = {}
     for name in PERIODS:
@@ -122,7 +122,7 @@ def with_followers_within_budget(
         if line.parent and line.parent.row_id in unsent:
             unsent.add(row_id)  # It waits for a row that is not sent.
         elif over_budget([line], its.left):
-            cap = _awaited([line], its.left).get(row_id, PERIODS[0])
+            cap = awaited([line], its.left).get(row_id, PERIODS[0])
             short[row_id] = short_of_budget(line, cap, its.allowed)
             unsent.add(row_id)
         else:

@@ -1,59 +1,126 @@
 """A sample before a large batch: the first rows are sent, the others wait until a person looked.
 
-A row belongs to the sample until a person has looked at one that it could have been in: its present
-inputs were first seen after that (`[rules] sample`). Pure.
+`[rules] sample` is the number of rows in a sample. It begins with the first new row after a person
+looked at the sample before, and ends when a person looks at it. A row that was known when a person
+looked needs no place in a later sample, unless its inputs change before it is sent. Pure.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Final
+from typing import Final, NamedTuple
 
+from pipeline.core.budgets import PERIODS, Left, awaited, over_budget, short_of_budget
+from pipeline.core.model import Attempt, Job, State
 from pipeline.core.planning import Line, with_waits
+from pipeline.core.states import state_of
 from pipeline.core.statuses import Status
-from pipeline.core.text import counted
+from pipeline.core.text import counted, joined
 
 #: The beginning of the note of a row that waits for a person to look at the sample.
 SAMPLE: Final = "Waiting: the first "
+#: What a person does to release the rows.
+CONTINUE: Final = "press Continue on the page, or run the command continue."
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """The present sample of a sheet."""
+
+    #: How many rows it may have.
+    size: int
+    #: When a person looked at the sample before; None if never.
+    looked_at: datetime | None = None
+    #: Ids of the rows that were chosen for it, and of those that were sent.
+    chosen: frozenset[str] = frozenset()
+    sent: frozenset[str] = frozenset()
+
+
+class Sampled(NamedTuple):
+    """Lines of which no more than the sample is sent."""
+
+    lines: tuple[Line, ...]
+    #: Ids of the rows that are in the sample: those that were sent, and those that may be.
+    rows: frozenset[str] = frozenset()
 
 
 def look_at_sample(size: int) -> str:
     """The row waits until a person has looked at the rows that were sent first."""
     first, pictures = counted(size, "new row"), "its" if size == 1 else "their"
     verb = "is" if size == 1 else "are"
+    return f"{SAMPLE}{first} {verb} a sample. Look at {pictures} pictures, then {CONTINUE}"
+
+
+def sample_waits(waiting: int) -> str:
+    """So many rows wait for a person to look at the sample, which is not done yet."""
+    return f"{_wait(waiting)} for a look at the sample."
+
+
+def sample_done(waiting: int, sent: int, succeeded: int) -> str:
+    """The sample has ended, and so many rows wait for a person to look at it.
+
+    `sent` is how many rows of it were sent, `succeeded` how many of them have results.
+    """
+    done = joined(f"The sample is done, and {_wait(waiting)}.", results_of(sent, succeeded))
+    if succeeded:
+        return f"{done} Look at its pictures. Then {CONTINUE}"
     return (
-        f"{SAMPLE}{first} {verb} a sample. Look at {pictures} pictures, then press Continue on the "
-        "page, or run the command continue."
+        f"{done} See their notes: a row that you correct runs again. To send the others, {CONTINUE}"
     )
 
 
-def sample_done(waiting: int) -> str:
-    """The sample has ended, and so many rows wait for a person to look at it."""
-    wait = "waits" if waiting == 1 else "wait"
-    return (
-        f"The sample is done, and {counted(waiting, 'row')} {wait}. Look at its pictures. Then "
-        "press Continue on the page, or run the command continue."
-    )
+def results_of(sent: int, succeeded: int) -> str:
+    """How many rows of the sample have results, as a sentence; empty if all of them have."""
+    if succeeded == sent:
+        return ""
+    have = "has" if succeeded < 2 else "have"
+    rows = counted(sent, "row")
+    return f"{succeeded or 'None'} of its {rows} {have} a result."
+
+
+def _wait(waiting: int) -> str:
+    return f"{counted(waiting, 'row')} {'waits' if waiting == 1 else 'wait'}"
+
+
+def rows_sent(jobs: Iterable[Job]) -> frozenset[str]:
+    """Ids of the rows that the API may have received."""
+    return frozenset(job.key.row_id for job in jobs if was_sent(job.attempts))
+
+
+def rows_made(jobs: Iterable[Job]) -> frozenset[str]:
+    """Ids of the rows that have a result."""
+    return frozenset(job.key.row_id for job in jobs if state_of(job) is State.SUCCEEDED)
+
+
+def was_sent(attempts: Collection[Attempt]) -> bool:
+    """True if the API may have received one of these attempts."""
+    return any(attempt.state is not State.RETURNED for attempt in attempts)
 
 
 def within_sample(
-    lines: Sequence[Line], size: int, looked_at: datetime | None, sent: Callable[[], int]
-) -> tuple[Line, ...]:
+    lines: Sequence[Line],
+    sample: Sample,
+    account_of: Callable[[Line], str],
+    left: Mapping[str, Left],
+) -> Sampled:
     """The lines, of which no more than the sample is sent.
 
-    `size` is the number of rows in a sample, `looked_at` when a person last looked at one, and
-    `sent` returns how many rows that are newer than that were sent. Rows that follow others count.
+    Rows that were chosen before keep their places, then others follow in the order of the sheet. A
+    row that the budget does not cover takes no place. `account_of` says at which account a line is
+    paid, and `left` what each may spend. Rows that follow others count, each after the row that it
+    follows.
     """
-    waiting = [line for line in lines if _may_be_sent(line) and not _is_free(line, looked_at)]
-    if not waiting:
-        return tuple(lines)
-    left = max(size - sent(), 0)
-    held = {line.seen.row_id for line in waiting[left:]}
-    if not held:
-        return tuple(lines)
-    return with_waits([_held(line, size) if line.seen.row_id in held else line for line in lines])
+    if not any(_needs_place(line, sample) for line in lines):
+        return Sampled(tuple(lines), sample.sent)
+    places = _Places(sample, account_of, left)
+    for line in _parents_first(lines, sample.chosen):
+        places.decide(line)
+    changed, chosen = places.changed, sample.sent | places.chosen
+    if not changed:
+        return Sampled(tuple(lines), chosen)
+    return Sampled(with_waits([changed.get(one.seen.row_id, one) for one in lines]), chosen)
 
 
 def is_held(line: Line) -> bool:
@@ -61,20 +128,101 @@ def is_held(line: Line) -> bool:
     return line.status == Status.WAITING and line.note.startswith(SAMPLE)
 
 
+class _Places:
+    """The places that are left in a sample, given to one line after the other."""
+
+    def __init__(
+        self, sample: Sample, account_of: Callable[[Line], str], left: Mapping[str, Left]
+    ) -> None:
+        self.chosen: set[str] = set()
+        #: Row id -> the line as it is instead.
+        self.changed: dict[str, Line] = {}
+        self._sample, self._account_of, self._left = sample, account_of, dict(left)
+        self._places = max(sample.size - len(sample.sent), 0)
+        #: Ids of the rows that have no task, and are not sent now.
+        self._unsent: set[str] = set()
+
+    def decide(self, line: Line) -> None:
+        """Give the line a place if it needs one and can be sent."""
+        row_id = line.seen.row_id
+        if not _may_be_sent(line):
+            if line.job is None or state_of(line.job) in (State.PENDING, State.FAILED):
+                self._unsent.add(row_id)
+            return
+        needs_place = _needs_place(line, self._sample)
+        if line.parent and line.parent.row_id in self._unsent:
+            self._unsent.add(row_id)
+            if needs_place:
+                self._wait_without_a_place(line)
+        elif cap := self._missing(line):
+            self._unsent.add(row_id)
+            if needs_place:
+                allowed = self._left[self._account_of(line)].allowed
+                self.changed[row_id] = short_of_budget(line, cap, allowed)
+        elif needs_place and not self._places:
+            self._unsent.add(row_id)
+            self._hold(line)
+        else:
+            self._take(line, needs_place=needs_place)
+
+    def _wait_without_a_place(self, line: Line) -> None:
+        """The line waits for a row that is not sent now. If that changes, a new plan decides."""
+        parent = self.changed.get(line.parent.row_id) if line.parent else None
+        if parent and is_held(parent):
+            self._hold(line)
+        elif parent is None:
+            # A task that failed may yet succeed, and rows that follow need no new plan then.
+            self.changed[line.seen.row_id] = replace(line, parent=None)
+
+    def _missing(self, line: Line) -> str:
+        """The cap that does not cover a line that may be sent now; empty if all do."""
+        its = self._left.get(self._account_of(line)) if line.endpoint else None
+        if its is None or not over_budget([line], its.left):
+            return ""
+        return awaited([line], its.left).get(line.seen.row_id, PERIODS[0])
+
+    def _take(self, line: Line, *, needs_place: bool) -> None:
+        if needs_place:
+            self._places -= 1
+            self.chosen.add(line.seen.row_id)
+        if line.endpoint and (its := self._left.get(name := self._account_of(line))):
+            self._left[name] = its.after([line])
+
+    def _hold(self, line: Line) -> None:
+        note = joined(look_at_sample(self._sample.size), line.warning)
+        self.changed[line.seen.row_id] = replace(
+            line, status=Status.WAITING, note=note, endpoint="", parent=None
+        )
+
+
+def _parents_first(lines: Sequence[Line], before: Container[str]) -> Iterator[Line]:
+    """These ids before the others, in the order of the sheet; each after the one it waits for."""
+    by_id = {line.seen.row_id: line for line in lines}
+    done: set[str] = set()
+    for line in sorted(lines, key=lambda line: line.seen.row_id not in before):
+        path: list[Line] = []
+        at: Line | None = line
+        while at and at.seen.row_id not in done:
+            done.add(at.seen.row_id)
+            path.append(at)
+            at = by_id.get(at.parent.row_id) if at.waits_for_parent and at.parent else None
+        yield from reversed(path)
+
+
 def _may_be_sent(line: Line) -> bool:
     return bool(line.endpoint) or line.waits_for_parent
 
 
-def _is_free(line: Line, looked_at: datetime | None) -> bool:
-    """True if a person has released the row or asked for another take, or it was sent before."""
-    if line.job is not None and line.job.attempts:
-        return True
+def _needs_place(line: Line, sample: Sample) -> bool:
+    """True if a row is sent only as a part of the sample.
+
+    False if it was sent before, if a person has released it, or asked for another take.
+    """
+    if not _may_be_sent(line) or line.seen.row_id in sample.sent:
+        return False
+    if line.job is not None and was_sent(line.job.attempts):
+        return False
     if line.take is not None and line.take > line.memory.first_take:
-        return True
-    since = line.memory.since
-    return looked_at is not None and since is not None and since <= looked_at
-
-
-def _held(line: Line, size: int) -> Line:
-    note = look_at_sample(size)
-    return replace(line, status=Status.WAITING, note=note, endpoint="", parent=None)
+        return False
+    looked_at, since = sample.looked_at, line.memory.since
+    return looked_at is None or since is None or since > looked_at

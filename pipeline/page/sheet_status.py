@@ -8,7 +8,9 @@ from datetime import datetime
 from pipeline import wiring
 from pipeline.core.costs import OWN, Account, Cost, accounts, summed
 from pipeline.core.credits import Credits
+from pipeline.core.samples import results_of
 from pipeline.sync.configured_sheet import Campaign
+from pipeline.sync.kept_sample import KeptSample
 from pipeline.sync.lease import is_dead
 from pipeline.sync.outlet_states import all_troubles
 
@@ -35,6 +37,8 @@ class SheetStatus:
     running_since: datetime | None = None
     #: How many rows wait until a person has looked at the sample.
     sample_waits: int = 0
+    #: How many rows of the sample have results, as a sentence; empty if all have, or none waits.
+    sample_results: str = ""
     #: A sentence for each outlet that needs a person.
     outlets: tuple[str, ...] = ()
 
@@ -50,6 +54,7 @@ def sheet_status_of(campaign: Campaign, trouble: str) -> SheetStatus:
     has_key = settings.api_key is not None
     spent = store.budget.spent(limits.api_key, limits.run, limits.day)
     own, *others = accounts(wiring.rules(settings, key).apis)
+    sample, waits = settings.rules.sample, record.sample_waits if settings.rules.sample else 0
     apis = zip(settings.others, wiring.more_limits(settings), others, strict=True)
     return SheetStatus(
         title=record.title if record.passed_at else "",
@@ -65,6 +70,7 @@ def sheet_status_of(campaign: Campaign, trouble: str) -> SheetStatus:
         hold="" if record.paused else record.hold,
         trouble=trouble,
         running_since=lease.since if lease and alive else None,
-        sample_waits=record.sample_waits if settings.rules.sample else 0,
+        sample_waits=waits,
+        sample_results=results_of(*KeptSample(store, key, sample).results()) if waits else "",
         outlets=tuple(all_troubles(store, key, wiring.now())),
     )

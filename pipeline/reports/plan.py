@@ -127,6 +127,8 @@ def _others(sync: SheetSync) -> Iterator[str]:
         yield f"{counted(number, 'row')} {'waits' if number == 1 else 'wait'} for approval."
     if number := statuses[Status.OVER_BUDGET]:
         yield f"{counted(number, 'row')} {is_or_are(number)} over budget."
+    if sentence := sync.planner.sample.sentence(sync.last.plan):
+        yield sentence
     if number := len(needing(sync)):
         need, its = ("needs", "its note") if number == 1 else ("need", "their notes")
         yield f"{counted(number, 'row')} {need} attention: see {its}."

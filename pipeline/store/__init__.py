@@ -64,6 +64,7 @@ from pipeline.store.rate_limit import RateLimit
 from pipeline.store.recording import Attempts
 from pipeline.store.reported import Reports
 from pipeline.store.rows import Rows, places_in
+from pipeline.store.samples import Samples
 from pipeline.store.saved_files import NewFile, SavedFile
 from pipeline.store.sessions import Sessions
 from pipeline.store.sheets import SheetChanges, SheetRecord, Sheets
@@ -138,6 +139,7 @@ class Store:
         self.stats = Stats(database)
         self.durations = Durations(database)
         self.quotes = Quotes(database)
+        self.samples = Samples(database)
         self.price_lists = PriceLists(database)
         self.reports = Reports(database)
         self.sessions = Sessions(database)

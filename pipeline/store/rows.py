@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
@@ -18,7 +17,6 @@ from sqlalchemy import (
     Text,
     bindparam,
     delete,
-    func,
     insert,
     select,
     text,
@@ -27,8 +25,8 @@ from sqlalchemy import (
 )
 
 from pipeline.core.known_rows import Memory
-from pipeline.core.model import KnownRow, RowKind, State
-from pipeline.store.schema import attempts, jobs, known_rows, orders, past, sheets
+from pipeline.core.model import KnownRow, RowKind
+from pipeline.store.schema import known_rows, orders, past, sheets
 from pipeline.store.transactions import (
     StorePart,
     chunks,
@@ -67,20 +65,6 @@ class Rows(StorePart):
         """Id -> what is known of the row, for those of the ids that there are."""
         with self._database.reading() as connection:
             return _known(connection, number_of(connection, sheet), row_ids)
-
-    def sent_since(self, sheet: str, moment: datetime | None) -> int:
-        """How many rows were sent whose inputs were first seen after this moment; None: ever."""
-        with self._database.reading() as connection:
-            number = number_of(connection, sheet)
-            sent = (
-                select(attempts.c.job)
-                .join(jobs, jobs.c.id == attempts.c.job)
-                .where(jobs.c.sheet == number, jobs.c.row_id == known_rows.c.row_id)
-                .where(attempts.c.state != State.RETURNED.value)
-            )
-            newer = [] if moment is None else [known_rows.c.since > moment]
-            asked = select(func.count()).where(known_rows.c.sheet == number, sent.exists(), *newer)
-            return int(connection.execute(asked).scalar_one())
 
     def marks(self, sheet: str) -> dict[str, int]:
         """Id -> a number that changes when what is known of the row changes.

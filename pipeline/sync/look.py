@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from pipeline.core.header import Columns, Header, folded
 from pipeline.core.model import Grid, JobKey
 from pipeline.core.planning import Line, Plan
+from pipeline.core.samples import Sample
 from pipeline.core.statuses import Status
 from pipeline.sync.hold import Hold
 
@@ -38,6 +39,9 @@ class Look:
     began_at: datetime | None = None
     #: Id -> the name that people gave the row, for the lines.
     names: Mapping[str, str] = field(default_factory=dict)
+    #: The sample that it was planned with, and ids of the rows that are in it; None: all are sent.
+    sample: Sample | None = None
+    sampled: frozenset[str] = frozenset()
 
     @property
     def has_new_rows(self) -> bool:

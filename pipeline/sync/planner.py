@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from functools import partial
 from random import Random
 
 from pipeline.core.apis import Api
@@ -24,11 +23,12 @@ from pipeline.core.near_misses import NearMiss, hint, near_misses
 from pipeline.core.planning import Line, Plan, plan, plan_held
 from pipeline.core.row_matching import match, match_by_id_alone
 from pipeline.core.rules import Rules
-from pipeline.core.samples import within_sample
+from pipeline.core.samples import Sample, within_sample
 from pipeline.sheets import Sheet
 from pipeline.store import Limits, Store
 from pipeline.sync.changed_rows import ChangedRows
 from pipeline.sync.clock import Clock
+from pipeline.sync.kept_sample import KeptSample
 from pipeline.sync.look import Look
 from pipeline.sync.ownership import Ownership
 from pipeline.sync.sheet_state import SheetState
@@ -54,6 +54,8 @@ class Planner:
         self._rules, self._header = rules, header
         #: Which rows of a reading have to be looked at.
         self.changed_rows = ChangedRows(state, rules, header)
+        #: The sample that is sent before the other rows.
+        self.sample = KeptSample(store, rules.sheet, rules.sample)
         self._state, self._ownership = state, ownership
         self._clock, self._chance, self._limits_of = clock, chance, limits_of
         #: What the last plan was made from.
@@ -83,6 +85,7 @@ class Planner:
             rows = changed_rows.all_rows(columns, grid)
         rules = replace(self._rules, delimiter=self._sheet.delimiter)
         jobs, now = self._state.jobs.all, self._clock.now()
+        sample, sampled = self.sample.read() if rules.sample else None, frozenset[str]()
         if hold and hold.kind == "columns":
             seen = match_by_id_alone(rows, self._state.rows.memory)
             made = plan_held(seen, grid, columns, jobs, rules, now)
@@ -92,7 +95,9 @@ class Planner:
             made = plan(seen, grid, columns, jobs, rules, now, self._made)
             self._made = made.made
             made = replace(made, unchanged=changed_rows.statuses)
-            made = self._within_budget(self._within_sample(made, rules), rules)
+            if sample:
+                made, sampled = self._within_sample(made, sample)
+            made = self._within_budget(made, rules)
         return Look(
             grid,
             columns,
@@ -101,6 +106,8 @@ class Planner:
             changed_rows.unchanged,
             notices=(*becoming_ours(columns, ours), *missing(columns, rules)),
             names={line.seen.row_id: line.name for line in made.lines if line.name},
+            sample=sample,
+            sampled=sampled,
         )
 
     def _check(self, columns: Columns, grid: Grid, ours: frozenset[str]) -> None:
@@ -111,13 +118,14 @@ class Planner:
             more = (text for text in (close, self._sheet.elsewhere) if text)
             raise ColumnsError(" ".join((str(why), *more))) from why
 
-    def _within_sample(self, made: Plan, rules: Rules) -> Plan:
-        """The plan in which no more new rows are sent than the sample has."""
-        if not rules.sample:
-            return made
-        seen = self._store.sheets.get(rules.sheet).sample_seen
-        sent = partial(self._store.rows.sent_since, rules.sheet, seen)
-        return replace(made, lines=within_sample(made.lines, rules.sample, seen, sent))
+    def _within_sample(self, made: Plan, sample: Sample) -> tuple[Plan, frozenset[str]]:
+        """The plan in which no more new rows are sent than the sample has, and the rows of it."""
+        left = {api.prefix: self._left_at(api, made.lines) for api in self._rules.apis if api.sends}
+        lines, rows = within_sample(made.lines, sample, self._account_of, left)
+        return replace(made, lines=lines), rows
+
+    def _account_of(self, line: Line) -> str:
+        return self._rules.api_named(self._rules.endpoint_name(line.memory.inputs)).prefix
 
     def _within_budget(self, made: Plan, rules: Rules) -> Plan:
         """The plan in which the rows that the budget has no credits for are not sent.
@@ -136,11 +144,7 @@ class Planner:
         """
         rules = self._rules
         left = {api.prefix: self._left_at(api, made.lines) for api in rules.apis if api.sends}
-
-        def account_of(line: Line) -> str:
-            return rules.api_named(rules.endpoint_name(line.memory.inputs)).prefix
-
-        lines = with_followers_within_budget(made.lines, account_of, left)
+        lines = with_followers_within_budget(made.lines, self._account_of, left)
         return replace(made, lines=lines)
 
     def _left_at(self, api: Api, lines: Iterable[Line]) -> Left:

@@ -138,6 +138,7 @@ class SheetSync:
             look = look.with_hold(self.ownership.own())
         if not look.hold:
             self.planner.changed_rows.keep(look)
+            self.planner.sample.keep(look.sample, look.sampled)
             look = self._with_jobs(look)
         self._planned(look)
         self.last = replace(self.last, began_at=began_at)
