@@ -301,7 +301,7 @@ def submissions(
     return Submissions(
         sync,
         callback=partial(callback, settings),
-        labels=labels_of(settings),
+        labels=labels_of(sync.store.outlets.columns(sync.key)),
         clock=clock,
         chance=SystemRandom(),
         by=by,
@@ -387,11 +387,11 @@ async def run(
                 )
                 started(runner)
                 outcome = await runner.run()
-            if settings.outlets:
-                with suppress(StoreError):  # the pass has reported it
+            with suppress(StoreError):  # the pass has reported it
+                if store.outbox.states(sheet.key):
                     announce_pass(sync, outcome, _day(ZoneInfo(settings.timezone)))
-                    outcome.outlets = store.outbox.states(sheet.key)
-                    outcome.notices += outlet_states.troubles(outcome.outlets, now())
+                    outcome.outlets = outlet_states.own(store, sheet.key, settings)
+                    outcome.notices += outlet_states.troubles(store, sheet.key, settings, now())
             _forget_ended_problems(settings, store, sheet, outcome)
             if sync.is_up_to_date() and not outcome.sentences:
                 _note_unchanged(settings, store, sheet, sync)
@@ -404,8 +404,8 @@ async def run(
 
 
 def configure_outlets(settings: Settings, store: Store, key: str) -> dict[str, int]:
-    """Make the store's outlets of a sheet those of the configuration: name -> number."""
-    return store.outlets.configure(key, entries(settings))
+    """Make the store's outlets of a sheet as the configuration has them: name -> number."""
+    return store.outlets.configure(key, entries(settings), str(settings.path))
 
 
 def _forget_ended_problems(

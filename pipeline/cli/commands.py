@@ -20,6 +20,7 @@ import typer
 from pipeline import terminal
 from pipeline.cli import options as flags
 from pipeline.cli.exit_codes import exit_code_of, print_error, unusable, worst_code
+from pipeline.cli.outlet_commands import outlets_app
 from pipeline.core.errors import ConfigError, MissingExtra
 
 if TYPE_CHECKING:
@@ -299,36 +300,7 @@ def gallery(
     )
 
 
-outlets_app = typer.Typer(
-    help="List the outlets for results, test one, or retry.",
-    no_args_is_help=True,
-)
 app.add_typer(outlets_app, name="outlets")
-
-
-@outlets_app.command("list", cls=flags.Command)
-def list_outlets(config: flags.Config = None) -> None:
-    """Show each outlet with its messages, and why some were set aside."""
-    from pipeline.cli.outlets import list_outlets as show
-
-    raise typer.Exit(worst_code(_settings(config), lambda one: show(one, _console())))
-
-
-@outlets_app.command("test", cls=flags.Command)
-def try_outlet(name: flags.Outlet, config: flags.Config = None) -> None:
-    """Check an outlet, and send it one sample."""
-    from pipeline.cli.outlets import try_outlet as try_it
-
-    settings = _settings(config)
-    raise typer.Exit(worst_code(settings, lambda one: try_it(one, _console(), name)))
-
-
-@outlets_app.command("retry", cls=flags.Command)
-def retry_outlets(config: flags.Config = None, only: flags.OnlyOutlet = "") -> None:
-    """Deliver now what waits or was set aside."""
-    from pipeline.cli.outlets import retry as again
-
-    raise typer.Exit(worst_code(_settings(config), lambda one: again(one, _console(), only)))
 
 
 @command()

@@ -42,11 +42,12 @@ def delivering_for(
             return
         for one in opened:
             title = one.store.sheets.get(one.key).title if len(settings) > 1 else ""
-            states = one.store.outbox.states(one.key)
+            states = outlet_states.own(one.store, one.key, one.settings)
             told = [its for its in deliveries.told if its.sheet == one.key]
             if words := outlet_states.told(told, states):
                 _show(console, title, words)
-            for sentence in outlet_states.all_troubles(one.store, one.key, wiring.now()):
+            found = outlet_states.troubles(one.store, one.key, one.settings, wiring.now())
+            for sentence in found:
                 if trouble_of(sentence) not in said:
                     _show(console, title, sentence, style="yellow")
 

@@ -227,7 +227,7 @@ def _of_the_sheet(sync: SheetSync, settings: Settings) -> Iterator[Finding]:
     unknown = unknown_fields(settings, sync.last.columns, sorted(inputs))
     lacking = missing_columns(sync.last.columns, sync.rules)
     yield from (Finding("person", sentence) for sentence in (*unknown, *lacking))
-    troubles = outlet_states.all_troubles(sync.store, sync.key, wiring.now())
+    troubles = outlet_states.troubles(sync.store, sync.key, settings, wiring.now())
     yield from (Finding("person", one) for one in troubles)
     needing = Counter(row.status for row in row_reports.needing(sync))
     for status, cure in _CURES.items():

@@ -80,6 +80,8 @@ OnlyOutlet = Annotated[
     str, typer.Option("--only", metavar="NAME", help="Only this outlet; otherwise all.")
 ]
 
+WithoutAsking = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
+
 Verbose = Annotated[
     bool,
     typer.Option("--verbose", "-v", help="Report each step, with the time, on standard error."),

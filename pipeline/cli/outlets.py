@@ -1,4 +1,4 @@
-"""The commands `outlets list`, `outlets test` and `outlets retry`.
+"""The commands `outlets list`, `outlets test`, `outlets retry` and `outlets forget`.
 
 Each prints to the console and returns an exit code. Raises ConfigError for an unknown outlet.
 """
@@ -6,10 +6,12 @@ Each prints to the console and returns an exit code. Raises ConfigError for an u
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
 from datetime import timedelta
 
+import typer
 from rich.console import Console
 
 from pipeline import wiring
@@ -21,37 +23,47 @@ from pipeline.core.outbox import Delivered
 from pipeline.core.text import counted, one_line
 from pipeline.delivering import deliver_now, deliveries, link_of
 from pipeline.open_outlets import open_outlet
-from pipeline.store import OutletState
+from pipeline.store import OutletState, Store
 from pipeline.sync import outlet_states
 from pipeline.sync.configured_sheet import Campaign
 
 
 def list_outlets(settings: Settings, console: Console) -> int:
-    """Print each outlet with its messages. Returns 1 if one needs a person."""
+    """Print each outlet of the sheet with its messages. Returns 1 if one needs a person.
+
+    Those of the configuration come first, in its order.
+    """
     if not settings.outlets:
         console.print(
             f"{settings.path.name} has no outlets. An [[outlets]] table adds one: docs/outlets.md "
             "shows how.",
             markup=False,
         )
-        return 0
     with ExitStack() as stack:
         (campaign,) = stack.enter_context(wiring.campaigns([settings]))
-        made = deliveries(campaign)
-        due = {one.told.name: one.due(is_last=True) for one in made}
-        states, now = campaign.store.outbox.states(campaign.key), wiring.now()
-        for one in states:
+        store, key, now = campaign.store, campaign.key, wiring.now()
+        due = {one.told.name: one.due(is_last=True) for one in deliveries(campaign)}
+        for one in outlet_states.own(store, key, settings):
             at = due[one.name]
             later = at if at and at > now + timedelta(minutes=1) else None
             console.print(outlet_states.line(one, later), markup=False)
-            if one.waiting and one.reason and not one.closed:
-                console.print(f"  the last try failed: {one_line(one.reason)}", markup=False)
-            for about, reason in campaign.store.outbox.parked(one.id):
-                console.print(f"  {about}: {one_line(reason)}", markup=False)
-        found = list(outlet_states.all_troubles(campaign.store, campaign.key, now))
+            _show_reasons(store, one, console)
+        for one in outlet_states.others(store, key, settings):
+            elsewhere = outlet_states.configuration_of(one, settings)
+            console.print(outlet_states.line(one, elsewhere=elsewhere), markup=False)
+            _show_reasons(store, one, console)
+        found = list(outlet_states.troubles(store, key, settings, now))
         for sentence in found:
             console.print(one_line(sentence), markup=False, style="yellow")
     return int(bool(found))
+
+
+def _show_reasons(store: Store, one: OutletState, console: Console) -> None:
+    """Print why messages to an outlet wait or were set aside."""
+    if one.waiting and one.reason and not one.closed:
+        console.print(f"  the last try failed: {one_line(one.reason)}", markup=False)
+    for about, reason in store.outbox.parked(one.id):
+        console.print(f"  {about}: {one_line(reason)}", markup=False)
 
 
 def try_outlet(settings: Settings, console: Console, name: str) -> int:
@@ -83,9 +95,50 @@ def retry(settings: Settings, console: Console, name: str) -> int:
     return list_outlets(settings, console)
 
 
+def forget(settings: Settings, console: Console, name: str, yes: bool) -> int:
+    """Delete an outlet that the configuration does not have. Returns 1 if the person declines.
+
+    Raises ConfigError if the configuration has it, if there is none, and if nobody can be asked.
+    """
+    file = settings.path.name
+    if any(one.name == name for one in settings.outlets):
+        raise ConfigError(
+            f'The outlet "{name}" is in {file}, so the next run would begin it again. Remove its '
+            "[[outlets]] table first."
+        )
+    with ExitStack() as stack:
+        (campaign,) = stack.enter_context(wiring.campaigns([settings]))
+        store, key = campaign.store, campaign.key
+        others = {one.name: one for one in outlet_states.others(store, key, settings)}
+        its = others.get(name)
+        if its is None:
+            names = ", ".join(others) or "none"
+            raise ConfigError(
+                f'This sheet has no outlet "{name}". Outlets that are not in {file}: {names}.'
+            )
+        console.print(outlet_states.line(its), markup=False)
+        if elsewhere := outlet_states.configuration_of(its, settings):
+            console.print(f"  {elsewhere} has it: its next run begins it again.", markup=False)
+        left = its.waiting + its.parked
+        if left and not yes:
+            what = outlet_states.undelivered(left)
+            if not sys.stdin.isatty():
+                raise ConfigError(f"{what}. Add --yes to delete {_them(left)}.")
+            if not typer.confirm(f"{what}. Delete {_them(left)}?"):
+                return 1
+        store.outlets.forget(key, name)
+        deleted = f" {counted(left, 'message')} deleted." if left else ""
+        console.print(f"{name} is forgotten.{deleted}", markup=False)
+    return 0
+
+
+def _them(number: int) -> str:
+    return "it" if number == 1 else "them"
+
+
 def _states(campaign: Campaign) -> Sequence[OutletState]:
     wiring.configure_outlets(campaign.settings, campaign.store, campaign.key)
-    return campaign.store.outbox.states(campaign.key)
+    return outlet_states.own(campaign.store, campaign.key, campaign.settings)
 
 
 def _named(settings: Settings, name: str) -> OutletSettings:

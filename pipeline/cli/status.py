@@ -50,7 +50,7 @@ def print_status(settings: Settings, console: Console, row: str = "") -> int:
         for name in Status:
             if statuses[name]:
                 console.print(Text(f"{statuses[name]:>6}  ") + show.status_text(name))
-        for sentence in _troubles(sync):
+        for sentence in _troubles(sync, settings):
             console.print(Text(one_line(sentence), style="yellow"))
         for sentence in _sentences(sync, settings):
             console.print(Text(one_line(sentence), style="dim"))
@@ -104,7 +104,7 @@ def print_status_json(settings: Settings, _: Console, row: str = "") -> int:
             "costs_today": [cost.as_json() for cost in today],
             "running": _worker(sync),
             "hold": sync.last.hold.sentence if sync.last.hold else "",
-            "messages": [*_troubles(sync), *_sentences(sync, settings)],
+            "messages": [*_troubles(sync, settings), *_sentences(sync, settings)],
             "details": [one.as_json() for one in rows],
             "exit_code": code,
         }
@@ -245,14 +245,14 @@ def _price(sync: SheetSync, line: Line) -> Credits:
     return sync.rules.price(line.job.attempts[-1].inputs) or 0
 
 
-def _troubles(sync: SheetSync) -> Iterator[str]:
+def _troubles(sync: SheetSync, settings: Settings) -> Iterator[str]:
     """Problems of the whole sheet, and what to do about them."""
     if not sync.last.plan.lines and not sync.last.hold:
         usual = sync.rules.provider.endpoints[sync.rules.endpoint]
         yield summary.no_rows(sync.sheet.title, usual, sync.rules.prompt_columns)
     if sync.last.hold:
         yield sync.last.hold.sentence
-    yield from outlet_states.all_troubles(sync.store, sync.key, wiring.now())
+    yield from outlet_states.troubles(sync.store, sync.key, settings, wiring.now())
     if number := sync.last.plan.statuses[Status.UNRECOGNIZED]:
         yield summary.unrecognized(number)
     if sentence := sync.planner.sample.sentence(sync.last.plan):

@@ -12,7 +12,7 @@ from pipeline.core.samples import results_of
 from pipeline.sync.configured_sheet import Campaign
 from pipeline.sync.kept_sample import KeptSample
 from pipeline.sync.lease import is_dead
-from pipeline.sync.outlet_states import all_troubles
+from pipeline.sync.outlet_states import troubles
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,5 +72,5 @@ def sheet_status_of(campaign: Campaign, trouble: str) -> SheetStatus:
         running_since=lease.since if lease and alive else None,
         sample_waits=waits,
         sample_results=results_of(*KeptSample(store, key, sample).results()) if waits else "",
-        outlets=tuple(all_troubles(store, key, wiring.now())),
+        outlets=tuple(troubles(store, key, settings, wiring.now())),
     )

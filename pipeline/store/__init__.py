@@ -57,7 +57,7 @@ from pipeline.store.leases import Lease, Leases
 from pipeline.store.migrations import prepare
 from pipeline.store.outbox import Delivery, Outbox, OutletState
 from pipeline.store.outbox_lines import Line
-from pipeline.store.outlets import OutletEntry, Outlets
+from pipeline.store.outlets import ALL_COLUMNS, OutletEntry, Outlets
 from pipeline.store.price_lists import PriceList, PriceLists
 from pipeline.store.quotes import Quotes
 from pipeline.store.rate_limit import RateLimit
@@ -73,6 +73,7 @@ from pipeline.store.transactions import Database
 from pipeline.store.unchanged_rows import UnchangedRows
 
 __all__ = [
+    "ALL_COLUMNS",
     "Balance",
     "BatchResult",
     "Delivery",

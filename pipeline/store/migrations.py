@@ -69,6 +69,11 @@ UPGRADES: Final = {
         "ALTER TABLE sheets ADD COLUMN sample_waits INTEGER DEFAULT '0' NOT NULL",
     ),
     9: ("ALTER TABLE outlets ADD COLUMN file_wait INTEGER DEFAULT '0' NOT NULL",),
+    10: (
+        "ALTER TABLE outlets ADD COLUMN config TEXT DEFAULT '' NOT NULL",
+        "ALTER TABLE outlets ADD COLUMN columns TEXT DEFAULT '[]' NOT NULL",
+        "ALTER TABLE outlets ADD COLUMN told_since TEXT DEFAULT '' NOT NULL",
+    ),
 }
 
 

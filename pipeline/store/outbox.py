@@ -121,6 +121,10 @@ class OutletState:
     reason: str
     not_before: datetime | None
     delivered_at: datetime | None
+    #: The path of a configuration that has it; empty if it was taken out of that one.
+    config: str
+    #: True if new messages to it are written. It was forgotten otherwise.
+    is_told: bool
 
 
 class Outbox(StorePart):
@@ -209,7 +213,7 @@ class Outbox(StorePart):
             )
             if overtaken := {*connection.execute(late).scalars()}:
                 dropped = update(outbox).where(outbox.c.id.in_(overtaken))
-                connection.execute(dropped.values(_OVERTAKEN))
+                connection.execute(dropped.values({**_OVERTAKEN, "done_at": now}))
                 chosen = {about: row for about, row in chosen.items() if row.id not in overtaken}
             ids = [row.id for row in chosen.values()]
             unsure = case((outbox.c.state == LineState.SENDING, True), else_=outbox.c.unsure)
@@ -274,7 +278,10 @@ class Outbox(StorePart):
             connection.execute(update(outlets).where(outlets.c.id == outlet).values(about))
 
     def states(self, sheet: str) -> list[OutletState]:
-        """The outlets of a sheet with the numbers of their messages, by name."""
+        """The outlets of a sheet with the numbers of their messages, by name.
+
+        Of those that are told nothing more, only the ones with undelivered messages.
+        """
 
         def number(*of: str) -> ColumnElement[int]:
             return func.count(case((outbox.c.state.in_(of), 1)))
@@ -294,8 +301,9 @@ class Outbox(StorePart):
                     oldest.label("oldest"),
                 )
                 .select_from(outlets.outerjoin(outbox, its))
-                .where(outlets.c.sheet == number_of(connection, sheet), outlets.c.kinds != ())
+                .where(outlets.c.sheet == number_of(connection, sheet))
                 .group_by(outlets.c.id)
+                .having(or_(outlets.c.kinds != (), func.count(outbox.c.id) > 0))
                 .order_by(outlets.c.name)
             )
             return [
@@ -311,6 +319,8 @@ class Outbox(StorePart):
                     reason=row.reason,
                     not_before=row.not_before,
                     delivered_at=row.delivered_at,
+                    config=row.config,
+                    is_told=bool(row.kinds),
                 )
                 for row in rows
             ]

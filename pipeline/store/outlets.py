@@ -1,17 +1,21 @@
-"""The outlets of each sheet, as its configuration has them, and what is left of earlier ones.
+"""The outlets of each sheet. An outlet belongs to its sheet, however many configurations it has.
 
-The messages are in `outbox`.
+A configuration adds its outlets, and takes none away: another one may have them. Only a person
+ends an outlet. The messages are in `outbox`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Final, NamedTuple
 
-from sqlalchemy import Connection, and_, delete, func, or_, select, update
+from sqlalchemy import Connection, and_, delete, exists, func, select, update
 
 from pipeline.core.outbox import LineState, MessageKind
+from pipeline.store.column_types import to_number
 from pipeline.store.outbox_lines import NOT_SENT
 from pipeline.store.schema import outbox, outlets
 from pipeline.store.transactions import StorePart, made, number_of, upsert
@@ -20,6 +24,8 @@ from pipeline.store.transactions import StorePart, made, number_of, upsert
 KEPT: Final = timedelta(days=30)
 #: No wait of ours, and none that an outlet asks for, is longer.
 LONGEST_HOLD: Final = timedelta(days=2)
+#: Stands for all columns of a sheet.
+ALL_COLUMNS: Final = "*"
 
 
 class OutletEntry(NamedTuple):
@@ -34,61 +40,115 @@ class OutletEntry(NamedTuple):
     settings: str
     #: The most seconds that a message about a result waits until its files are saved.
     file_wait: int = 0
+    #: The folded titles of the sheet's columns that its messages carry, or `ALL_COLUMNS`.
+    columns: tuple[str, ...] = ()
 
 
 class Outlets(StorePart):
     """The outlets of each sheet."""
 
-    def configure(self, sheet: str, entries: Sequence[OutletEntry]) -> dict[str, int]:
-        """Make the outlets of a sheet those of its configuration: name -> number.
+    def configure(self, sheet: str, entries: Sequence[OutletEntry], config: str) -> dict[str, int]:
+        """Make these outlets of a sheet as this configuration has them: name -> number.
 
-        A new outlet is told of what happens from now on. One that is gone is told of nothing new;
-        its messages stay until it is back. Without a change nothing is written.
+        A new outlet is told of what happens from now on. Those that other configurations have stay
+        as they are, and so do those that were taken out of this one: their messages wait. `config`
+        is the path of the configuration. Without a change nothing is written.
         """
         now = self._database.now()
         with self._database.reading() as connection:
             known = _known(connection, number_of(connection, sheet))
         entries = [
-            one._replace(settings=known[one.name].settings)
+            one._replace(settings=known[one.name].entry.settings)
             if not one.settings and one.name in known
             else one
             for one in entries
         ]
-        wanted = {one.name: (one.kinds, one.settings, one.file_wait) for one in entries}
-        if {name: tuple(one[1:]) for name, one in known.items() if one.kinds} != wanted:
+        names = {one.name for one in entries}
+        gone = [name for name, one in known.items() if one.config == config and name not in names]
+        if gone or any(_differs(known.get(one.name), one, config) for one in entries):
             with self._database.writing() as connection:
                 number = made(connection, sheet)
                 known = _known(connection, number)
-                names = {one.name for one in entries}
-                gone = [one.id for name, one in known.items() if name not in names]
-                connection.execute(update(outlets).where(outlets.c.id.in_(gone)).values(kinds=()))
+                taken_out = outlets.c.sheet == number, outlets.c.config == config
+                connection.execute(
+                    update(outlets)
+                    .where(*taken_out, outlets.c.name.not_in(names))
+                    .values(config="")
+                )
                 for one in entries:
-                    _configure(connection, number, one, known.get(one.name), now)
+                    _configure(connection, number, one, known.get(one.name), config, now)
                 known = _known(connection, number)
-        return {name: one.id for name, one in known.items() if one.kinds}
+        return {name: known[name].id for name in (one.name for one in entries)}
+
+    def columns(self, sheet: str) -> frozenset[str] | None:
+        """The columns of a sheet that messages to any of its outlets carry; see `OutletEntry`.
+
+        None if the sheet has no outlet.
+        """
+        with self._database.reading() as connection:
+            asked = select(outlets.c.columns).where(
+                outlets.c.sheet == number_of(connection, sheet), outlets.c.kinds != ()
+            )
+            found = connection.execute(asked).scalars().all()
+        return frozenset(name for names in found for name in names) if found else None
+
+    def forget(self, sheet: str, name: str) -> None:
+        """Delete an outlet's messages, delivered or not, and tell it of nothing more.
+
+        Its number stays: a process that runs may have the outlet, and a later configuration may
+        have it again.
+        """
+        now = self._database.now()
+        every = outbox.alias()
+        with self._database.writing() as connection:
+            known = _known(connection, number_of(connection, sheet)).get(name)
+            if known is None:
+                return
+            its = outbox.c.outlet == known.id
+            last = select(func.max(every.c.id)).scalar_subquery()
+            connection.execute(delete(outbox).where(its, outbox.c.id < last))
+            # See `tidy` for why the highest number stays.
+            nothing = {"row_id": "", "job": None, "number": None, "body": "", "remote": ""}
+            connection.execute(
+                update(outbox)
+                .where(its)
+                .values(subject="forgotten", state=LineState.SENT, done_at=now, **nothing)
+            )
+            ended = {"kinds": (), "config": "", "settings": "", "told_since": ""}
+            opened = {"closed": "", "reason": "", "failures": 0, "not_before": None}
+            connection.execute(
+                update(outlets)
+                .where(outlets.c.id == known.id)
+                .values(**ended, **opened, delivered_at=None)
+            )
 
     def tidy(self, sheet: str) -> None:
         """Delete what is no longer needed, and end waits that only a wrong clock can explain.
 
-        Delivered messages go after 30 days, and so do those to outlets that are not configured any
-        more. Without anything to do, nothing is written.
+        Delivered messages go after 30 days, but not one that keeps an older message of its row from
+        being sent after it. Without anything to do, nothing is written.
         """
         now = self._database.now()
         with self._database.reading() as connection:
             its = outbox.c.outlet.in_(
                 select(outlets.c.id).where(outlets.c.sheet == number_of(connection, sheet))
             )
-            gone = select(outlets.c.id).where(outlets.c.kinds == ())
+            earlier, every = outbox.alias(), outbox.alias()
+            overtakes = exists().where(
+                outbox.c.row_id != "",
+                earlier.c.outlet == outbox.c.outlet,
+                earlier.c.row_id == outbox.c.row_id,
+                earlier.c.id < outbox.c.id,
+                earlier.c.state != LineState.SENT,
+            )
             old = and_(
                 its,
-                or_(
-                    and_(
-                        outbox.c.state == LineState.SENT,
-                        outbox.c.remote == "",
-                        outbox.c.done_at < now - KEPT,
-                    ),
-                    and_(NOT_SENT, outbox.c.outlet.in_(gone), outbox.c.made_at < now - KEPT),
-                ),
+                outbox.c.state == LineState.SENT,
+                outbox.c.remote == "",
+                outbox.c.done_at < now - KEPT,
+                ~overtakes,
+                # A database may give the highest number again, and receivers know a message by it.
+                outbox.c.id < select(func.max(every.c.id)).scalar_subquery(),
             )
             early = and_(its, NOT_SENT, outbox.c.not_before > now + LONGEST_HOLD)
             has_work = [
@@ -100,47 +160,70 @@ class Outlets(StorePart):
                 connection.execute(delete(outbox).where(old))
                 connection.execute(update(outbox).where(early).values(not_before=None))
 
-    def left_behind(self, sheet: str) -> dict[str, int]:
-        """Name -> undelivered messages, for outlets that are not configured any more."""
-        with self._database.reading() as connection:
-            rows = connection.execute(
-                select(outlets.c.name, func.count(outbox.c.id))
-                .join_from(outlets, outbox, and_(outbox.c.outlet == outlets.c.id, NOT_SENT))
-                .where(outlets.c.sheet == number_of(connection, sheet), outlets.c.kinds == ())
-                .group_by(outlets.c.id)
-                .order_by(outlets.c.name)
-            )
-            return {row[0]: row[1] for row in rows}
-
 
 class _Known(NamedTuple):
     id: int
-    kinds: tuple[str, ...]
-    settings: str
-    file_wait: int
+    entry: OutletEntry
+    config: str
+    since: datetime
+    #: Kind -> since when it is told of that, in microseconds since 1970.
+    told_since: dict[str, int]
 
 
 def _known(connection: Connection, sheet: int) -> dict[str, _Known]:
-    asked = select(
-        outlets.c.name, outlets.c.id, outlets.c.kinds, outlets.c.settings, outlets.c.file_wait
-    )
-    rows = connection.execute(asked.where(outlets.c.sheet == sheet))
-    return {row.name: _Known(*row[1:]) for row in rows}
+    rows = connection.execute(select(outlets).where(outlets.c.sheet == sheet))
+    return {
+        row.name: _Known(
+            row.id,
+            OutletEntry(row.name, row.kinds, row.settings, row.file_wait, row.columns),
+            row.config,
+            row.since,
+            told_since(row.told_since, row.kinds, row.since),
+        )
+        for row in rows
+    }
+
+
+def told_since(text: str, kinds: Iterable[str], since: datetime) -> dict[str, int]:
+    """Kind -> since when an outlet is told of that, from its columns `told_since` and `since`."""
+    if text:
+        return {str(kind): int(moment) for kind, moment in json.loads(text).items()}
+    return dict.fromkeys(kinds, to_number(since) or 0)
+
+
+def _differs(known: _Known | None, entry: OutletEntry, config: str) -> bool:
+    return known is None or known.entry != entry or _is_free(known, config)
+
+
+def _is_free(known: _Known, config: str) -> bool:
+    """Returns whether no other configuration has an outlet: then it belongs to this one."""
+    return known.config != config and not (known.config and Path(known.config).is_file())
 
 
 def _configure(
-    connection: Connection, sheet: int, entry: OutletEntry, known: _Known | None, now: datetime
+    connection: Connection,
+    sheet: int,
+    entry: OutletEntry,
+    known: _Known | None,
+    config: str,
+    now: datetime,
 ) -> None:
+    before = known.told_since if known else {}
+    told = {kind: before.get(kind, to_number(now)) for kind in entry.kinds}
     new: dict[str, object] = {
         "kinds": entry.kinds,
         "settings": entry.settings,
         "file_wait": entry.file_wait,
+        "columns": entry.columns,
+        "told_since": json.dumps(told),
     }
     if known is None:
-        its = {"sheet": sheet, "name": entry.name, "since": now}
+        its = {"sheet": sheet, "name": entry.name, "since": now, "config": config}
         connection.execute(upsert(connection, outlets).values(**its, **new))
         return
-    if known.settings != entry.settings:
+    if _is_free(known, config) or known.entry.settings != entry.settings:
+        new["config"] = config
+    if known.entry.settings != entry.settings:
         new |= {"closed": "", "reason": "", "failures": 0, "not_before": None}
         new["delivered_at"] = None  # so that the new place is checked first
     connection.execute(update(outlets).where(outlets.c.id == known.id).values(**new))

@@ -41,7 +41,7 @@ from sqlalchemy import (
 from pipeline.store.column_types import Amount, Listed, Moment, Words
 
 #: Raised when the tables change; a store of a higher version is not touched.
-VERSION: Final = 10
+VERSION: Final = 11
 
 metadata = MetaData()
 
@@ -296,7 +296,7 @@ outlets = Table(
     Column("id", _Number, primary_key=True),
     Column("sheet", ForeignKey(sheets.c.id), nullable=False),
     Column("name", Words, nullable=False),
-    # What it is told of (`core.outbox.MessageKind`); none: it is no longer configured.
+    # What it is told of (`core.outbox.MessageKind`); none: it was forgotten.
     Column("kinds", Listed, nullable=False),
     # A digest of its table: a change opens a closed outlet.
     Column("settings", String(64), nullable=False),
@@ -310,6 +310,12 @@ outlets = Table(
     Column("delivered_at", Moment),
     # The most seconds that a message about a result waits until its files are saved.
     Column("file_wait", Integer, nullable=False, default=0, server_default="0"),
+    # The path of a configuration that has it; empty if it was taken out of that one.
+    Column("config", Words, nullable=False, default="", server_default=""),
+    # The columns of the sheet that its messages carry; "*" stands for all.
+    Column("columns", Listed, nullable=False, default=(), server_default="[]"),
+    # Kind -> since when it is told of that, as JSON. Empty: since `since`.
+    Column("told_since", Words, nullable=False, default="", server_default=""),
     UniqueConstraint("sheet", "name"),
 )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Set
 from difflib import get_close_matches
 from typing import Final
 
@@ -12,7 +12,7 @@ from pipeline.config.outlets import AppriseTable
 from pipeline.core.announcements import labels
 from pipeline.core.header import CONTROLS, OURS, Columns, folded
 from pipeline.core.outbox import FIELDS
-from pipeline.store import OutletEntry
+from pipeline.store import ALL_COLUMNS, OutletEntry
 from pipeline.sync.look import Look
 
 #: Kinds of outlets that are filled by the names of their columns, if no `fields` are named.
@@ -29,7 +29,9 @@ def entries(settings: Settings) -> list[OutletEntry]:
     An outlet with a missing secret has no digest: another process may know the secret.
     """
     return [
-        OutletEntry(one.name, one.kinds, _digest(one), _file_wait(settings, one))
+        OutletEntry(
+            one.name, one.kinds, _digest(one), _file_wait(settings, one), tuple(_columns_of(one))
+        )
         for one in settings.outlets
     ]
 
@@ -46,22 +48,29 @@ def _file_wait(settings: Settings, outlet: OutletSettings) -> int:
     return _FILE_WAIT_OF_OWN_LINKS if settings.own_links else _FILE_WAIT
 
 
-def labels_of(settings: Settings) -> Callable[[Look, str, int], str]:
+def _columns_of(outlet: OutletSettings) -> list[str]:
+    """The columns of the sheet that messages to an outlet carry: those that its `fields` name.
+
+    A table without `fields` is filled by the names of its columns, which can be those of any column
+    of people's.
+    """
+    if outlet.kind in _TABLES and not outlet.fields:
+        return [ALL_COLUMNS]
+    ours = {folded(name) for name in FIELDS}
+    return sorted({folded(field) for field in outlet.fields.values()} - ours)
+
+
+def labels_of(columns: Set[str] | None) -> Callable[[Look, str, int], str]:
     """Gives a row's labels, from a look, the row's name and its place: what outlets tell of it.
 
-    That is its name, and the cells of the columns that an outlet's `fields` name. A table without
-    `fields` is filled by the names of its columns, which can be those of any column of people's.
+    That is its name and the cells of these columns; `ALL_COLUMNS` stands for all. None: there are
+    no labels, because the sheet has no outlet.
     """
-    if not settings.outlets:
+    if columns is None:
         return lambda look, name, place: ""
-    wanted = {folded(field) for one in settings.outlets for field in one.fields.values()} - {
-        folded(name) for name in FIELDS
-    }
-
-    takes_all = any(one.kind in _TABLES and not one.fields for one in settings.outlets)
 
     def of(look: Look, name: str, place: int) -> str:
-        return labels(name, _cells(look, place, wanted, takes_all))
+        return labels(name, _cells(look, place, columns))
 
     return of
 
@@ -84,10 +93,9 @@ def unknown_fields(settings: Settings, columns: Columns, inputs: Iterable[str]) 
                 )
 
 
-def _cells(
-    look: Look, place: int, wanted: Collection[str], takes_all: bool = False
-) -> dict[str, str]:
+def _cells(look: Look, place: int, wanted: Set[str]) -> dict[str, str]:
     row, index = look.grid[place], look.columns.index
+    takes_all = ALL_COLUMNS in wanted
     # What is told of a row has its inputs and our own values already.
     known = {index.get(name) for name in (*OURS, *CONTROLS, *look.columns.inputs)}
     return {

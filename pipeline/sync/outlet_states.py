@@ -4,19 +4,76 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Final
 
-from pipeline.core.text import counted, joined
+from pipeline.config import Settings
+from pipeline.core.text import counted, is_or_are, joined
 from pipeline.store import OutletState, Store
 from pipeline.sync.deliveries import Told
 
 #: A single failure is nothing to report: the next try comes by itself.
 _FAILURES: Final = 3
 _LATE: Final = timedelta(minutes=30)
+#: Messages to an outlet of another configuration may wait so long.
+_LATE_ELSEWHERE: Final = timedelta(days=1)
 
 
-def troubles(states: Sequence[OutletState], now: datetime) -> Iterator[str]:
-    """A sentence for each outlet that needs a person, or that has long failed."""
+def own(store: Store, sheet: str, settings: Settings) -> list[OutletState]:
+    """The outlets of a configuration, in its order. The store may not know a new one yet."""
+    known = {one.name: one for one in store.outbox.states(sheet)}
+    return [known[one.name] for one in settings.outlets if one.name in known]
+
+
+def others(store: Store, sheet: str, settings: Settings) -> list[OutletState]:
+    """The outlets of a sheet that this configuration of it does not have, by name."""
+    names = {one.name for one in settings.outlets}
+    return [one for one in store.outbox.states(sheet) if one.name not in names]
+
+
+def troubles(store: Store, sheet: str, settings: Settings, now: datetime) -> Iterator[str]:
+    """A sentence for each outlet of a sheet that needs a person, or that has long failed."""
+    yield from _of_own(own(store, sheet, settings), now)
+    for one in others(store, sheet, settings):
+        if elsewhere := configuration_of(one, settings):
+            if one.oldest and now - one.oldest > _LATE_ELSEWHERE:
+                waiting = f"{counted(one.waiting, 'message')} {is_or_are(one.waiting)} waiting"
+                yield (
+                    f'The outlet "{one.name}" is in another configuration, and {waiting} since '
+                    f"{_moment(one.oldest)}. Run promptsheet run {elsewhere} to deliver them; or "
+                    f"promptsheet outlets forget {one.name}, which deletes them."
+                )
+        else:
+            yield _left_behind(one)
+
+
+def configuration_of(one: OutletState, settings: Settings) -> str:
+    """The path of another configuration that has an outlet; empty if none has it."""
+    is_elsewhere = one.config not in ("", str(settings.path)) and Path(one.config).is_file()
+    return one.config if one.is_told and is_elsewhere else ""
+
+
+def _left_behind(one: OutletState) -> str:
+    """About an outlet that no configuration has."""
+    number = one.waiting + one.parked
+    open_ = undelivered(number)
+    back = "If it was renamed, give it its old name back."
+    forget = f"promptsheet outlets forget {one.name}"
+    start = f'The outlet "{one.name}" is in no configuration any more'
+    if not one.is_told:
+        return f"{start}, and {open_}. {back} Otherwise run {forget}, which deletes them."
+    if not number:
+        return f"{start}. Messages to it are kept until it is back. {back} Otherwise run {forget}."
+    kept = "They are kept until it is back."
+    return f"{start}, and {open_}. {kept} {back} Otherwise run {forget}, which deletes them."
+
+
+def undelivered(number: int) -> str:
+    """That so many messages to an outlet were not delivered."""
+    return f"{counted(number, 'message')} to it {'was' if number == 1 else 'were'} not delivered"
+
+
+def _of_own(states: Sequence[OutletState], now: datetime) -> Iterator[str]:
     for one in states:
         if one.closed:
             yield (
@@ -35,20 +92,11 @@ def troubles(states: Sequence[OutletState], now: datetime) -> Iterator[str]:
             )
 
 
-def all_troubles(store: Store, sheet: str, now: datetime) -> Iterator[str]:
-    """The troubles of a sheet's outlets, also of those that are not configured any more."""
-    yield from troubles(store.outbox.states(sheet), now)
-    for name, number in store.outlets.left_behind(sheet).items():
-        was, are, they = ("was", "is", "it") if number == 1 else ("were", "are", "they")
-        yield (
-            f'The outlet "{name}" is not in the configuration any more, and '
-            f"{counted(number, 'message')} to it {was} not delivered. If it was renamed, give it "
-            f"its old name back. Otherwise {they} {are} deleted after 30 days."
-        )
+def line(one: OutletState, next_try: datetime | None = None, elsewhere: str = "") -> str:
+    """An outlet and its messages, on one line. `next_try`: when those that wait are delivered.
 
-
-def line(one: OutletState, next_try: datetime | None = None) -> str:
-    """An outlet and its messages, on one line. `next_try`: when those that wait are delivered."""
+    `elsewhere` is the configuration that has it, if it is not the one that is asked about.
+    """
     waiting = f"{one.waiting} waiting"
     if one.waiting and next_try:
         waiting += f" until {_moment(next_try)}"
@@ -57,7 +105,7 @@ def line(one: OutletState, next_try: datetime | None = None) -> str:
         parts.append(f"{one.parked} set aside")
     if one.delivered_at:
         parts.append(f"last delivery {_moment(one.delivered_at)}")
-    return f"{one.name}: {', '.join(parts)}."
+    return f"{one.name}: {', '.join(parts)}.{f' It is in {elsewhere}.' if elsewhere else ''}"
 
 
 def told(of: Sequence[Told], states: Sequence[OutletState]) -> str:

@@ -12,6 +12,7 @@ import hashlib
 import json
 import sqlite3
 import time
+from collections.abc import Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from enum import Enum
@@ -28,15 +29,17 @@ _QUESTION = """
     select sheets.moved, sheets.counter, note.value, exists (
         select 1 from outbox join outlets on outlets.id = outbox.outlet
         where outlets.sheet = sheets.id and outbox.state in ('waiting', 'sending')
-        and coalesce(outbox.not_before, 0) <= ? and coalesce(outlets.not_before, 0) <= ?
+        and outlets.name in (select value from json_each(:outlets))
+        and coalesce(outbox.not_before, 0) <= :now and coalesce(outlets.not_before, 0) <= :now
     )
     from sheets join promptsheet as note on note.name = 'rest of ' || sheets.id
-    where sheets.place = ? and not sheets.paused and sheets.hold = ''
+    where sheets.place = :place and not sheets.paused and sheets.hold = ''
     and not exists (select 1 from leases where leases.sheet = sheets.key)
     and not exists (select 1 from promptsheet where name = 'unreported of ' || sheets.id)
     and not exists (
         select 1 from outbox join outlets on outlets.id = outbox.outlet
         where outlets.sheet = sheets.id and (outbox.state = 'parked' or outlets.closed <> '')
+        and outlets.name in (select value from json_each(:outlets))
     )
 """
 
@@ -84,7 +87,7 @@ def found(settings: Settings) -> Found:
         return Found.CHANGED
     store = Path(settings.store_url.removeprefix("sqlite:///"))
     try:
-        for kept in _asked(store, str(source)):
+        for kept in _asked(store, str(source), [one.name for one in settings.outlets]):
             claim = claim_of(source)
             sheet = digest(read_plain(source))
             seen = UpToDate(sheet, claim, settings_of(settings), kept.version, kept.counter)
@@ -142,7 +145,8 @@ class _Kept(NamedTuple):
     has_messages: int
 
 
-def _asked(store: Path, place: str) -> list[_Kept]:
+def _asked(store: Path, place: str, outlets: Sequence[str]) -> list[_Kept]:
+    """What the store knows of the sheet at a place, and of these outlets of it."""
     # Without a write-ahead log no process is writing, and SQLite need not create its side files.
     has_no_wal = not Path(f"{store}-wal").exists()
     if not store.is_file():  # SQLite would wait at a pipe for ever.
@@ -150,4 +154,5 @@ def _asked(store: Path, place: str) -> list[_Kept]:
     address = f"{store.resolve().as_uri()}?{'immutable=1' if has_no_wal else 'mode=ro'}"
     now = time.time_ns() // 1000
     with closing(sqlite3.connect(address, uri=True, timeout=1.0)) as connection:
-        return [_Kept(*row) for row in connection.execute(_QUESTION, (now, now, place))]
+        about = {"now": now, "place": place, "outlets": json.dumps(outlets)}
+        return [_Kept(*row) for row in connection.execute(_QUESTION, about)]

@@ -101,7 +101,7 @@ def _waiting(folder: Path, url: str, messages: int) -> Path:
     settings = wiring.load(config)
     with wiring.open_store(settings) as store:
         key = open_sheet(settings, store).key
-        store.outlets.configure(key, entries(settings))
+        store.outlets.configure(key, entries(settings), str(config))
         ids = [job.row_id for job in store.jobs.all(key)]
         with store._database.writing() as connection:
             # Jobs are numbered in the order of their insertion, and so is what is read of them.

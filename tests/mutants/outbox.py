@@ -12,6 +12,38 @@ _SYNC = "tests/sync/test_deliveries.py"
 
 FAULTS = (
     Fault(
+        "a configuration without an outlet silences it",
+        "P3",
+        "pipeline/store/outlets.py",
+        "taken_out = outlets.c.sheet == number, outlets.c.config == config",
+        "taken_out = (outlets.c.sheet == number,)",
+        _STORE,
+    ),
+    Fault(
+        "an outlet that is taken out of its configuration is told nothing more",
+        "P3",
+        "pipeline/store/outlets.py",
+        '.values(config="")',
+        '.values(config="", kinds=())',
+        _STORE,
+    ),
+    Fault(
+        "a delivered message is deleted before an older one of its row is",
+        "P3",
+        "pipeline/store/outlets.py",
+        "                ~overtakes,\n",
+        "",
+        _STORE,
+    ),
+    Fault(
+        "the number of a deleted message is given again",
+        "P3",
+        "pipeline/store/outlets.py",
+        "outbox.c.id < select(func.max(every.c.id)).scalar_subquery(),",
+        "",
+        _STORE,
+    ),
+    Fault(
         "a push is signed over other bytes than it has",
         "use",
         "pipeline/outlets/push.py",

@@ -33,7 +33,12 @@ def outlet(
     store: Store, name: str = "push", kinds: tuple[MessageKind, ...] = ALL, settings: str = "1"
 ) -> int:
     """The number of the only outlet of the sheet."""
-    return store.outlets.configure("sheet", [OutletEntry(name, kinds, settings)])[name]
+    return configured(store, OutletEntry(name, kinds, settings))
+
+
+def configured(store: Store, *entries: OutletEntry, config: str = "/team/promptsheet.toml") -> int:
+    """The number of the last outlet that this configuration of the sheet has; 0 if it has none."""
+    return [0, *store.outlets.configure("sheet", entries, config).values()][-1]
 
 
 def sent(store: Store, row: str = "a", take: int = 1, *, limits: Limits = LIMITS) -> JobKey:
@@ -119,17 +124,110 @@ def test_an_outlet_is_told_of_its_kinds_only_and_of_nothing_before_it_was_config
     assert kinds(store.outbox.claim(number, 10)) == [("c", "done")]
 
 
-def test_an_outlet_that_is_taken_out_of_the_configuration_is_told_nothing_new_and_keeps_the_rest(
+def test_an_outlet_that_is_taken_out_of_the_configuration_is_told_all_the_same(
     store: Store,
 ) -> None:
     number = outlet(store)
     tell(store, sent(store, "a"), DONE)
-    store.outlets.configure("sheet", [])
+    configured(store)
+    (state,) = store.outbox.states("sheet")
     tell(store, sent(store, "b"), DONE)
 
-    assert store.outbox.states("sheet") == []
+    assert (state.config, state.waiting) == ("", 1)
     assert outlet(store) == number
-    assert kinds(store.outbox.claim(number, 10)) == [("a", "done")]
+    assert kinds(store.outbox.claim(number, 10)) == [("a", "done"), ("b", "done")]
+
+
+def test_a_configuration_without_an_outlet_does_not_silence_that_of_another(
+    store: Store, tmp_path: Path
+) -> None:
+    first, second = tmp_path / "first.toml", tmp_path / "second.toml"
+    first.touch()
+    number = configured(store, OutletEntry("push", ALL, "1"), config=str(first))
+    for row in "abc":
+        configured(store, OutletEntry("slack", (MessageKind.FAILED,), "1"), config=str(second))
+        tell(store, sent(store, row), DONE)
+
+    assert [(one.name, one.config) for one in store.outbox.states("sheet")] == [
+        ("push", str(first)),
+        ("slack", str(second)),
+    ]
+    assert len(store.outbox.claim(number, 10)) == 3
+
+    both = [OutletEntry("push", ALL, "1"), OutletEntry("slack", (MessageKind.FAILED,), "1")]
+    assert configured(store, *both, config=str(second))
+    assert store.outbox.states("sheet")[0].config == str(first), "both have it"
+    first.unlink()
+    assert configured(store, *both, config=str(second))
+    assert store.outbox.states("sheet")[0].config == str(second), "the other one is gone"
+
+
+def test_passes_of_configurations_that_do_not_change_write_nothing(
+    store: Store, tmp_path: Path
+) -> None:
+    files = [tmp_path / name for name in ("first.toml", "second.toml")]
+    entries = [OutletEntry("push", ALL, "1", 60, ("team",)), OutletEntry("slack", ALL, "2")]
+    for file in files:
+        file.touch()
+        configured(store, *entries, config=str(file))
+    asked: list[str] = []
+    listen(store._database.engine, "before_cursor_execute", lambda *given: asked.append(given[2]))
+    for file in files * 2:
+        configured(store, *entries, config=str(file))
+
+    assert len(asked) >= 4
+    assert [one for one in asked if not one.startswith(("SELECT", "BEGIN"))] == []
+    assert "BEGIN IMMEDIATE" not in asked
+
+
+def test_the_columns_that_any_outlet_needs_are_known_to_every_configuration(store: Store) -> None:
+    assert store.outlets.columns("sheet") is None
+    configured(store, OutletEntry("push", ALL, "1", columns=("team",)), config="/a")
+    configured(store, OutletEntry("sql", ALL, "1", columns=("*",)), config="/b")
+
+    assert store.outlets.columns("sheet") == frozenset({"team", "*"})
+    store.outlets.forget("sheet", "sql")
+    assert store.outlets.columns("sheet") == frozenset({"team"})
+
+
+def test_a_forgotten_outlet_has_no_messages_and_is_told_of_nothing_until_it_is_back(
+    store: Store,
+) -> None:
+    number = outlet(store, "slack")
+    tell(store, sent(store, "a"), DONE)
+    taken(store, number, store.outbox.claim(number, 10))
+    tell(store, sent(store, "b"), DONE)
+    configured(store)
+    (state,) = store.outbox.states("sheet")
+    assert (state.waiting, state.sent, state.is_told) == (1, 1, True)
+
+    store.outlets.forget("sheet", "slack")
+    tell(store, sent(store, "c"), DONE)
+
+    assert store.outbox.states("sheet") == []
+    assert store.outbox.next_due(number) is None
+    assert outlet(store, "slack") == number
+    tell(store, sent(store, "d"), DONE)
+    assert kinds(store.outbox.claim(number, 10)) == [("d", "done")]
+
+
+@pytest.mark.parametrize("way", ["forgotten", "old"])
+def test_the_number_of_a_message_is_never_given_again(store: Store, clock: Clock, way: str) -> None:
+    # Receivers ignore a message whose number they had.
+    number = outlet(store)
+    tell(store, sent(store, "a"), DONE)
+    (first,) = store.outbox.claim(number, 10)
+    taken(store, number, [first])
+    if way == "forgotten":
+        store.outlets.forget("sheet", "push")
+        outlet(store)
+    else:
+        clock.forward(31 * 86400)
+        store.outlets.tidy("sheet")
+    tell(store, sent(store, "b"), DONE)
+
+    (second,) = store.outbox.claim(number, 10)
+    assert second.id > first.id
 
 
 def test_a_later_message_of_a_row_waits_for_an_earlier_one_that_is_tried_again(
@@ -199,21 +297,43 @@ def test_a_parked_message_that_is_tried_again_while_a_newer_one_is_under_way_is_
     assert (state.parked, state.sent) == (0, 2)
 
 
-def test_messages_of_an_outlet_that_is_gone_are_named_and_go_after_30_days(
+def test_undelivered_messages_of_an_outlet_that_no_configuration_has_are_kept(
     store: Store, clock: Clock
 ) -> None:
     outlet(store, "slack")
     tell(store, sent(store), DONE)
-    push = outlet(store, "push")
+    outlet(store, "push")
+    clock.forward(400 * 86400)
 
-    assert store.outlets.left_behind("sheet") == {"slack": 1}
-    clock.forward(29 * 86400)
     store.outlets.tidy("sheet")
-    assert store.outlets.left_behind("sheet") == {"slack": 1}
-    assert [state.id for state in store.outbox.states("sheet")] == [push]
-    clock.forward(2 * 86400)
+
+    assert [(one.name, one.waiting) for one in store.outbox.states("sheet")] == [
+        ("push", 0),
+        ("slack", 1),
+    ]
+
+
+def test_a_message_that_was_set_aside_is_not_sent_after_a_newer_one_that_is_long_delivered(
+    store: Store, clock: Clock
+) -> None:
+    number = outlet(store)
+    for row in "ab":
+        tell(store, sent(store, row), Failed("timed out", "t1"))
+    lines = store.outbox.claim(number, 10)
+    parked = [Delivery(line.id, LineState.PARKED, "too long") for line in lines]
+    store.outbox.record(number, parked)
+    tell(store, sent(store, "a", take=2), DONE)
+    tell(store, sent(store, "c"), DONE)
+    taken(store, number, store.outbox.claim(number, 10))
+    clock.forward(31 * 86400)
+    tell(store, sent(store, "d"), DONE)
+    taken(store, number, store.outbox.claim(number, 10))
+
     store.outlets.tidy("sheet")
-    assert store.outlets.left_behind("sheet") == {}
+
+    assert store.outbox.states("sheet")[0].sent == 2, "those of the rows a and d"
+    assert store.outbox.retry(number) == (1, 1)
+    assert kinds(store.outbox.claim(number, 10)) == [("b", "failed")]
 
 
 def test_old_delivered_messages_are_deleted_and_no_others(store: Store, clock: Clock) -> None:
@@ -433,7 +553,7 @@ PICTURES = tuple(f"https://cdn.example/{number}.png" for number in (1, 2))
 
 
 def test_a_message_about_pictures_waits_until_all_are_saved(store: Store, clock: Clock) -> None:
-    number = store.outlets.configure("sheet", [OutletEntry("push", ALL, "1", file_wait=60)])["push"]
+    number = configured(store, OutletEntry("push", ALL, "1", file_wait=60))
     key, text, failed = sent(store), sent(store, "b"), sent(store, "c")
     tell(store, key, Accepted("t1"), Succeeded(Result(PICTURES), "t1"))
     tell(store, text, Accepted("t2"), Succeeded(Result((), text="a line"), "t2"))
@@ -450,7 +570,7 @@ def test_a_message_about_pictures_waits_until_all_are_saved(store: Store, clock:
 
 
 def test_a_message_does_not_wait_for_a_file_that_is_lost(store: Store, clock: Clock) -> None:
-    number = store.outlets.configure("sheet", [OutletEntry("push", ALL, "1", file_wait=60)])["push"]
+    number = configured(store, OutletEntry("push", ALL, "1", file_wait=60))
     key = sent(store)
     tell(store, key, Accepted("t1"), Succeeded(Result(PICTURES[:1]), "t1"))
     assert store.outbox.claim(number, 9) == []
@@ -460,7 +580,7 @@ def test_a_message_does_not_wait_for_a_file_that_is_lost(store: Store, clock: Cl
 
 
 def test_a_message_waits_for_files_only_so_long(store: Store, clock: Clock) -> None:
-    number = store.outlets.configure("sheet", [OutletEntry("push", ALL, "1", file_wait=60)])["push"]
+    number = configured(store, OutletEntry("push", ALL, "1", file_wait=60))
     tell(store, sent(store), Accepted("t1"), Succeeded(Result(PICTURES), "t1"))
     assert store.outbox.claim(number, 9) == []
     clock.forward(61)
@@ -471,7 +591,7 @@ def test_a_message_waits_for_files_only_so_long(store: Store, clock: Clock) -> N
 def test_a_saved_file_does_not_shorten_the_pause_after_a_failed_try(
     store: Store, clock: Clock
 ) -> None:
-    number = store.outlets.configure("sheet", [OutletEntry("push", ALL, "1", file_wait=60)])["push"]
+    number = configured(store, OutletEntry("push", ALL, "1", file_wait=60))
     key = sent(store)
     tell(store, key, Accepted("t1"), Succeeded(Result(PICTURES[:1]), "t1"))
     clock.forward(61)

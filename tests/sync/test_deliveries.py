@@ -125,7 +125,7 @@ class Sender:
         self.store = Store(f"sqlite:///{folder / 'store.db'}", self.clock)
         self.store.sheets.get("sheet")
         entry = OutletEntry("place", ALL, "1")
-        self.number = self.store.outlets.configure("sheet", [entry])["place"]
+        self.number = self.store.outlets.configure("sheet", [entry], "")["place"]
         self.digest, self.opened = digest, 0
         #: A row for which no message can be made.
         self.unspeakable = ""

@@ -25,7 +25,7 @@ def clock() -> Clock:
 @pytest.fixture
 def store(tmp_path: Path, clock: Clock) -> Iterator[Store]:
     with Store(f"sqlite:///{tmp_path / 'store.db'}", now=clock) as opened:
-        opened.outlets.configure("sheet", [OutletEntry("push", (MessageKind.SILENT,), "1")])
+        opened.outlets.configure("sheet", [OutletEntry("push", (MessageKind.SILENT,), "1")], "")
         lease = opened.leases.take("sheet", this_process(), 60)
         assert lease
         opened.leases.release(lease)  # a pass has ended
