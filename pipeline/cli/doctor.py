@@ -120,13 +120,13 @@ def _repair(settings: Settings, console: Console) -> _Pictures:
     with wiring.open_store(settings) as store:
         sheet = open_sheet(settings, store)
         jobs = store.jobs.all(sheet.key).values()
-        copies = store.jobs.shared_on_purpose(sheet.key)
+        copies = store.files.shared_on_purpose(sheet.key)
         shared = {path: its for path, its in shared_files(jobs).items() if path not in copies}
         gone = [(j.key, u) for j in jobs for u, p in j.files.items() if not _is_there(settings, p)]
         gone += [(job.key, url) for job in jobs for url in job.unsaved]
         gone += doctor_sheet.damaged_files(settings, store, sheet.key)
         for key, url in {*gone, *chain.from_iterable(shared.values())}:
-            store.jobs.forget_file(key, url)
+            store.files.forget(key, url)
         store.unchanged.forget(sheet.key)  # they may be damaged, too
     outcome = event_loop.run(wiring.run(settings, Asked(limit=0)))
     if isinstance(outcome, Busy):
@@ -251,7 +251,7 @@ def _of_the_sheet(sync: SheetSync, settings: Settings) -> Iterator[Finding]:
 
 def _of_shared_files(sync: SheetSync, lost: _Pictures) -> Iterator[Finding]:
     """Report pictures that an earlier version saved under one name: only the last one is left."""
-    copies = sync.store.jobs.shared_on_purpose(sync.sheet.key)
+    copies = sync.store.files.shared_on_purpose(sync.sheet.key)
     found = shared_files(sync.state.jobs.all.values())
     if shared := {path: its for path, its in found.items() if path not in copies}:
         rows = _named(sync, chain.from_iterable(shared.values()))

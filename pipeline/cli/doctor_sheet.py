@@ -58,7 +58,7 @@ def damaged_files(settings: Settings, store: Store, sheet: str) -> list[tuple[Jo
     """
     if settings.media is None:
         return []
-    saved = store.jobs.saved_digests(sheet)
+    saved = store.files.digests(sheet)
     paths = {path for _, _, path, _ in saved if "://" not in path}
     now = {path: _digest(settings.media / path) for path in paths}
     return [(key, url) for key, url, path, was in saved if now.get(path) and now[path] != was]

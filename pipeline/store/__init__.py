@@ -7,6 +7,7 @@ A `Store` has parts, each with the methods about one subject:
     store.rows         what was written in each row when it was last read
     store.unchanged    the rows that the last pass left with nothing to do
     store.jobs         the takes of each row, with their attempts, files and history
+    store.files        where the pictures of each take were saved, or why not
     store.attempts     begins attempts, and records what answers, polls and webhooks report
     store.callbacks    which attempt a webhook is about
     store.rate_limit   how many requests may leave
@@ -51,6 +52,7 @@ from pipeline.store.charges import Charges
 from pipeline.store.connection import copied, network_file_system, opened, parsed_url
 from pipeline.store.durations import Durations
 from pipeline.store.errors import store_errors
+from pipeline.store.files import Files
 from pipeline.store.history import HistoryLine
 from pipeline.store.jobs import Jobs
 from pipeline.store.leases import Lease, Leases
@@ -133,6 +135,7 @@ class Store:
         self.rows = Rows(database)
         self.unchanged = UnchangedRows(database)
         self.jobs = Jobs(database)
+        self.files = Files(database)
         self.attempts = Attempts(database)
         self.callbacks = Callbacks(database)
         self.rate_limit = RateLimit(database)

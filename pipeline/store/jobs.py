@@ -1,6 +1,6 @@
 """The jobs of each sheet, with their attempts, their files and what happened to them.
 
-Only this module changes the tables `jobs` and `files`; each change raises the version of the sheet.
+Only this module changes the table `jobs`; each change raises the version of the sheet.
 """
 
 from __future__ import annotations
@@ -8,9 +8,8 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import datetime
-from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
@@ -19,10 +18,7 @@ from sqlalchemy import (
     Select,
     and_,
     bindparam,
-    delete,
-    func,
     select,
-    text,
     update,
 )
 
@@ -30,8 +26,6 @@ from pipeline.core.model import Attempt, Job, JobKey, Unsaved
 from pipeline.store.attempt_events import event_text
 from pipeline.store.column_types import escaped
 from pipeline.store.history import HistoryLine, asked_line, history_line, write_history
-from pipeline.store.outbox_messages import release
-from pipeline.store.saved_files import NewFile, SavedFile
 from pipeline.store.schema import attempts, events, files, jobs, sheets
 from pipeline.store.serialization import ATTEMPT_PLAIN, NEW_ATTEMPT, from_plain, to_plain
 from pipeline.store.transactions import (
@@ -39,7 +33,6 @@ from pipeline.store.transactions import (
     StorePart,
     Versions,
     chunks,
-    digest,
     made,
     number_of,
     raise_versions,
@@ -93,14 +86,6 @@ _CHANGED = select(jobs.c.row_id, jobs.c.take).where(
     _HERE, jobs.c.version > bindparam("since"), jobs.c.version <= bindparam("now")
 )
 _SOME_JOBS = _questions(_SOME)
-
-
-#: What is noted beside a picture that was saved.
-_SAVED = asdict(Unsaved(reason="", tries=0, next_at=None, lost=False))
-
-
-_is_saved = files.c.path != ""
-SAVED_FILE = (files.c.path, files.c.link, files.c.sha256)
 
 
 class ChangedJobs(NamedTuple):
@@ -197,82 +182,6 @@ class Jobs(StorePart):
             write_history(connection, [history_line(job, adopted, self._database.now(), "adopted")])
             return True
 
-    def save_file(
-        self, key: JobKey, number: int, url: str, path: str, *, link: str = "", sha256: str = ""
-    ) -> bool:
-        """Note where a picture was saved. Returns whether the job exists."""
-        return self.save_files([NewFile(key, number, url, SavedFile(path, link, sha256))]) == 1
-
-    def save_files(self, new: Iterable[NewFile]) -> int:
-        """Note where pictures were saved, in one transaction. Returns how many jobs exist."""
-        with self._database.writing() as connection:
-            return sum(
-                _note_file(connection, key, number, url, {**file._asdict(), **_SAVED})
-                for key, number, url, file in new
-            )
-
-    def miss_file(self, key: JobKey, number: int, url: str, why: Unsaved) -> bool:
-        """Note why a picture could not be saved. Returns whether the job exists."""
-        with self._database.writing() as connection:
-            return _note_file(connection, key, number, url, {"path": "", **asdict(why)})
-
-    def reserve_file(self, key: JobKey, number: int, url: str, reserved: str) -> bool:
-        """Note the id under which a picture is about to be saved. Returns whether the job exists.
-
-        It stays with the picture until `forget_file`.
-        """
-        with self._database.writing() as connection:
-            values, at_first = {"reserved": reserved}, {"path": ""}
-            return _note_file(connection, key, number, url, values, at_first)
-
-    def saved_file(self, key: JobKey, url: str) -> SavedFile | None:
-        """The saved file of this picture; None if it is not saved."""
-        wanted = select(*SAVED_FILE).select_from(files.join(jobs)).where(_is_saved)
-        with self._database.reading() as connection:
-            its = wanted.where(_is(connection, key), files.c.digest == digest(url))
-            row = connection.execute(its).first()
-            return SavedFile(*row) if row else None
-
-    def saved_content(self, sheet: str, sha256: str) -> SavedFile | None:
-        """A saved file of this sheet with this content; None if there is none."""
-        wanted = select(*SAVED_FILE).select_from(files.join(jobs)).where(_is_saved)
-        with self._database.reading() as connection:
-            here = jobs.c.sheet == number_of(connection, sheet)
-            # Without the second term, no index is used: each new file would cost a look at all.
-            same = and_(files.c.sha256 == sha256, text("files.sha256 <> ''"))
-            row = connection.execute(wanted.where(here, same)).first()
-            return SavedFile(*row) if row else None
-
-    def saved_digests(self, sheet: str) -> list[tuple[JobKey, str, str, str]]:
-        """Job, URL, path and SHA-256 of each saved file of which the content is known."""
-        wanted = select(jobs.c.row_id, jobs.c.take, files.c.url, files.c.path, files.c.sha256)
-        with self._database.reading() as connection:
-            here = jobs.c.sheet == number_of(connection, sheet)
-            rows = connection.execute(
-                wanted.select_from(files.join(jobs)).where(here, _is_saved, files.c.sha256 != "")
-            )
-            return [(JobKey(sheet, row[0], row[1]), *row[2:]) for row in rows]
-
-    def shared_on_purpose(self, sheet: str) -> set[str]:
-        """Paths of files that several pictures share because their content is the same."""
-        with self._database.reading() as connection:
-            paths = select(files.c.path).select_from(files.join(jobs))
-            paths = paths.where(jobs.c.sheet == number_of(connection, sheet), _is_saved)
-            paths = paths.group_by(files.c.path).having(
-                func.count() > 1,
-                func.min(files.c.sha256) != "",
-                func.min(files.c.sha256) == func.max(files.c.sha256),
-            )
-            return set(connection.execute(paths).scalars())
-
-    def forget_file(self, key: JobKey, url: str) -> bool:
-        """Delete the note about a picture, to save it again. Returns whether there was one."""
-        with self._database.writing() as connection:
-            raising = update(jobs).where(_is(connection, key)).returning(jobs.c.id)
-            job = connection.execute(raising.values(version=_raised(connection, key))).scalar()
-            noted = (files.c.job == job) & (files.c.digest == digest(url))
-            return connection.execute(delete(files).where(noted)).rowcount == 1
-
     def asked(self, places: Collection[tuple[JobKey, int]]) -> None:
         """Note that these attempts' tasks were polled now. The version does not change."""
         self._note(places, "asked_at")
@@ -367,27 +276,6 @@ def _add(connection: Connection, sheet: str, keys: Sequence[JobKey], at: datetim
     lines = [{**same, "row_id": key.row_id, "take": key.take} for key in keys]
     connection.execute(upsert(connection, jobs).on_conflict_do_nothing(), lines)
     return Versions(version - 1, version)
-
-
-def _note_file(
-    connection: Connection,
-    key: JobKey,
-    number: int,
-    url: str,
-    values: Mapping[str, object],
-    at_first: Mapping[str, object] = MappingProxyType({}),
-) -> bool:
-    """Note something about a picture. Returns whether the job exists."""
-    kept = {"number": number, "url": url, **values}
-    moving = update(jobs).where(_is(connection, key)).returning(jobs.c.id)
-    job = connection.execute(moving.values(version=_raised(connection, key))).scalar()
-    if job is None:
-        return False
-    new = upsert(connection, files).values(job=job, digest=digest(url), **kept, **at_first)
-    connection.execute(new.on_conflict_do_update(index_elements=["job", "digest"], set_=kept))
-    if "path" in values and (sheet := number_of(connection, key.sheet)):
-        release(connection, sheet, job, key.row_id, number)
-    return True
 
 
 def _raised(connection: Connection, key: JobKey) -> int:

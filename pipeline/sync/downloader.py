@@ -28,8 +28,10 @@ from pipeline.sync.worker import Worker
 
 log = logging.getLogger("promptsheet")
 
-#: Files that are saved at the same time.
+#: Files that are downloaded at the same time.
 DOWNLOADS: Final = 16
+#: Files that are downloaded, or wait until the store has noted them.
+UNDER_WAY: Final = 64
 #: After an error that a person must correct, the place is not tried again for this long.
 REST: Final = timedelta(minutes=1)
 
@@ -65,6 +67,8 @@ class Downloader:
         self._queue: list[tuple[datetime, int, Wanted]] = []
         self._turns = count()
         self._tasks: set[asyncio.Task[None]] = set()
+        #: How many of them download.
+        self._downloading = 0
         self._resting_until: datetime | None = None
 
     @property
@@ -92,10 +96,7 @@ class Downloader:
                 its_id = job.reserved.get(url, "")
                 one = Wanted(picture, attempt, at, stem, before, its_id)
                 heapq.heappush(self._queue, (self._expires(attempt), next(self._turns), one))
-        while len(self._tasks) < min(DOWNLOADS, len(self._tasks) + len(self._queue)):
-            task = asyncio.create_task(self._work(heapq.heappop(self._queue)[-1]))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+        self._begin()
 
     async def finish(self) -> None:
         """Wait for the downloads that are running."""
@@ -114,16 +115,38 @@ class Downloader:
         life = api.provider.links if api else None
         return (attempt.ended_at or attempt.sent_at) + (life or LINK_LIFE)
 
-    async def _work(self, one: Wanted) -> None:
-        """Save a picture, then those that wait, one after the other."""
-        await self._save(one)
-        while self._queue:
-            await self._save(heapq.heappop(self._queue)[-1])
+    def _begin(self) -> None:
+        """Begin as many downloads as may run now."""
+        while self._queue and self._downloading < DOWNLOADS and len(self._tasks) < UNDER_WAY:
+            self._downloading += 1
+            task = asyncio.create_task(self._work(heapq.heappop(self._queue)[-1]))
+            self._tasks.add(task)
+            task.add_done_callback(self._ended)
 
-    async def _save(self, one: Wanted) -> None:
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        self._begin()
+
+    async def _work(self, one: Wanted) -> None:
+        """Save a picture. While the store notes it, the next download may begin."""
+        downloads = True
+
+        def downloaded() -> None:
+            nonlocal downloads
+            if downloads:
+                downloads = False
+                self._downloading -= 1
+                self._begin()
+
+        try:
+            await self._save(one, downloaded)
+        finally:
+            downloaded()
+
+    async def _save(self, one: Wanted, downloaded: Callable[[], None]) -> None:
         try:
             assert self._keeper is not None, "keep() begins nothing without a place"
-            kept = await self._keeper.keep(one)
+            kept = await self._keeper.keep(one, downloaded)
             self._names.saved(one.picture.key, kept.path)
         except NotSaved as error:
             log.info("%s: %s", one.picture.key.row_id, error)

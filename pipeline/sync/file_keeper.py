@@ -107,44 +107,45 @@ class FileKeeper:
     ) -> None:
         self._sync, self._worker, self._media, self._now = sync, worker, media, now
         self._links = links
-        self._notes = FileNotes(worker, sync.store.jobs.save_files)
+        self._notes = FileNotes(worker, sync.store.files.save)
         #: Digest -> its turn: of two pictures with one content, the second waits for the first.
         self._contents: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         #: URL -> the job whose saved file shows it; made when it is first needed.
         self._known: dict[str, JobKey] | None = None
 
-    async def keep(self, one: Wanted) -> Kept:
+    async def keep(self, one: Wanted, downloaded: Callable[[], None]) -> Kept:
         """Save a picture, and note it in the manifest and the store. Returns where it is.
 
+        Calls `downloaded` when only the note in the store is left to write.
         Raises PromptsheetError: NotSaved if this picture cannot be saved now.
         """
         if kept := await self._used_again(one):
             return kept
         try:
-            return await self._downloaded(one, one.picture.url)
+            return await self._downloaded(one, one.picture.url, downloaded)
         except DeadLink:
             urls = await self._links.of(one.attempt) if self._links else ()
             if not urls or urls[one.number - 1] == one.picture.url:
                 raise
-            return await self._downloaded(one, urls[one.number - 1])
+            return await self._downloaded(one, urls[one.number - 1], downloaded)
 
     async def note_missed(self, picture: Picture, why: Unsaved) -> None:
         """Note in the store why a picture was not saved. Raises StoreError."""
-        await self._worker.run(self._sync.store.jobs.miss_file, *picture, why)
+        await self._worker.run(self._sync.store.files.miss, *picture, why)
 
-    async def _downloaded(self, one: Wanted, url: str) -> Kept:
+    async def _downloaded(self, one: Wanted, url: str, downloaded: Callable[[], None]) -> Kept:
         async with (
             self._media.fetched(url, prompt_sent(one.attempt)) as file,
             self._contents[file.sha256],
         ):
-            find = self._sync.store.jobs.saved_content
+            find = self._sync.store.files.with_content
             like = await self._worker.run(find, one.picture.key.sheet, file.sha256)
             if like and self._media.is_there(like.path):
-                return await self._recorded(one, like, file)
+                return await self._recorded(one, like, file, downloaded)
             reserved = one.reserved or await self._reserve(one.picture)
             kept = await self._media.keep(file, one.stem, reserved)
             saved = SavedFile(kept.path, kept.link, file.sha256)
-            return await self._recorded(one, saved, file, is_new=True)
+            return await self._recorded(one, saved, file, downloaded, is_new=True)
 
     async def _used_again(self, one: Wanted) -> Kept | None:
         """Use the saved file of another row with the same link, if there is one."""
@@ -154,13 +155,19 @@ class FileKeeper:
         url, other = one.picture.url, self._known.get(one.picture.url)
         if other is None:
             return None
-        saved = await self._worker.run(self._sync.store.jobs.saved_file, other, url)
+        saved = await self._worker.run(self._sync.store.files.get, other, url)
         if saved is None or not self._media.is_there(saved.path):
             return None
         return await self._recorded(one, saved, None)
 
     async def _recorded(
-        self, one: Wanted, saved: SavedFile, file: Fetched | None, *, is_new: bool = False
+        self,
+        one: Wanted,
+        saved: SavedFile,
+        file: Fetched | None,
+        downloaded: Callable[[], None] = lambda: None,
+        *,
+        is_new: bool = False,
     ) -> Kept:
         """Add the file to the manifest, then to the store. A kill in between repeats the first."""
         kept, now = Kept(saved.path, saved.link), self._now()
@@ -168,6 +175,7 @@ class FileKeeper:
             one.picture.key, one.attempt, one.number, kept, at=now, is_copy=not is_new
         )
         await self._media.describe(file, {**entry, "sha256": saved.sha256})
+        downloaded()
         await self._notes.add(NewFile(*one.picture, saved))
         if self._known is not None:
             self._known[one.picture.url] = one.picture.key
@@ -176,5 +184,5 @@ class FileKeeper:
     async def _reserve(self, picture: Picture) -> str:
         """An id for the file, in the store: if this process ends now, a later pass uses it."""
         if reserved := await self._media.reserve():
-            await self._worker.run(self._sync.store.jobs.reserve_file, *picture, reserved)
+            await self._worker.run(self._sync.store.files.reserve, *picture, reserved)
         return reserved

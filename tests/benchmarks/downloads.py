@@ -33,19 +33,26 @@ from tests.fakes.team import Team
 SIZE = 1_000_000
 IN_A_ROW = 4
 
-#: Serves /NUMBER.png: a picture's first bytes, the number, and zeros.
+#: Serves /NUMBER.png: a valid picture of noise, with the number in a text of its own.
 SERVER = f"""
-import asyncio
-HEAD = (b"HTTP/1.1 200 OK\\r\\nContent-Type: image/png\\r\\nContent-Length: {SIZE}\\r\\n"
-        b"Accept-Ranges: bytes\\r\\n\\r\\n")
-REST = bytes({SIZE} - 28)
+import asyncio, io, os, struct, zlib
+from PIL import Image
+SIDE = 577  # noise cannot be compressed
+picture = io.BytesIO()
+Image.frombytes("RGB", (SIDE, SIDE), os.urandom(3 * SIDE * SIDE)).save(picture, "png")
+START, REST = picture.getvalue()[:33], picture.getvalue()[33:]
+LENGTH = len(START) + 12 + 20 + len(REST)
+assert abs(LENGTH - {SIZE}) < {SIZE} // 100
+HEAD = (b"HTTP/1.1 200 OK\\r\\nContent-Type: image/png\\r\\nContent-Length: %d\\r\\n"
+        b"Accept-Ranges: bytes\\r\\n\\r\\n" % LENGTH)
 class Files(asyncio.Protocol):
     def connection_made(self, transport):
         self.transport = transport
     def data_received(self, data):
         number = data.split(b" ", 2)[1].strip(b"/").split(b".")[0]
-        start = b"\\x89PNG\\r\\n\\x1a\\n" + number.rjust(20, b"0")
-        self.transport.writelines([HEAD, start, REST])
+        text = b"tEXtNumber\\0" + number.rjust(13, b"0")
+        check = struct.pack(">I", zlib.crc32(text))
+        self.transport.writelines([HEAD, START, struct.pack(">I", 20), text, check, REST])
 async def main():
     server = await asyncio.get_running_loop().create_server(Files, "127.0.0.1", 0, backlog=500)
     print(server.sockets[0].getsockname()[1], flush=True)

@@ -34,6 +34,7 @@ from pipeline.page.board import MANY, PAGE, Board
 from pipeline.store import Fact, Intent, Limits, Store
 from pipeline.sync.configured_sheet import Campaign
 from tests.fakes.browser import hosted
+from tests.store.build import save
 
 TOKEN = "a token that nobody can guess"
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(64)
@@ -129,7 +130,7 @@ def opened(folder: Path, page: PageSettings, more: str = "") -> Iterator[PageBen
         (media / "out.png").symlink_to(folder / "secret.png")
         names = ("fox.png", "../secret.png", "drawing.png", "page.html", "out.png", "film.mp4")
         for url, name in zip(urls, names, strict=True):
-            store.jobs.save_file(jobs[0], 1, url, name)
+            save(store, jobs[0], 1, url, name)
         clock = Clock()
         gate = Authenticator(page, clock, sessions=store.sessions)
         bench = PageBench(folder, Campaign(settings, store, key), gate, clock=clock)

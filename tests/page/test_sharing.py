@@ -31,6 +31,7 @@ from pipeline.sync.configured_sheet import Campaign
 from tests.fakes.browser import looking
 from tests.page.test_auth import DONE, FAILED, PNG, PageBench, opened
 from tests.page.test_page import DemoPage, chromium, demo_page, finished
+from tests.store.build import save
 
 __all__ = ["chromium", "demo_page", "finished"]
 
@@ -78,7 +79,7 @@ def test_a_download_has_exactly_the_selected_rows(page_bench: PageBench) -> None
     store.attempts.record([Fact(job, 1, Succeeded(Result(("https://x/g",)), task_id="t-9"))])
     folder = page_bench.folder / "media"
     (folder / "gull.png").write_bytes(PNG)
-    store.jobs.save_file(job, 1, "https://x/g", "gull.png")
+    save(store, job, 1, "https://x/g", "gull.png")
     with page_bench.visitor() as client:
         wall = client.get("/?q=gull").text
         link = re.search(r'href="(/zip/1\?[^"]*)"', wall)

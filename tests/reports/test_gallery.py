@@ -26,6 +26,7 @@ from pipeline.reports import gallery
 from pipeline.reports.gallery import write_gallery
 from pipeline.store import Fact, Intent, Limits, Store
 from tests.reports.test_results import Sheet, demo, edit
+from tests.store.build import save
 
 NOW = datetime(2026, 3, 9, 14, 5, tzinfo=UTC)
 EVIL = '<script>alert(1)</script><img src=x onerror=alert(2)> & "quotes" \'</style>'
@@ -104,7 +105,7 @@ def deliver(settings: Settings, result: Result, files: Iterable[str] = ()) -> No
         store.attempts.begin([intent], Limits("k", "run", "2026-03-09", None, None))
         store.attempts.record([Fact(key, 1, Succeeded(result, task_id="t-1"))])
         for url, file in zip(result.urls, files, strict=False):
-            store.jobs.save_file(key, 1, url, file)
+            save(store, key, 1, url, file)
 
 
 def test_every_row_is_shown_in_order_with_its_status_and_its_note(wall: Page) -> None:

@@ -16,7 +16,7 @@ from pipeline.core.outbox import LineState, MessageKind
 from pipeline.core.states import Accepted, Event, Failed, Lost, Progressed, Succeeded
 from pipeline.store import Delivery, Fact, Limits, Line, OutletEntry, Store
 from pipeline.store.outbox_lines import due_lines
-from tests.store.build import LIMITS, Clock, intent
+from tests.store.build import LIMITS, Clock, intent, save
 
 ALL = tuple(kind for kind in MessageKind if kind is not MessageKind.TEST)
 DONE = Succeeded(Result(("https://cdn.example/1.png",)), "t1")
@@ -560,12 +560,12 @@ def test_a_message_about_pictures_waits_until_all_are_saved(store: Store, clock:
     tell(store, failed, Failed("refused"))
 
     assert kinds(store.outbox.claim(number, 9)) == [("b", "done"), ("c", "failed")]
-    store.jobs.save_file(key, 1, PICTURES[0], "1.png")
-    store.jobs.miss_file(
+    save(store, key, 1, PICTURES[0], "1.png")
+    store.files.miss(
         key, 1, PICTURES[1], Unsaved("busy", 1, clock() + timedelta(hours=1), lost=False)
     )
     assert kinds(store.outbox.claim(number, 9)) == [("b", "done"), ("c", "failed")]
-    store.jobs.save_file(key, 1, PICTURES[1], "2.png")
+    save(store, key, 1, PICTURES[1], "2.png")
     assert ("a", "done") in kinds(store.outbox.claim(number, 9))
 
 
@@ -574,7 +574,7 @@ def test_a_message_does_not_wait_for_a_file_that_is_lost(store: Store, clock: Cl
     key = sent(store)
     tell(store, key, Accepted("t1"), Succeeded(Result(PICTURES[:1]), "t1"))
     assert store.outbox.claim(number, 9) == []
-    store.jobs.miss_file(key, 1, PICTURES[0], Unsaved("gone", 1, None, lost=True))
+    store.files.miss(key, 1, PICTURES[0], Unsaved("gone", 1, None, lost=True))
 
     assert kinds(store.outbox.claim(number, 9)) == [("a", "done")]
 
@@ -598,7 +598,7 @@ def test_a_saved_file_does_not_shorten_the_pause_after_a_failed_try(
     [line] = store.outbox.claim(number, 9)
     later = clock() + timedelta(minutes=5)
     store.outbox.record(number, [Delivery(line.id, LineState.WAITING, "busy", later)])
-    store.jobs.save_file(key, 1, PICTURES[0], "1.png")
+    save(store, key, 1, PICTURES[0], "1.png")
 
     assert store.outbox.claim(number, 9) == []
 

@@ -8,12 +8,10 @@ import tempfile
 from collections.abc import Iterator
 from datetime import UTC, timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sqlalchemy.event import listen
 
 from pipeline.core.model import (
     Attempt,
@@ -37,7 +35,8 @@ from pipeline.store import (
     SheetRecord,
     Store,
 )
-from tests.store.build import KEY, LIMITS, NOON, Clock, intent
+from pipeline.store.files import _SAME_CONTENT
+from tests.store.build import KEY, LIMITS, NOON, Clock, intent, save
 
 
 @pytest.fixture
@@ -307,23 +306,23 @@ def test_saved_files_are_returned_in_the_order_of_their_urls(store: Store) -> No
     store.attempts.begin([intent()], LIMITS)
     store.attempts.record([Fact(KEY, 1, Succeeded(Result(("b", "a", "c"), "grid")))])
     for url in ("grid", "a", "b", "b"):
-        store.jobs.save_file(KEY, 1, url, f"{url}.png")
+        save(store, KEY, 1, url, f"{url}.png")
 
     job = store.jobs.get(KEY)
     assert job
     assert list(job.files.items()) == [("b", "b.png"), ("a", "a.png"), ("grid", "grid.png")]
-    assert not store.jobs.save_file(KEY._replace(take=2), 1, "a", "a.png")
+    assert not save(store, KEY._replace(take=2), 1, "a", "a.png")
 
 
 def test_the_id_reserved_for_a_file_is_kept_until_the_file_is_forgotten(store: Store) -> None:
     store.jobs.add([KEY])
-    store.jobs.reserve_file(KEY, 1, "a", "id-1")
+    store.files.reserve(KEY, 1, "a", "id-1")
     reserved = store.jobs.get(KEY)
-    store.jobs.miss_file(KEY, 1, "a", Unsaved("busy", 1, None, lost=False))
+    store.files.miss(KEY, 1, "a", Unsaved("busy", 1, None, lost=False))
     missed = store.jobs.get(KEY)
-    store.jobs.save_file(KEY, 1, "a", "a.png", link="https://x/a", sha256="5a")
+    save(store, KEY, 1, "a", "a.png", link="https://x/a", sha256="5a")
     saved = store.jobs.get(KEY)
-    store.jobs.forget_file(KEY, "a")
+    store.files.forget(KEY, "a")
     forgotten = store.jobs.get(KEY)
 
     assert reserved
@@ -338,13 +337,13 @@ def test_the_id_reserved_for_a_file_is_kept_until_the_file_is_forgotten(store: S
 
 def test_a_forgotten_file_is_saved_again(store: Store) -> None:
     store.jobs.add([KEY])
-    store.jobs.save_file(KEY, 1, "a", "a.png")
-    store.jobs.save_file(KEY, 1, "b", "b.png")
+    save(store, KEY, 1, "a", "a.png")
+    save(store, KEY, 1, "b", "b.png")
     version = store.jobs.version("sheet")
 
-    assert store.jobs.forget_file(KEY, "a")
-    assert not store.jobs.forget_file(KEY, "a")
-    assert not store.jobs.forget_file(KEY._replace(take=9), "a")
+    assert store.files.forget(KEY, "a")
+    assert not store.files.forget(KEY, "a")
+    assert not store.files.forget(KEY._replace(take=9), "a")
     job = store.jobs.get(KEY)
     assert job
     assert job.files == {"b": "b.png"}
@@ -393,7 +392,7 @@ def test_each_change_of_a_job_is_reported_once_after_a_cursor(store: Store, tmp_
         other.jobs.ask(keys[0], 2)
         other.attempts.begin([intent(keys[1]), intent(keys[2])], LIMITS)
         other.attempts.record([Fact(keys[2], 1, Accepted("t"))])
-        other.jobs.save_file(keys[3], 1, "u", "p")
+        save(other, keys[3], 1, "u", "p")
         other.jobs.add([keys[4], KEY._replace(take=9)])
 
     then, changed = store.jobs.changed("sheet", version)
@@ -418,19 +417,14 @@ def test_an_attempt_without_an_answer_expires_at_its_deadline(store: Store, cloc
 
 def test_a_file_with_the_same_content_is_found_without_a_look_at_all_files(store: Store) -> None:
     store.jobs.add([KEY])
-    store.jobs.save_file(KEY, 1, "a", "a.png", sha256="5a")
-    plans: list[str] = []
-
-    def explain(_: object, cursor: Any, statement: str, values: Any, *__: object) -> None:
-        steps = cursor.execute(f"EXPLAIN QUERY PLAN {statement}", values).fetchall()
-        plans.extend(step[3] for step in steps)
-
+    save(store, KEY, 1, "a", "a.png", sha256="5a")
     with store._database.reading() as connection:
-        engine = connection.engine
-    listen(engine, "before_cursor_execute", explain)
+        statement, _ = _SAME_CONTENT._for(connection.dialect)
+        steps = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", (1, "5a"))
+        plan = " ".join(step[3] for step in steps)
 
-    assert store.jobs.saved_content("sheet", "5a") == SavedFile("a.png", "", "5a")
-    assert any("files_by_sha256" in plan for plan in plans), plans
+    assert store.files.with_content("sheet", "5a") == SavedFile("a.png", "", "5a")
+    assert "files_by_sha256" in plan
 
 
 def test_files_are_noted_together_and_those_without_a_job_are_left_out(store: Store) -> None:
@@ -438,7 +432,7 @@ def test_files_are_noted_together_and_those_without_a_job_are_left_out(store: St
     saved = [NewFile(KEY, 1, url, SavedFile(f"{url}.png", "", url)) for url in ("a", "b")]
     unknown = NewFile(KEY._replace(take=2), 1, "a", SavedFile("c.png", "", "c"))
 
-    assert store.jobs.save_files([saved[0], unknown, saved[1]]) == 2
+    assert store.files.save([saved[0], unknown, saved[1]]) == 2
     job = store.jobs.get(KEY)
     assert job
     assert job.files == {"a": "a.png", "b": "b.png"}

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from itertools import pairwise
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from pipeline.core.errors import BadLink, DeadLink, NotSaved, StoreError
-from pipeline.core.model import JobKey, Unsaved
+from pipeline.core.model import Job, JobKey, Result, State, Unsaved
+from pipeline.core.saved_files import Kept
 from pipeline.store import NewFile, SavedFile
 from pipeline.sync.download_retries import missed
-from pipeline.sync.file_keeper import FileNotes
+from pipeline.sync.downloader import DOWNLOADS, UNDER_WAY, Downloader
+from pipeline.sync.file_keeper import FileNotes, Wanted
 from pipeline.sync.worker import Worker
-from tests.core.build import NOW
+from tests.core.build import NOW, attempt
 
 
 def tried(error: NotSaved, sent_at: datetime = NOW) -> list[tuple[timedelta, bool]]:
@@ -138,3 +142,44 @@ def test_a_cancelled_download_does_not_cancel_the_notes_of_others(worker: Worker
     asyncio.run(act())
 
     assert written == [note(1), note(2)]
+
+
+class SlowStore:
+    """A keeper whose files are in their places at once, and whose notes are never written."""
+
+    def __init__(self) -> None:
+        self.begun: list[Wanted] = []
+
+    async def keep(self, one: Wanted, downloaded: Callable[[], None]) -> Kept:
+        self.begun.append(one)
+        downloaded()
+        await asyncio.Event().wait()
+        raise AssertionError("cancelled before")
+
+
+def test_downloads_go_on_while_the_store_writes_but_not_without_end() -> None:
+    urls = tuple(f"https://x/{number}.png" for number in range(100))
+    key = JobKey("sheet", "row", 1)
+    job = Job(key, attempts=(attempt(State.SUCCEEDED, result=Result(urls), ended_at=NOW),))
+    known = SimpleNamespace(jobs=SimpleNamespace(all={key: job}))
+    rules = SimpleNamespace(api_of=lambda attempt: None)
+    last = SimpleNamespace(began_at=NOW, name_of=lambda key: "")
+    store = SlowStore()
+
+    async def act() -> int:
+        sync: Any = SimpleNamespace(state=known, rules=rules, last=last)
+        nothing: Any = None
+        downloader = Downloader(
+            sync, nothing, nothing, None, lambda: NOW, on_saved=print, on_lost=print
+        )
+        keeper: Any = store
+        downloader._keeper = keeper
+        downloader.keep(key)
+        for _ in urls:
+            await asyncio.sleep(0)
+        pending = downloader.pending
+        await downloader.close()
+        return pending
+
+    assert asyncio.run(act()) == len(urls)
+    assert DOWNLOADS < len(store.begun) == UNDER_WAY
