@@ -82,6 +82,10 @@ class LazyMedia:
         self._settings, self._stack = settings, stack
         self._media: Media | None = None
 
+    async def check(self) -> None:
+        """See `downloads.media.Media.check`."""
+        await self._opened().check()
+
     def fetched(self, url: str, text: str) -> AbstractAsyncContextManager[Fetched]:
         """See `downloads.media.Media.fetched`."""
         return self._opened().fetched(url, text)

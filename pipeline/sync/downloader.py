@@ -1,5 +1,6 @@
 """Saving the pictures of jobs that succeeded.
 
+The place is checked before the first download, so that nothing is downloaded that cannot be kept.
 The links that expire first are followed first. Each step leaves the store and the place so that a
 later pass can go on: an id that an upload needs is in the store before the upload begins, and the
 place recognises a file that it has already.
@@ -7,33 +8,24 @@ place recognises a file that it has already.
 
 from __future__ import annotations
 
-import asyncio
-import heapq
 import logging
 from collections.abc import Callable
-from datetime import datetime, timedelta
-from itertools import count
-from typing import Final
+from datetime import datetime
 
 from pipeline.core.errors import NoPlace, NotSaved, PromptsheetError
 from pipeline.core.model import Attempt, JobKey, Unsaved
 from pipeline.core.name_templates import NameTemplate
 from pipeline.core.states import shown
+from pipeline.sync.download_queue import DownloadQueue
 from pipeline.sync.download_retries import LINK_LIFE, missed
 from pipeline.sync.file_keeper import FileKeeper, Picture, Saver, Wanted
 from pipeline.sync.file_names import FileNames
 from pipeline.sync.fresh_links import FreshLinks
+from pipeline.sync.place import Place
 from pipeline.sync.sheet_sync import SheetSync
 from pipeline.sync.worker import Worker
 
 log = logging.getLogger("promptsheet")
-
-#: Files that are downloaded at the same time.
-DOWNLOADS: Final = 16
-#: Files that are downloaded, or wait until the store has noted them.
-UNDER_WAY: Final = 64
-#: After an error that a person must correct, the place is not tried again for this long.
-REST: Final = timedelta(minutes=1)
 
 
 class Downloader:
@@ -63,25 +55,18 @@ class Downloader:
         self._keeper = FileKeeper(sync, worker, media, links, now) if media else None
         self._on_saved, self._on_lost = on_saved, on_lost
         self._tried: set[Picture] = set()
-        #: What is to be saved: first what expires first.
-        self._queue: list[tuple[datetime, int, Wanted]] = []
-        self._turns = count()
-        self._tasks: set[asyncio.Task[None]] = set()
-        #: How many of them download.
-        self._downloading = 0
-        self._resting_until: datetime | None = None
+        self._queue = DownloadQueue(self._save)
+        self._place = Place(media.check, now) if media else None
 
     @property
     def pending(self) -> int:
         """Pictures that are being saved, or wait for their turn."""
-        return len(self._tasks) + len(self._queue)
+        return self._queue.pending
 
     def keep(self, key: JobKey) -> None:
         """Save the pictures of a job that are due and were not tried in this pass."""
         job, now = self._sync.state.jobs.all.get(key), self._now()
-        if job is None or self._keeper is None or not self._names.is_ready:
-            return
-        if self._resting_until is not None and now < self._resting_until:
+        if job is None or self._place is None or self._place.rests or not self._names.is_ready:
             return
         first = shown(job)
         for attempt in job.attempts:
@@ -95,64 +80,37 @@ class Downloader:
                 stem = self._names.stem(key, attempt, at, beside=attempt != first)
                 its_id = job.reserved.get(url, "")
                 one = Wanted(picture, attempt, at, stem, before, its_id)
-                heapq.heappush(self._queue, (self._expires(attempt), next(self._turns), one))
-        self._begin()
+                self._queue.add(one, self._expires(attempt))
+        self._queue.begin()
 
     async def finish(self) -> None:
         """Wait for the downloads that are running."""
-        while self._tasks:
-            await asyncio.wait(self._tasks)
+        await self._queue.finish()
 
     async def close(self) -> None:
         """Cancel the downloads that are running; a later pass tries them again."""
-        self._queue.clear()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._queue.close()
 
     def _expires(self, attempt: Attempt) -> datetime:
         api = self._sync.rules.api_of(attempt)
         life = api.provider.links if api else None
         return (attempt.ended_at or attempt.sent_at) + (life or LINK_LIFE)
 
-    def _begin(self) -> None:
-        """Begin as many downloads as may run now."""
-        while self._queue and self._downloading < DOWNLOADS and len(self._tasks) < UNDER_WAY:
-            self._downloading += 1
-            task = asyncio.create_task(self._work(heapq.heappop(self._queue)[-1]))
-            self._tasks.add(task)
-            task.add_done_callback(self._ended)
-
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        self._begin()
-
-    async def _work(self, one: Wanted) -> None:
-        """Save a picture. While the store notes it, the next download may begin."""
-        downloads = True
-
-        def downloaded() -> None:
-            nonlocal downloads
-            if downloads:
-                downloads = False
-                self._downloading -= 1
-                self._begin()
-
-        try:
-            await self._save(one, downloaded)
-        finally:
-            downloaded()
-
     async def _save(self, one: Wanted, downloaded: Callable[[], None]) -> None:
+        assert self._keeper is not None, "keep() begins nothing without a place"
+        assert self._place is not None, "keep() begins nothing without a place"
         try:
-            assert self._keeper is not None, "keep() begins nothing without a place"
+            await self._place.checked()
+        except PromptsheetError as error:
+            self._rest(error, one)
+            return
+        try:
             kept = await self._keeper.keep(one, downloaded)
             self._names.saved(one.picture.key, kept.path)
+        except NoPlace as error:  # nothing is wrong with the link
+            self._rest(error, one)
         except NotSaved as error:
             log.info("%s: %s", one.picture.key.row_id, error)
-            if isinstance(error, NoPlace):  # nothing is wrong with the link
-                self._rest(error, one)
-                return
             why = missed(error, one.before, one.attempt.sent_at, self._now())
             await self._missed(one, why)
             if not why.lost:
@@ -162,13 +120,13 @@ class Downloader:
         else:
             self._on_saved()
 
-    def _rest(self, error: NoPlace, one: Wanted) -> None:
+    def _rest(self, error: PromptsheetError, one: Wanted) -> None:
         """Drop what waits: it would be downloaded, and then could not be kept."""
-        dropped = [one, *(waiting for _, _, waiting in self._queue)]
-        self._queue.clear()
+        assert self._place is not None, "keep() begins nothing without a place"
+        dropped = [one, *self._queue.drop()]
         self._tried.difference_update(waiting.picture for waiting in dropped)
         self.trouble += [error] * len(dropped)
-        self._resting_until = self._now() + REST
+        self._place.refused()
 
     async def _missed(self, one: Wanted, why: Unsaved) -> None:
         try:

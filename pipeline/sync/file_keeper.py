@@ -30,6 +30,9 @@ class Saver(Protocol):
     Each method raises PromptsheetError if it cannot do that.
     """
 
+    async def check(self) -> None:
+        """Raises NoPlace if no file can be saved there."""
+
     def fetched(self, url: str, text: str) -> AbstractAsyncContextManager[Fetched]:
         """The file behind a link, on this machine for as long as the context lasts.
 

@@ -224,6 +224,7 @@ def test_an_unwritable_folder_for_pictures_is_reported_until_it_is_writable(
     for ended in (team.finish(), team.run()):
         assert ended.code == 3
         assert words in ended.said
+    assert api.state()["most_pictures_in_flight"] == 0
     in_the_way.unlink()
     at_last = team.finish()
 

@@ -7,18 +7,15 @@ import threading
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from itertools import pairwise
-from types import SimpleNamespace
-from typing import Any
 
 import pytest
 
 from pipeline.core.errors import BadLink, DeadLink, NotSaved, StoreError
-from pipeline.core.model import Job, JobKey, Result, State, Unsaved
-from pipeline.core.saved_files import Kept
+from pipeline.core.model import JobKey, State, Unsaved
 from pipeline.store import NewFile, SavedFile
+from pipeline.sync.download_queue import DOWNLOADS, UNDER_WAY, DownloadQueue
 from pipeline.sync.download_retries import missed
-from pipeline.sync.downloader import DOWNLOADS, UNDER_WAY, Downloader
-from pipeline.sync.file_keeper import FileNotes, Wanted
+from pipeline.sync.file_keeper import FileNotes, Picture, Wanted
 from pipeline.sync.worker import Worker
 from tests.core.build import NOW, attempt
 
@@ -144,42 +141,26 @@ def test_a_cancelled_download_does_not_cancel_the_notes_of_others(worker: Worker
     assert written == [note(1), note(2)]
 
 
-class SlowStore:
-    """A keeper whose files are in their places at once, and whose notes are never written."""
-
-    def __init__(self) -> None:
-        self.begun: list[Wanted] = []
-
-    async def keep(self, one: Wanted, downloaded: Callable[[], None]) -> Kept:
-        self.begun.append(one)
-        downloaded()
-        await asyncio.Event().wait()
-        raise AssertionError("cancelled before")
-
-
 def test_downloads_go_on_while_the_store_writes_but_not_without_end() -> None:
-    urls = tuple(f"https://x/{number}.png" for number in range(100))
-    key = JobKey("sheet", "row", 1)
-    job = Job(key, attempts=(attempt(State.SUCCEEDED, result=Result(urls), ended_at=NOW),))
-    known = SimpleNamespace(jobs=SimpleNamespace(all={key: job}))
-    rules = SimpleNamespace(api_of=lambda attempt: None)
-    last = SimpleNamespace(began_at=NOW, name_of=lambda key: "")
-    store = SlowStore()
+    begun: list[Wanted] = []
+
+    async def save(one: Wanted, downloaded: Callable[[], None]) -> None:
+        begun.append(one)
+        downloaded()
+        await asyncio.Event().wait()  # the store never notes it
 
     async def act() -> int:
-        sync: Any = SimpleNamespace(state=known, rules=rules, last=last)
-        nothing: Any = None
-        downloader = Downloader(
-            sync, nothing, nothing, None, lambda: NOW, on_saved=print, on_lost=print
-        )
-        keeper: Any = store
-        downloader._keeper = keeper
-        downloader.keep(key)
-        for _ in urls:
+        queue = DownloadQueue(save)
+        done = attempt(State.SUCCEEDED, ended_at=NOW)
+        for number in range(100):
+            picture = Picture(JobKey("sheet", "row", 1), 1, f"https://x/{number}.png")
+            queue.add(Wanted(picture, done, number, f"fox-{number}", None, ""), NOW)
+        queue.begin()
+        for _ in range(100):
             await asyncio.sleep(0)
-        pending = downloader.pending
-        await downloader.close()
+        pending = queue.pending
+        await queue.close()
         return pending
 
-    assert asyncio.run(act()) == len(urls)
-    assert DOWNLOADS < len(store.begun) == UNDER_WAY
+    assert asyncio.run(act()) == 100
+    assert DOWNLOADS < len(begun) == UNDER_WAY

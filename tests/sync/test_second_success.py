@@ -30,6 +30,9 @@ class Folder:
     def __init__(self) -> None:
         self.files: dict[str, str] = {}
 
+    async def check(self) -> None:
+        pass
+
     @asynccontextmanager
     async def fetched(self, url: str, text: str) -> AsyncIterator[Fetched]:
         yield Fetched(Path(url), "png", 1, hashlib.sha256(url.encode()).hexdigest())

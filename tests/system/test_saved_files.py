@@ -17,6 +17,7 @@ from pipeline.sandbox import Sandbox, pictures
 from pipeline.store import Store
 from pipeline.sync.quick_check import is_unchanged
 from tests.core.build import attempt
+from tests.fakes.buckets import BUCKET, google_storage
 from tests.fakes.program import KEY, KEY_NAME
 from tests.fakes.team import Team
 
@@ -359,3 +360,27 @@ def test_the_api_is_asked_once_for_new_links_in_place_of_dead_ones(
     assert "/pictures/old-" in row["image_urls"]
     assert api.state()["requests"]["/fetch"] == polls + 1
     assert api.state()["tasks"] == {"a fox": 1}
+
+
+def test_nothing_is_downloaded_for_a_bucket_that_refuses_and_a_later_run_saves_all(
+    team: Team, api: Sandbox
+) -> None:
+    with google_storage() as store:
+        place = {"base_url": f"http://127.0.0.1:{store.port}", "credentials": "file:place.key"}
+        (team.folder / "place.key").write_text('"anon"')
+        (team.folder / "place.key").chmod(0o600)
+        team.configured("promptsheet", media=f"gs://{BUCKET}/spring", tables={"media": place})
+        team.write("prompt,files", "a fox,", "an owl,")
+        store.says = 403
+        refused = team.finish()
+        downloads, uploads = api.state()["most_pictures_in_flight"], store.uploads
+        store.says = 0
+        saved = team.finish()
+
+    assert refused.code == 3
+    assert refused.said.count("Pictures cannot be saved in") == 1
+    assert "8 pictures were not saved" in refused.said
+    assert (downloads, uploads) == (0, 1)
+    assert (saved.code, saved.said) == (0, "")
+    assert [len(row["files"].split("\n")) for row in team.rows()] == [4, 4]
+    assert sum(name.endswith(".png") for name in store.files) == 8
