@@ -17,6 +17,7 @@ from pipeline.config import GoogleSource, Settings
 from pipeline.core.errors import ConfigError, MissingExtra, SheetError
 from pipeline.core.header import folded
 from pipeline.core.inputs import normalise
+from pipeline.core.model import Grid
 from pipeline.core.text import quoted
 from pipeline.sheets import Sheet
 from pipeline.sheets.csv.sheet import CsvSheet
@@ -112,6 +113,24 @@ def styles_in(path: Path, tab: str = "") -> dict[str, tuple[str, str]]:
             "into the second, below a header."
         )
     return styles
+
+
+def grid_in(settings: Settings, store: Store, file: Path | None, tab: str) -> Grid:
+    """The cells of a file, or of another tab of the sheet if there is no file.
+
+    `tab` is the tab of a workbook; empty: its first one. Raises ConfigError and SheetError.
+    """
+    source = settings.source
+    if file is not None:
+        if not file.is_file():
+            raise ConfigError(f"There is no file {file}.")
+        return _opened(file, tab).read()
+    if isinstance(source, GoogleSource):
+        other = settings.model_copy(update={"sheet_id": ""})
+        return _google_sheet(replace(source, tab=tab, gid=None), other, store).read()
+    if source.suffix.casefold() in (".csv", ".tsv"):
+        raise ConfigError(f"{source.name} has no tabs: write @FILE or @FILE:COLUMN instead.")
+    return _opened(source, tab).read()
 
 
 class GoogleSetup(NamedTuple):

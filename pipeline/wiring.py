@@ -25,6 +25,7 @@ from pipeline.config.settings import PromptSettings
 from pipeline.core.apis import Api
 from pipeline.core.errors import StoreError
 from pipeline.core.header import folded
+from pipeline.core.model import Grid
 from pipeline.core.prompt_templates import Prompts
 from pipeline.core.provider import Provider
 from pipeline.core.rules import Rules
@@ -309,20 +310,26 @@ def submissions(
 
 
 @contextmanager
-def previewing(settings: Settings, *, ask_prices: bool = False) -> Iterator[SheetSync]:
+def previewing(
+    settings: Settings,
+    *,
+    ask_prices: bool = False,
+    change: Callable[[Grid], Grid] = lambda grid: grid,
+) -> Iterator[SheetSync]:
     """The plan of the sheet as a run would make it. Neither sheet nor store is changed.
 
     With `ask_prices`, an API is asked for its price list if rows wait for it, as a run would do.
+    `change` is what a person would do to the sheet before.
     """
     with scratch_store(settings) as store:
         sheet = open_sheet(settings, store)
         sync = open_sync(settings, store, sheet)
-        sync.preview()
+        sync.preview(change)
         lines = sync.last.plan.lines
         if ask_prices and any(sync.rules.awaits_prices(line.memory.inputs) for line in lines):
             asyncio.run(_ask_prices(settings, store))
             sync = open_sync(settings, store, sheet)
-            sync.preview()
+            sync.preview(change)
         yield sync
 
 

@@ -189,15 +189,8 @@ def status(
 
 @command()
 def endpoints(
-    name: Annotated[
-        str,
-        typer.Argument(
-            metavar="NAME", help="An endpoint. Without it: all of them.", show_default=False
-        ),
-    ] = "",
-    provider: Annotated[
-        str, typer.Option(metavar="PROVIDER", help="The API, as in [provider] name.")
-    ] = "apiframe",
+    name: flags.EndpointName = "",
+    provider: flags.ProviderName = "apiframe",
     as_json: flags.AsJson = False,
 ) -> None:
     """Show what can be requested, with columns and credits."""
@@ -210,12 +203,24 @@ def endpoints(
 
 
 @command()
+def expand(
+    words: flags.Lists = None,
+    plan: flags.OnlyShow = False,
+    yes: flags.Yes = False,
+    limit: flags.MostRows = None,
+) -> None:
+    """Add all combinations of some lists as new rows. Sends nothing."""
+    from pipeline.cli.expand import Choice, lists_in
+    from pipeline.cli.expand import expand as add
+
+    config, lists = lists_in(words or [])
+    (path,) = flags.config_paths(config)
+    raise typer.Exit(add(path, lists, _console(), Choice(plan, yes, limit)))
+
+
+@command()
 def retry(
-    words: flags.ConfigAndRows = None,
-    unknown: Annotated[
-        bool, typer.Option("--unknown", help="Include rows that may have been paid already.")
-    ] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
+    words: flags.ConfigAndRows = None, unknown: flags.Unknown = False, yes: flags.Yes = False
 ) -> None:
     """Send failed rows again, with their present content."""
     from pipeline.cli import status as status_of
@@ -343,10 +348,8 @@ def init(
 
 @command()
 def demo(
-    folder: Annotated[Path, typer.Option(metavar="DIR", help="Where to create it.")] = Path("demo"),
-    serve: Annotated[
-        bool, typer.Option("--serve", help="Show it in the browser, until stopped.")
-    ] = False,
+    folder: flags.DemoFolder = Path("demo"),
+    serve: flags.ShowInBrowser = False,
 ) -> None:
     """Create a sample sheet and fill it. Needs no key and costs nothing."""
     if serve:

@@ -73,6 +73,40 @@ ConfigAndRows = Annotated[
     ),
 ]
 
+Lists = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="CONFIG|LIST",
+        help=f"A configuration file ({USUAL} if none is named), then lists: product=fox,owl or "
+        "product=@FILE:COLUMN or product,image=@FILE. Each file has a header.",
+        show_default=False,
+    ),
+]
+OnlyShow = Annotated[
+    bool, typer.Option("--plan", help="Only show the rows and what they would cost.")
+]
+MostRows = Annotated[
+    int | None,
+    typer.Option("--limit", min=1, metavar="N", help="Allow up to N new rows. Default: 10000."),
+]
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")]
+Unknown = Annotated[
+    bool, typer.Option("--unknown", help="Include rows that may have been paid already.")
+]
+EndpointName = Annotated[
+    str,
+    typer.Argument(
+        metavar="NAME", help="An endpoint. Without it: all of them.", show_default=False
+    ),
+]
+ProviderName = Annotated[
+    str, typer.Option(metavar="PROVIDER", help="The API, as in [provider] name.")
+]
+DemoFolder = Annotated[Path, typer.Option(metavar="DIR", help="Where to create it.")]
+ShowInBrowser = Annotated[
+    bool, typer.Option("--serve", help="Show it in the browser, until stopped.")
+]
+
 Outlet = Annotated[
     str, typer.Argument(metavar="NAME", help="The name of an outlet.", show_default=False)
 ]

@@ -121,13 +121,14 @@ def rows_table(shown: Sequence[Row], width: int, prices: Sequence[Credits] = ())
     return table
 
 
-def show_plan(console: Console, sync: SheetSync, seen: Outlook) -> None:
-    """Print what a run would do: rows by planned action, requests, credits, examples."""
+def show_plan(console: Console, sync: SheetSync, seen: Outlook, about: str = "") -> None:
+    """Print what a run would do: rows by planned action, requests, credits, examples.
+
+    `about` is what to say of the sheet in the first line.
+    """
     title, api = Text(sync.sheet.title, style="bold"), sync.rules.provider.full_title
-    console.print(
-        title
-        + Text(f": what a run would do now with {api}. Nothing was changed.\n", style="not bold")
-    )
+    about = about or f"what a run would do now with {api}. Nothing was changed."
+    console.print(title + Text(f": {about}\n", style="not bold"))
     if sync.sheet.read_as:
         console.print(Text(f"Read as {sync.sheet.read_as}.\n", style="dim"))
     if sync.last.hold:

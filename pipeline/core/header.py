@@ -178,7 +178,7 @@ class Columns:
         results = [self.index[n] for n in ("task_id", "image_urls") if n in self.index]
         marks = [self.index[n] for n in OURS if n in self.index and n != "row_id"]
         others = [at for at in range(len(self.header)) if at not in known]
-        chosen = [name for name in WRITTEN if name in self.inputs]
+        chosen = [name for name in (*WRITTEN, RATIO) if name in self.inputs]
         for place in range(1, len(grid)) if among is None else among:
             row = grid[place]
             wide = len(row)
@@ -189,10 +189,7 @@ class Columns:
                 continue
             for name in chosen:
                 if name in wrote:
-                    text = wrote[name]
-                    wrote[name] = self.endpoint(text) if name == "endpoint" else visible(text)
-            if RATIO in wrote:
-                wrote[RATIO] = ratio(wrote[RATIO])
+                    wrote[name] = self._spelled(name, wrote[name])
             yield Marked(
                 place=place,
                 mark=self.control(row, "row_id"),
@@ -204,6 +201,20 @@ class Columns:
                 ),
                 has_marks=_holds_text([row[at] for at in marks if at < wide]),
             )
+
+    def compared(self, name: str, cell: str) -> str:
+        """The text of a cell in the column `name`, as inputs are compared."""
+        return self._spelled(name, normalise(input_text(cell)))
+
+    def _spelled(self, name: str, text: str) -> str:
+        match name:
+            case "endpoint":
+                return self.endpoint(text)
+            case "parent":
+                return visible(text)
+            case "aspect_ratio":
+                return ratio(text)
+        return text
 
     def _repeats_header(self, row: Sequence[str]) -> bool:
         """True if each filled cell of a line is the title of its column (files put together)."""

@@ -8,9 +8,10 @@ repeated.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
+from pipeline.core.combinations import NewRow
 from pipeline.core.model import Claim, Grid, Patch
 
 
@@ -55,6 +56,21 @@ class Sheet(Protocol):
         answer for that grid. An empty patch writes nothing. Cells beyond the width of a row or of
         the header are added. Raises SheetError if the sheet cannot be written; nothing has changed
         then.
+        """
+
+    def append(self, rows_for: Callable[[Grid], Sequence[NewRow]]) -> Grid:
+        """Read the sheet, add the rows that `rows_for` names, and return the grid afterwards.
+
+        The rows go below the last one, as text. Each is whole in the sheet, or not there at all,
+        and no cell of a person is changed. `rows_for` is called again with a newer grid if a
+        person saved in between. Without rows nothing is written. Raises SheetError if the sheet
+        cannot be written: a file has none of the rows then.
+        """
+
+    def objection(self, text: str) -> str:
+        """Why no cell of the sheet can hold this text as it is, as the end of a sentence; else "".
+
+        The sheet was read before.
         """
 
     def read_claim(self) -> Claim | None:

@@ -15,7 +15,7 @@ from random import Random
 
 from pipeline.core.endings import warnings
 from pipeline.core.header import Header
-from pipeline.core.model import JobKey, Patch
+from pipeline.core.model import Grid, JobKey, Patch
 from pipeline.core.planning import Line, Plan
 from pipeline.core.rules import Rules
 from pipeline.core.samples import is_held
@@ -159,14 +159,14 @@ class SheetSync:
             return None
         return list(self._with_their_jobs([*self.waiting.ready(done, self.state.jobs.all, now)]))
 
-    def preview(self) -> Look:
-        """The look at the sheet as it is now; nothing is written into the sheet.
+    def preview(self, change: Callable[[Grid], Grid] = lambda grid: grid) -> Look:
+        """The look at the sheet as it is now, after `change`; nothing is written into the sheet.
 
         Only for a scratch copy of the store.
         """
         self.state.rows.forget_unchanged()
         self.state.refresh()
-        self.last = self.planner.look(self.sheet.read())
+        self.last = self.planner.look(change(self.sheet.read()))
         return self.last
 
     def out_of_date(self) -> Patch:

@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -25,6 +25,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from pipeline.core.combinations import NewRow
 from pipeline.core.model import Claim, Grid, Patch
 from pipeline.sandbox import Sandbox
 from pipeline.sheets import Sheet
@@ -293,6 +294,15 @@ class SheetEdge:
 
         with self._counted(1):
             return self._sheet.write(decided)
+
+    def append(self, rows_for: Callable[[Grid], Sequence[NewRow]]) -> Grid:
+        """As the sheet does."""
+        with self._counted(1):
+            return self._sheet.append(rows_for)
+
+    def objection(self, text: str) -> str:
+        """As the sheet does."""
+        return self._sheet.objection(text)
 
     def read_claim(self) -> Claim | None:
         """As the sheet does."""

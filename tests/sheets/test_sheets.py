@@ -16,6 +16,7 @@ from typing import Protocol
 import pytest
 from openpyxl import Workbook
 
+from pipeline.core.combinations import NewRow
 from pipeline.core.errors import SheetError
 from pipeline.core.model import Claim, Grid, Patch
 from pipeline.sheets import Sheet
@@ -393,3 +394,76 @@ def test_of_many_simultaneous_claims_one_succeeds(desk: Desk, first: Claim | Non
 
 def rows_of(grid: Grid) -> dict[str, int]:
     return {record[0]: number for number, record in enumerate(grid)}
+
+
+def names(*texts: str) -> Callable[[Grid], list[NewRow]]:
+    """New rows with these prompts, as far as the grid has none of them."""
+    return lambda grid: [{0: text} for text in texts if text not in rows_of(grid)]
+
+
+def test_new_rows_go_below_the_last_one_and_change_no_other_cell(desk: Desk) -> None:
+    answer = desk.sheet().append(names("a wolf", "a hare, running"))
+
+    assert answer == (*GRID, ("a wolf", ""), ("a hare, running", ""))
+    assert desk.sheet().read() == answer
+
+
+def test_a_second_call_adds_nothing_and_writes_nothing(desk: Desk) -> None:
+    answer = desk.sheet().append(names("a wolf"))
+    before = desk.version()
+
+    assert desk.sheet().append(names("a wolf")) == answer
+    assert desk.version() == before
+
+
+def test_rows_are_added_to_what_a_person_saved_in_between(desk: Desk) -> None:
+    more = (*GRID, ("a hare", "theirs"))
+    seen: list[Grid] = []
+
+    def rows_for(grid: Grid) -> list[NewRow]:
+        seen.append(grid)
+        if len(seen) == 1:
+            desk.save(more)
+        return names("a wolf", "a hare")(grid)
+
+    answer = desk.sheet().append(rows_for)
+
+    # A Google Sheet has no compare-and-swap: there the row of the person is only moved.
+    assert [row for row in answer if row[0] == "a wolf"] == [("a wolf", "")]
+    read = desk.sheet().read()
+    assert {row for row in more if row[0] != "a wolf"} <= {*read}
+    assert len([row for row in read if row[0] == "a wolf"]) == 1
+
+
+def test_new_rows_go_above_a_line_of_unticked_boxes(desk: Desk) -> None:
+    boxes = (*GRID, ("", "FALSE"), ("", "FALSE"))
+    desk.save(boxes)
+
+    desk.sheet().append(names("a wolf"))
+
+    read = desk.sheet().read()
+    assert read[4][0] == "a wolf"
+    assert {cell for row in read[4:] for cell in row[1:]} <= {"", "FALSE"}
+
+
+@pytest.mark.parametrize("text", ["=1+1", "+SUM(A1)", "-a", "@home", '=HYPERLINK("x")', "＝1"])
+def test_no_text_becomes_a_formula(desk: Desk, text: str) -> None:
+    sheet = desk.sheet()
+    grid = sheet.read()
+    if sheet.objection(text):
+        with pytest.raises(SheetError, match="formula"):
+            sheet.append(names(text))
+        assert desk.sheet().read() == grid
+    else:
+        assert sheet.append(names(text))[-1] == (text, "")
+        assert desk.sheet().read()[-1] == (text, "")
+
+
+@pytest.mark.parametrize("text", ["-5", "+3,5", "16:9", "0012", 'a "b"; c\nd', "TRUE", "日本 🦊"])
+def test_a_new_cell_is_read_back_as_written(desk: Desk, text: str) -> None:
+    sheet = desk.sheet()
+    sheet.read()
+
+    assert sheet.objection(text) == ""
+    assert sheet.append(names(text, "a wolf"))[-2] == (text, "")
+    assert desk.sheet().read()[-2] == (text, "")

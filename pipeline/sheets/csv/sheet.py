@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from pipeline.core.combinations import NewRow, place_below, whole
 from pipeline.core.errors import SheetError, UnclearText
 from pipeline.core.model import Claim, Grid, Patch
-from pipeline.core.text import shortened
+from pipeline.core.text import quoted, shortened
 from pipeline.sheets.csv.delimiters import named
 from pipeline.sheets.csv.encodings import NotText, Unclear
-from pipeline.sheets.csv.text import CannotHold, CsvText, LeftOpen
+from pipeline.sheets.csv.text import CannotHold, CsvText, LeftOpen, harmless
 from pipeline.sheets.files.claim import read_claim, write_claim
 from pipeline.sheets.files.recovery import Pause
 from pipeline.sheets.files.replace import after_a_kill, read_file, rewrite
 from pipeline.sheets.files.swap import Exchange, exchange
 
+#: A sign before it makes no formula of it.
+_NUMBER = re.compile(r"[+-]?\d+(?:[.,]\d+)?")
 _SAVE_AGAIN = 'Save it again as "CSV UTF-8".'
 
 
@@ -95,6 +99,36 @@ class CsvSheet:
 
         written = rewrite(self._path, change, exchange=self._exchange, pause=self._pause)
         return self._taken_in(written).grid
+
+    def append(self, rows_for: Callable[[Grid], Sequence[NewRow]]) -> Grid:
+        """Read the file, add the rows that `rows_for` names, and return the grid read back.
+
+        They go below the last row that is not empty. Each is as wide as the header.
+        """
+
+        def change(content: bytes) -> bytes:
+            text = self._taken_in(content)
+            rows = rows_for(text.grid)
+            for cell in {cell for row in rows for cell in row.values()}:
+                if why := self.objection(cell):
+                    raise SheetError(f"{quoted(cell, 60)} {why}.")
+            at = place_below(text.grid)
+            return text.with_rows(whole(text.grid, rows), at) if rows else content
+
+        written = rewrite(self._path, change, exchange=self._exchange, pause=self._pause)
+        return self._taken_in(written).grid
+
+    def objection(self, text: str) -> str:
+        """Why a cell of the file cannot hold this text, as the end of a sentence; else empty."""
+        is_number = _NUMBER.fullmatch(text) is not None
+        if not is_number and harmless(f"\n{text}", self.delimiter) != f"\n{text}":
+            return (
+                "would be a formula for a program that opens the file: write it in another way, "
+                "or use a workbook or a Google Sheet"
+            )
+        if self._text and self._text.encoding.readable(text) != text:
+            return f"has letters that {self._text.encoding.title} text cannot hold. {_SAVE_AGAIN}"
+        return ""
 
     def read_claim(self) -> Claim | None:
         """The claim in `NAME.promptsheet` beside the file, or None."""

@@ -11,7 +11,7 @@ import csv
 import io
 import re
 from collections import defaultdict, deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain, islice, repeat
@@ -101,6 +101,28 @@ class CsvText:
         changes = _changes(self.grid, readable)
         return b"".join(self._with_changes(changes)) if changes else self.content
 
+    def with_rows(self, rows: Iterable[Sequence[str]], at: int) -> bytes:
+        """The file with more records in front of record `at`; all other bytes stay as they are."""
+        before: list[str] = []
+
+        def lines() -> Iterator[str]:
+            for line in _lines(self.content, self.encoding, self.lead):
+                before.append(line)
+                yield line
+
+        records = csv.reader(lines(), delimiter=self.delimiter)
+        next(records, None)
+        own = _end_of(before[-1:])
+        deque(islice(records, at - 1), maxlen=0)
+        last = _end_of(before[-1:])
+        end = last or own or "\n"
+        fresh = end.join(_record(row, self.delimiter) for row in rows)
+        # If the last line of the file has no end, the new last line has none either.
+        text = f"{fresh}{end}" if last or not before else f"{end}{fresh}"
+        codec = self.encoding.codec
+        size = len(self.encoding.mark) + len(f"{self.lead}{''.join(before)}".encode(codec))
+        return self.content[:size] + text.encode(codec) + self.content[size:]
+
     def _with_changes(
         self, changes: Mapping[int, Mapping[int, str]]
     ) -> Iterator[bytes | memoryview]:
@@ -177,6 +199,17 @@ def _changes(grid: Grid, patch: Patch) -> dict[int, dict[int, str]]:
         if row in growing and column >= len(grid[row]):
             changes[row].setdefault(column, text)
     return changes
+
+
+def _end_of(line: Sequence[str]) -> str:
+    """The line end of the only one of these lines; empty if it has none."""
+    found = _LINE_END.search(line[0], max(len(line[0].rstrip("\r\n")), 0)) if line else None
+    return found[0] if found else ""
+
+
+def _record(row: Sequence[str], delimiter: str) -> str:
+    """A new record. Cells are in quotation marks only where they need them."""
+    return delimiter.join(_written(text, delimiter, quoted=False) for text in row) or '""'
 
 
 def _edited(record: str, delimiter: str, special: str, cells: Mapping[int, str]) -> str:

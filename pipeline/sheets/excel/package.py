@@ -18,6 +18,7 @@ from functools import cached_property, partial
 from xml.etree.ElementTree import Element, TreeBuilder
 from xml.parsers import expat
 
+from pipeline.sheets.excel.a1 import box_of, name_of
 from pipeline.sheets.excel.worksheet import Unreadable
 from pipeline.sheets.excel.xml_text import unescaped, whole_number
 
@@ -159,15 +160,34 @@ class Workbook:
         except RuntimeError:
             raise Unreadable("it is protected by a password: take that away") from None
 
-    def with_part(self, name: str, content: bytes, *, recount: bool) -> bytes:
-        """The file with new content in one part.
+    def longer_tables(self, part: str, last: int, bottom: int) -> dict[str, bytes]:
+        """The tables of a worksheet that end at row `last`, so that they end at row `bottom`.
+
+        A table with a row of totals keeps its end.
+        """
+        if _rels_of(part) not in self:
+            return {}
+        found = {}
+        for name in self._targets(part, "/table").values():
+            table = self._xml(name)
+            ref, box = table.get("ref", ""), box_of(table.get("ref", ""))
+            if box and box[2] == last and not whole_number(table.get("totalsRowCount")):
+                longer = f"{name_of(*box[:2])}:{name_of(bottom, box[3])}"
+                # Its filter has the same range.
+                found[name] = self.part(name).replace(
+                    f'ref="{ref}"'.encode(), f'ref="{longer}"'.encode()
+                )
+        return found
+
+    def with_parts(self, fresh_parts: Mapping[str, bytes], *, recount: bool) -> bytes:
+        """The file with new content in these parts.
 
         With `recount`, the calculation chain (the order in which formulas are computed) is left
         out: a program that finds a cell in it without a formula reports a damaged file, and one
         that finds no chain makes it.
         """
         changed: dict[str, bytes | None] = self._without_order() if recount else {}
-        changed[_key(name)] = content
+        changed |= {_key(name): content for name, content in fresh_parts.items()}
         out = io.BytesIO()
         with zipfile.ZipFile(out, "w") as archive:
             archive.comment = self.archive.comment

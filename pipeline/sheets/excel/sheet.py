@@ -5,17 +5,19 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property, lru_cache
 from pathlib import Path
+from typing import NamedTuple
 
 from pipeline.core.cell_errors import NOT_COMPUTED, FormulaZero, error_text
+from pipeline.core.combinations import NewRow, place_below
 from pipeline.core.errors import MissingExtra, SheetError
 from pipeline.core.model import Claim, Grid, Patch
-from pipeline.sheets.excel.a1 import MAX_COLUMNS, box_of, width_of
+from pipeline.sheets.excel.a1 import MAX_COLUMNS, MAX_ROWS, box_of, width_of
 from pipeline.sheets.excel.number_formats import shown_moment, shown_number
 from pipeline.sheets.excel.package import MOST_LETTERS, TOO_LONG, Workbook, WorkbookTab
 from pipeline.sheets.excel.worksheet import Cell, SharedFormula, Unreadable, Worksheet
@@ -87,15 +89,42 @@ class ExcelSheet:
 
         The file is left unchanged if every named cell already has its new value.
         """
+
+        def change_of(page: _Page) -> _Change:
+            cells = page.changes(patch_for(page.grid))
+            return _Change(cells, page.patched(cells))
+
+        return self._changed(change_of)
+
+    def append(self, rows_for: Callable[[Grid], Sequence[NewRow]]) -> Grid:
+        """Read the tab, add the rows that `rows_for` names, and return the grid read back.
+
+        They go below the last row that is not empty, look like it, and belong to its table.
+        """
+
+        def change_of(page: _Page) -> _Change:
+            cells = page.added(rows_for(page.grid))
+            return _Change(cells, page.extended(cells))
+
+        return self._changed(change_of)
+
+    def objection(self, text: str) -> str:
+        """Why a cell of a workbook cannot hold this text, as the end of a sentence; else empty."""
+        return (
+            ""
+            if _fitting(text) == text
+            else f"is longer than the {MOST_LETTERS} characters of a cell"
+        )
+
+    def _changed(self, change_of: Callable[[_Page], _Change]) -> Grid:
+        """Change the file as `change_of` says. Returns the grid read back."""
         need_openpyxl()
         page_of = lru_cache(maxsize=2)(lambda content: _Page.of(content, self._tab))
 
         def change(content: bytes) -> bytes:
-            page = page_of(content)
-            cells = page.changes(patch_for(page.grid))
+            cells, fresh = change_of(page_of(content))
             if not cells:
                 return content
-            fresh = page.patched(cells)
             # Read back before it replaces the file, because a mistake could not be undone.
             if not page_of(fresh).says(cells):
                 raise Unreadable("its cells would not be where they belong: save it again")
@@ -131,6 +160,13 @@ def need_openpyxl() -> None:
     """Raise ConfigError if the library for workbooks is not installed."""
     if importlib.util.find_spec("openpyxl") is None:
         raise MissingExtra("An Excel file", "excel")
+
+
+class _Change(NamedTuple):
+    """The cells that differ, and the new file; it is empty if none do."""
+
+    cells: Patch
+    content: bytes
 
 
 @dataclass(frozen=True)
@@ -185,8 +221,30 @@ class _Page:
         return cells
 
     def patched(self, cells: Patch) -> bytes:
+        if not cells:
+            return b""
         fresh = self.sheet.patched(cells)
-        return self.book.with_part(self.tab.part, fresh, recount=self.sheet.holds_formula(cells))
+        return self.book.with_parts({self.tab.part: fresh}, recount=self.sheet.holds_formula(cells))
+
+    def added(self, rows: Sequence[NewRow]) -> Patch:
+        """The cells of new rows below the last one."""
+        at = place_below(self.grid)
+        if at + len(rows) > MAX_ROWS:
+            raise Unreadable("it has no room for so many rows: delete empty ones")
+        return {
+            (at + n, column): text for n, row in enumerate(rows) for column, text in row.items()
+        }
+
+    def extended(self, cells: Patch) -> bytes:
+        """The file with these cells in rows below the last one, also within its table."""
+        if not cells:
+            return b""
+        last = min(number for number, _ in cells) - 1
+        fresh = self.sheet.patched(cells, like=last)
+        tables = self.book.longer_tables(self.tab.part, last, max(number for number, _ in cells))
+        return self.book.with_parts(
+            {**tables, self.tab.part: fresh}, recount=self.sheet.holds_formula(cells)
+        )
 
     def says(self, cells: Patch) -> bool:
         return all(self._at(*place) == text for place, text in cells.items())

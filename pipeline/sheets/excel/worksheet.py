@@ -11,7 +11,7 @@ import re
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from pipeline.sheets.excel.a1 import box_of, holds_any, name_of
@@ -92,9 +92,15 @@ class Worksheet:
             for number, column in places
         )
 
-    def patched(self, cells: Mapping[tuple[int, int], str]) -> bytes:
-        """The part with these cells as text, each in its place. Raises SharedFormula."""
+    def patched(self, cells: Mapping[tuple[int, int], str], like: int | None = None) -> bytes:
+        """The part with these cells as text, each in its place. Raises SharedFormula.
+
+        A new cell looks like its column, or like the one of row `like`.
+        """
         self._refuse_shared(cells)
+        if like is not None and (above := self.rows.get(like)) and like:
+            styled = {at: cell.style for at, cell in above.cells.items() if cell.style}
+            return replace(self, styles={**self.styles, **styled}).patched(cells)
         by_row: dict[int, dict[int, str]] = defaultdict(dict)
         for (number, column), text in sorted(cells.items()):
             by_row[number][column] = text

@@ -52,6 +52,35 @@ def new_columns(
     return wanted
 
 
+def new_rows(sheet: int, at: int, high: int, rows: Sequence[Mapping[int, str]]) -> list[Json]:
+    """The requests for new rows in front of row `at`, with cells as text; they overwrite no cell.
+
+    `high` is the number of rows that the tab has.
+    """
+    area = {"sheetId": sheet, "dimension": "ROWS"}
+    wanted: list[Json] = []
+    if at > high:
+        wanted.append({"appendDimension": {**area, "length": at - high}})
+    if at >= high:
+        wanted.append({"appendDimension": {**area, "length": len(rows)}})
+    else:
+        place = {**area, "startIndex": at, "endIndex": at + len(rows)}
+        # They look like the row above, unless that is the header.
+        wanted.append({"insertDimension": {"range": place, "inheritFromBefore": at > 1}})
+    return [*wanted, cells_of_rows(sheet, at, rows)]
+
+
+def cells_of_rows(sheet: int, at: int, rows: Sequence[Mapping[int, str]]) -> Json:
+    """The request that writes the cells of some rows from row `at` on, in all their columns."""
+    first, last = min(map(min, rows)), max(map(max, rows))
+    start = {"sheetId": sheet, "rowIndex": at, "columnIndex": first}
+    cells = [
+        {"values": [_text(row.get(column, "")) for column in range(first, last + 1)]}
+        for row in rows
+    ]
+    return {"updateCells": {"start": start, "rows": cells, "fields": "userEnteredValue"}}
+
+
 def _text(text: str) -> Json:
     return {"userEnteredValue": {"stringValue": text}} if text else {}
 

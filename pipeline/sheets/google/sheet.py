@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from pipeline.core import verified_writes
+from pipeline.core.combinations import NewRow
 from pipeline.core.errors import SheetError
 from pipeline.core.header import OURS, Columns
 from pipeline.core.model import Claim, Grid, Patch
@@ -28,6 +29,7 @@ from pipeline.sheets.google.client import (
     Spreadsheet,
     Unsure,
 )
+from pipeline.sheets.google.new_rows import Adding
 from pipeline.sheets.google.preview import previews
 from pipeline.sheets.google.protected_ranges import Fenced
 from pipeline.sheets.google.tab import GoogleTab, TabHeader, TabReading, grid, header, trimmed
@@ -118,6 +120,39 @@ class GoogleSheet:
             if written is not None:
                 return self._with_left_out(written)
             disturbed += 1
+
+    def append(self, rows_for: Callable[[Grid], Sequence[NewRow]]) -> Grid:
+        """Read the tab, add the rows that `rows_for` names, and return the grid with them."""
+        troubles = 0
+        while True:
+            try:
+                self._writing.settle()
+                look = self._tab.look()
+                if not (rows := rows_for(look.grid)):
+                    return look.grid
+                if (added := self._adding().add(look, rows)) is not None:
+                    return added
+            except Unsure as e:
+                # Such a request is never repeated: a reading shows whether the rows are there.
+                if not rows_for((now := self._tab.look()).grid):
+                    return now.grid
+                raise SheetError(
+                    f"{e} Rows may have been added all the same. Look into {self.title} in a "
+                    "minute, and start it again: it adds only what is missing."
+                ) from e
+            except GoogleBusy:
+                troubles += 1
+                if troubles > ROUNDS:
+                    raise
+                self._pause(min(2.0**troubles, 16.0) * random.uniform(0.5, 1.0))  # noqa: S311
+
+    def objection(self, text: str) -> str:
+        """Why a cell cannot hold this text, as the end of a sentence; else empty."""
+        too_long = len(text) > MOST_LETTERS
+        return f"is longer than the {MOST_LETTERS} characters of a cell" if too_long else ""
+
+    def _adding(self) -> Adding:
+        return Adding(self._sheets, self._tab, self._writing, self.title)
 
     def _open_cells(self, look: TabReading, patch: Patch) -> Patch:
         """The patch without what is protected; SheetError if nothing of ours can be written."""

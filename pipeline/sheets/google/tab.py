@@ -46,6 +46,7 @@ class TabReading:
     grid: Grid
     header: TabHeader
     wide: int
+    high: int
     frozen: int
     #: What of it is protected against us.
     closed: tuple[Area, ...] = ()
@@ -118,8 +119,9 @@ class GoogleTab:
             ]
             for place, line in enumerate(_part(tab).get("rowData", ()))
         )
-        wide, frozen = size.get("columnCount", 0), size.get("frozenRowCount", 0)
-        return TabReading(grid(shown), header(tab), wide, frozen, listed(tab))
+        wide, high = size.get("columnCount", 0), size.get("rowCount", 0)
+        frozen = size.get("frozenRowCount", 0)
+        return TabReading(grid(shown), header(tab), wide, high, frozen, listed(tab))
 
     def snapshot(self) -> Snapshot:
         """The text that was entered."""

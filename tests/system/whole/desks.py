@@ -139,6 +139,7 @@ class _WatchedFile:
         self.key, self.title = self._sheet.key, self._sheet.title
         self.read, self.read_claim = self._sheet.read, self._sheet.read_claim
         self.write_claim = self._sheet.write_claim
+        self.append, self.objection = self._sheet.append, self._sheet.objection
         self.before: Happens = None
         self.after: Happens = None
         self.disturbed = False
