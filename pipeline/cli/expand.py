@@ -38,7 +38,7 @@ from pipeline.core.planning import Line
 from pipeline.core.statuses import Status
 from pipeline.core.text import counted, is_or_are, one_line, quoted
 from pipeline.open_sheet import grid_in, open_sheet
-from pipeline.reports.plan import costs, outlook
+from pipeline.reports.plan import costs, following, outlook, settling, to_send
 from pipeline.sheets import Sheet
 from pipeline.store import Lease, Store
 from pipeline.sync.lease import take_lease_on
@@ -92,7 +92,7 @@ def expand(path: Path, lists: Sequence[ValueList], console: Console, choice: Cho
             console.print(f"{title}: nothing to add. {wanted.there}", markup=False)
             return 0
         _refuse(sync.sheet, wanted.found)
-        _show(console, sync, wanted, settings)
+        next_step = _show(console, sync, wanted, settings)
     number = len(wanted.found.lacking)
     if choice.plan:
         console.print("\nNothing was written.", markup=False)
@@ -107,10 +107,9 @@ def expand(path: Path, lists: Sequence[ValueList], console: Console, choice: Cho
         sheet = open_sheet(settings, store)
         with _alone(store, sheet):
             number = wanted.write(sheet)
-    were, them = ("was", "it") if number == 1 else ("were", "them")
+    were = "was" if number == 1 else "were"
     console.print(
-        f"{counted(number, 'row', ',')} {were} added to {title}. The next run sends {them}.",
-        markup=False,
+        f"{counted(number, 'row', ',')} {were} added to {title}. {next_step}", markup=False
     )
     return 0
 
@@ -197,14 +196,20 @@ def _refuse(sheet: Sheet, found: Combinations) -> None:
             raise ConfigError(f"{quoted(text, 60)} {why}.")
 
 
-def _show(console: Console, sync: SheetSync, wanted: _Wanted, settings: Settings) -> None:
-    """Print the new rows, what becomes of them, and what they cost."""
+def _show(console: Console, sync: SheetSync, wanted: _Wanted, settings: Settings) -> str:
+    """Print the new rows, what becomes of them, and what they cost.
+
+    Returns a sentence about what happens once they are written.
+    """
     lines = [line for line in sync.last.plan.lines if line.seen.place in wanted.places]
     sync.restrict(replace(sync.last.plan, lines=tuple(lines)))
     number = len(wanted.found.lacking)
     about = f"{counted(number, 'new row', ',')}, {in_words(wanted.lists)}: {_price(sync, lines)}."
     said = f"{about} {wanted.there}".rstrip()
     show.show_plan(console, sync, outlook(sync, settings, ask_balance=True), said)
+    if len(to_send(sync)) + len(following(sync)) + len(settling(sync)) == len(lines):
+        return f"The next run sends {'it' if number == 1 else 'them'}."
+    return "Not all of them are sent by the next run: see above."
 
 
 def _price(sync: SheetSync, lines: Sequence[Line]) -> str:

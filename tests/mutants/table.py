@@ -6,6 +6,7 @@ from typing import Final
 
 from tests.mutants import (
     chats,
+    new_rows,
     outbox,
     plans,
     provider,
@@ -31,4 +32,5 @@ FAULTS: Final[tuple[Fault, ...]] = (
     *triggers.FAULTS,
     *tables.FAULTS,
     *plans.FAULTS,
+    *new_rows.FAULTS,
 )

@@ -1,0 +1,75 @@
+"""Faults in `expand`: rows added twice, over people's cells, or in the wrong columns."""
+
+from __future__ import annotations
+
+from tests.mutants.fault import Fault
+
+_GOOGLE = "tests/sheets/google/test_new_rows.py"
+
+FAULTS = (
+    Fault(
+        "a combination that is in the sheet is added again",
+        "P1",
+        "pipeline/core/combinations.py",
+        "        if mark not in here and",
+        "        if",
+        "tests/core/test_combinations.py",
+    ),
+    Fault(
+        "a ratio that a spreadsheet saved as a time is another combination",
+        "P1",
+        "pipeline/core/combinations.py",
+        "columns.compared(name, text) for name, text",
+        "text.strip() for name, text",
+        "tests/core/test_combinations.py",
+    ),
+    Fault(
+        "two calls of expand add rows at once",
+        "P1",
+        "pipeline/cli/expand.py",
+        "    if not isinstance(lease, Lease):",
+        "    if isinstance(lease, str):",
+        "tests/cli/test_expand.py",
+    ),
+    Fault(
+        "more rows are added than were shown",
+        "P4",
+        "pipeline/cli/expand.py",
+        "rows = self._missing(grid).rows(shown)\n            before",
+        "rows = self._missing(grid).rows()\n            before",
+        "tests/cli/test_expand.py",
+    ),
+    Fault(
+        "new rows are written over what people typed there",
+        "P5",
+        "pipeline/sheets/google/formatting.py",
+        "    return [*wanted, cells_of_rows(sheet, at, rows)]",
+        "    return [cells_of_rows(sheet, at, rows)]",
+        _GOOGLE,
+    ),
+    Fault(
+        "new rows stay in wrong columns",
+        "P2",
+        "pipeline/sheets/google/new_rows.py",
+        "                self._put_right(titles, part)\n",
+        "",
+        _GOOGLE,
+    ),
+    Fault(
+        "a request that adds rows is repeated",
+        "P1",
+        "pipeline/sheets/google/sheet.py",
+        "                if not rows_for((now",
+        "                if rows_for(self._tab.look().grid):\n                    continue\n"
+        "                if not rows_for((now",
+        _GOOGLE,
+    ),
+    Fault(
+        "a new cell of a CSV becomes a formula",
+        "P5",
+        "pipeline/sheets/csv/sheet.py",
+        "                if why := self.objection(cell):",
+        '                if why := "":',
+        "tests/sheets/test_sheets.py",
+    ),
+)
