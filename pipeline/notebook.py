@@ -26,7 +26,7 @@ from pipeline.core.credits import exact
 from pipeline.core.errors import ConfigError, PromptsheetError
 from pipeline.core.statuses import Status
 from pipeline.core.text import counted
-from pipeline.reports.images import opened_picture
+from pipeline.images import opened_picture
 from pipeline.reports.results import Shown, results
 
 if TYPE_CHECKING:

@@ -12,6 +12,8 @@
     │   ├── DeadLink      its link no longer leads to a picture
     │   ├── BadLink       its link, or the file behind it, is never saved
     │   └── NoPlace       nothing can be saved in the folder: exit 3
+    ├── NotRead           a saved file cannot be read again: exit 3
+    │   └── FileGone      it is no longer where it was saved
     ├── ListenError       the program cannot listen on an address: exit 3
     └── WireError         one request failed; the kinds differ in what may have been paid
         ├── NotSent       the request was certainly not sent: nothing is paid
@@ -107,6 +109,14 @@ class NoPlace(NotSaved):
     """No file can be saved in the folder until a person acts."""
 
     exit_code = 3
+
+
+class NotRead(PromptsheetError):
+    """A saved file cannot be read now; the message says why."""
+
+
+class FileGone(NotRead):
+    """There is no such file of ours any more. Other files may still be there."""
 
 
 class ListenError(PromptsheetError):

@@ -15,9 +15,9 @@ from pathlib import Path
 from threading import Lock
 from typing import Final
 
+from pipeline import images
 from pipeline.core.filetypes import ENOUGH, MEDIA_TYPES, ending_of
 from pipeline.plain_files import is_plain, open_plain
-from pipeline.reports import images
 
 #: Files that the page shows: file extension -> media type. The first bytes must agree.
 SHOWN: Final = {kind: name for kind, name in MEDIA_TYPES.items() if name.startswith("image/")}

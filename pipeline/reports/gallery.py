@@ -29,8 +29,8 @@ from pipeline.core.errors import ConfigError
 from pipeline.core.filetypes import ENOUGH, MEDIA_TYPES, ending_of
 from pipeline.core.statuses import Status
 from pipeline.core.text import counted, duration
+from pipeline.images import scaled
 from pipeline.plain_files import open_plain, write_whole
-from pipeline.reports.images import scaled
 from pipeline.reports.results import Shown, results_and_waiting_rows
 
 if TYPE_CHECKING:

@@ -97,12 +97,16 @@ def s3_server() -> S3:
 
 @dataclass
 class Store:
-    """What a stand-in has: names and contents. `says` is a status to answer all uploads with."""
+    """What a stand-in has: names and contents.
+
+    `says` is a status to answer all uploads with, `refuses` one to answer all that read.
+    """
 
     files: dict[str, bytes] = field(default_factory=dict)
     types: dict[str, str] = field(default_factory=dict)
     has_bucket: bool = True
     says: int = 0
+    refuses: int = 0
     uploads: int = 0
     port: int = 0
     _kill: tuple[int, Callable[[], object], bool] = (0, lambda: None, False)
@@ -144,6 +148,27 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
+    def part(self, content: bytes, wanted: str | None) -> None:
+        """Answer with a file, or with the bytes of it that are wanted."""
+        found = re.fullmatch(r"bytes=(\d+)-(\d*)", wanted or "")
+        if found is None:
+            return self.answer(200, content, _MADE)
+        start, end = int(found[1]), int(found[2] or len(content)) + 1
+        if start >= len(content):
+            return self.answer(416)
+        piece = content[start:end]
+        span = f"bytes {start}-{start + len(piece) - 1}/{len(content)}"
+        return self.answer(206, piece, {**_MADE, "Content-Range": span})
+
+
+#: What both services say of a file.
+_MADE = {
+    "ETag": '"1"',
+    "Last-Modified": "Sat, 28 Nov 2026 00:00:00 GMT",
+    "x-ms-blob-type": "BlockBlob",
+    "Content-Type": "application/octet-stream",
+}
+
 
 class _Google(_Handler):
     """https://cloud.google.com/storage/docs/json_api/v1/objects/insert"""
@@ -175,6 +200,28 @@ class _Google(_Handler):
         self.answer(200, json.dumps(described).encode())
         return None
 
+    def do_GET(self) -> None:
+        """https://cloud.google.com/storage/docs/json_api/v1/objects/get"""
+        asked = urlsplit(self.path)
+        name = unquote(asked.path.partition("/o/")[2])
+        if status := self.store.refuses:
+            return self.answer(status, json.dumps({"error": {"code": status}}).encode())
+        if asked.path.endswith("/o"):
+            return self.answer(200, b"{}")  # no file is a folder of others
+        if name not in self.store.files:
+            return self.answer(404, b"{}")
+        if parse_qs(asked.query).get("alt") == ["media"]:
+            return self.part(self.store.files[name], self.headers.get("Range"))
+        size = str(len(self.store.files[name]))
+        described = {
+            "name": name,
+            "bucket": BUCKET,
+            "size": size,
+            "updated": "2026-11-28T00:00:00Z",
+        }
+        described |= {"generation": "1", "timeCreated": "2026-11-28T00:00:00Z"}
+        return self.answer(200, json.dumps(described).encode())
+
     def do_DELETE(self) -> None:
         name = unquote(urlsplit(self.path).path.rpartition("/o/")[2])
         self.answer(204 if self.store.files.pop(name, None) is not None else 404)
@@ -196,16 +243,36 @@ class _Azure(_Handler):
             return self.answer(400)
         self.store.files[name] = body
         self.store.types[name] = self.headers.get("x-ms-blob-content-type", "")
-        made = {"ETag": '"1"', "Last-Modified": "Sat, 28 Nov 2026 00:00:00 GMT"}
-        return self.answer(201, b"", made)
+        return self.answer(201, b"", _MADE)
 
     def do_HEAD(self) -> None:
-        self.send_response(200 if self.store.has_bucket else 404)
-        self.send_header("Content-Length", "0")
+        """https://learn.microsoft.com/rest/api/storageservices/get-blob-properties"""
+        content = self.store.files.get(self.blob)
+        is_there = content is not None or (self.store.has_bucket and not self.blob)
+        self.send_response(self.store.refuses or (200 if is_there else 404))
+        self.send_header("Content-Length", str(len(content or b"")))
+        for name, value in _MADE.items():
+            self.send_header(name, value)
         self.end_headers()
 
     def do_GET(self) -> None:
-        self.answer(200 if self.store.has_bucket else 404)
+        """https://learn.microsoft.com/rest/api/storageservices/get-blob"""
+        if status := self.store.refuses:
+            return self.answer(status)
+        if "comp=list" in self.path:
+            return self.answer(
+                200, b"<EnumerationResults><Blobs/><NextMarker/></EnumerationResults>"
+            )
+        if not self.blob:
+            return self.answer(200 if self.store.has_bucket else 404)
+        if self.blob not in self.store.files:
+            return self.answer(404, b"", {"x-ms-error-code": "BlobNotFound"})
+        return self.part(self.store.files[self.blob], self.headers.get("x-ms-range"))
+
+    @property
+    def blob(self) -> str:
+        """The name of the asked blob; empty for the container."""
+        return unquote(urlsplit(self.path).path).removeprefix(f"/account/{BUCKET}").lstrip("/")
 
     def do_DELETE(self) -> None:
         name = unquote(urlsplit(self.path).path).removeprefix(f"/account/{BUCKET}/")

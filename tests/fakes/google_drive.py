@@ -236,6 +236,8 @@ class GoogleDrive:
                 shown = [self.files.shown(one, caller) for one in found[:size]]
                 default = f"files({DEFAULT_FIELDS})"
                 return _as_json(200, pick({"files": shown}, mask(options.get("fields", default))))
+            case "GET", _ if options.get("alt") == "media":
+                return _part(self.files.get(number, caller, options), headers)
             case "GET", _:
                 return self._shown(self.files.get(number, caller, options), caller, options)
             case "POST", "":
@@ -331,6 +333,19 @@ class GoogleDrive:
         if sum(one for _, one in used) + units > self.units:
             raise TOO_FAST
         used.append((now, units))
+
+
+def _part(one: File, headers: Mapping[str, str]) -> Answer:
+    """The content of a file, or the bytes of it that are asked for."""
+    found = re.fullmatch(r"bytes=(\d+)-(\d+)", headers.get("Range", ""))
+    if found is None:
+        return Answer(200, one.mime, one.content, {})
+    start, end = map(int, found.groups())
+    if start >= len(one.content):
+        raise DriveRefused(416, "requestedRangeNotSatisfiable", "Request range not satisfiable")
+    piece = one.content[start : end + 1]
+    span = f"bytes {start}-{start + len(piece) - 1}/{len(one.content)}"
+    return Answer(206, one.mime, piece, {"Content-Range": span})
 
 
 def _related(kind: str, raw: bytes) -> tuple[Json, bytes, str]:

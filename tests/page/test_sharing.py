@@ -22,10 +22,10 @@ from pipeline.core.credits import Credits
 from pipeline.core.inputs import canonical
 from pipeline.core.model import JobKey, KnownRow, Result
 from pipeline.core.states import Succeeded
+from pipeline.images import Scaled
 from pipeline.page import downloads
 from pipeline.page.board import Board
 from pipeline.page.thumbnails import saved
-from pipeline.reports.images import Scaled
 from pipeline.store import Fact, Intent, Limits
 from pipeline.sync.configured_sheet import Campaign
 from tests.fakes.browser import looking
@@ -323,7 +323,7 @@ def test_slow_scaling_of_pictures_delays_no_other_request(
         assert go_on.wait(30)
         return Scaled(PNG, 1, 1)
 
-    monkeypatch.setattr("pipeline.reports.images.scaled", scaled)
+    monkeypatch.setattr("pipeline.images.scaled", scaled)
     with page_bench.visitor() as client, ThreadPoolExecutor(40) as browsers:
         small = [browsers.submit(client.get, f"/small/1/{DONE}/1/1", timeout=40) for _ in range(40)]
         try:

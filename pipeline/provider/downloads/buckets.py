@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from pipeline.config.remote import RemotePlace
-from pipeline.core.errors import NoPlace, NotSaved
+from pipeline.core.errors import NoPlace, NotRead, NotSaved
 from pipeline.provider.downloads.uploads import PROBE, Uploads
 
 log = logging.getLogger("promptsheet")
@@ -38,6 +38,14 @@ class Bucket(Uploads):
         """See `Uploads.put`."""
         arguments = self._service.type_of(media_type)
         self._opened().put_file(str(file), f"{self.address}/{key}", **arguments)
+
+    def length(self, path: str) -> int:
+        """See `Uploads.length`."""
+        return int(self._opened().size(path) or 0)
+
+    def piece(self, path: str, start: int, length: int) -> bytes:
+        """See `Uploads.piece`."""
+        return bytes(self._opened().cat_file(path, start=start, end=start + length))
 
     def probe(self) -> None:
         """See `Uploads.probe`."""
@@ -77,11 +85,24 @@ class Bucket(Uploads):
             return self.no_place("the key cannot be read", service.key)
         return self.not_now(", ".join(sorted(codes)) or type(causes[-1]).__name__)
 
+    def unread(self, error: Exception) -> NotRead:
+        """See `Uploads.unread`."""
+        causes, service = _causes(error), self._service
+        codes = {_code(one) for one in causes} - {""}
+        if {type(one).__name__ for one in causes} & _NO_KEY:
+            return self.cannot_read(f"this machine has no key for {service.title}", service.key)
+        if any(isinstance(one, PermissionError) for one in causes) or codes & _REFUSED:
+            cure = f"Give it the permission to read objects ({service.reading})"
+            return self.cannot_read("the key may not read there", cure)
+        if any(isinstance(one, FileNotFoundError) for one in causes) or "404" in codes:
+            return self.gone()
+        return self.not_read_now(", ".join(sorted(codes)) or type(causes[-1]).__name__)
+
 
 class _Service:
     """What is special about one service."""
 
-    title = container = extra = key = permission = ""
+    title = container = extra = key = permission = reading = ""
 
     def opened(self, remote: RemotePlace) -> Any:
         """The file system of fsspec. Raises ImportError without its libraries."""
@@ -93,7 +114,8 @@ class _Service:
 
 
 class _S3(_Service):
-    title, container, extra, permission = "S3", "bucket", "s3", "s3:PutObject"
+    title, container, extra = "S3", "bucket", "s3"
+    permission, reading = "s3:PutObject", "s3:GetObject"
     key = "Set [media] credentials to KEY_ID:SECRET, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
 
     def opened(self, remote: RemotePlace) -> Any:
@@ -132,6 +154,7 @@ class _S3(_Service):
 class _Google(_Service):
     title, container, extra = "Google Cloud Storage", "bucket", "gcs"
     permission = "the role Storage Object Creator"
+    reading = "the role Storage Object Viewer"
     key = (
         "Set [media] credentials to the key file of a service account, or run "
         "gcloud auth application-default login"
@@ -158,6 +181,7 @@ class _Google(_Service):
 class _Azure(_Service):
     title, container, extra = "Azure Blob Storage", "container", "azure"
     permission = "Storage Blob Data Contributor"
+    reading = "Storage Blob Data Reader"
     key = "Set [media] credentials to a connection string, or AZURE_STORAGE_CONNECTION_STRING"
 
     def opened(self, remote: RemotePlace) -> Any:

@@ -20,8 +20,9 @@ from pathlib import Path, PurePosixPath
 from threading import Thread
 from typing import Final, TypeVar
 
-from pipeline.core.errors import NoPlace, NotSaved
+from pipeline.core.errors import FileGone, NoPlace, NotRead, NotSaved
 from pipeline.core.saved_files import Kept
+from pipeline.provider.downloads.destination import About
 from pipeline.provider.downloads.drive_account import DriveAccount, no_storage
 from pipeline.provider.downloads.drive_api import FOLDER, DriveApi, Json, Missing, Taken, Unusable
 
@@ -51,6 +52,8 @@ class Drive:
         self._folders: dict[PurePosixPath, str] = {}
         #: Path -> the id with which its folder is made, also if an answer is lost.
         self._folder_ids: dict[PurePosixPath, str] = {}
+        #: Ids of files that are certainly ours.
+        self._ours: set[str] = set()
         self._shared_drive: str | None = None
         self._trouble: tuple[float, NotSaved] | None = None
         self._lock = asyncio.Lock()
@@ -75,6 +78,23 @@ class Drive:
             self._folders.clear()
             raise
         return Kept(link, link)
+
+    def about(self, path: str) -> About:
+        """See `Destination.about`."""
+        number = _number_in(path)
+        about = _read(lambda: self._api.about_content(number))
+        # The account may see files of other people.
+        if about.get("trashed") or PROPERTY not in about.get("appProperties", {}):
+            raise FileGone("The file is no longer in Google Drive.")
+        return About(str(about["name"]), int(about.get("size", 0)))
+
+    def read(self, path: str, start: int, length: int) -> bytes:
+        """See `Destination.read`. Only a file that `about` has found is read."""
+        number = _number_in(path)
+        if number not in self._ours:
+            self.about(path)
+            self._ours.add(number)
+        return _read(lambda: self._api.content(number, start, length)) if length else b""
 
     async def check(self) -> None:
         """See `Destination.check`."""
@@ -282,6 +302,24 @@ async def _in_thread(call: Callable[[], _T]) -> _T:
 
     Thread(target=work, name="drive", daemon=True).start()
     return await future
+
+
+def _number_in(path: str) -> str:
+    """The id in a file's address in a browser. Raises FileGone if there is none."""
+    found = re.fullmatch(r"https://drive\.google\.com/file/d/([\w-]+)/view(?:\?.*)?", path)
+    if found is None:
+        raise FileGone("The file was saved elsewhere, not in Google Drive.")
+    return found[1]
+
+
+def _read(call: Callable[[], _T]) -> _T:
+    """The result of a call that reads. Raises NotRead."""
+    try:
+        return call()
+    except Missing:
+        raise FileGone("The file is no longer in Google Drive.") from None
+    except NotSaved as error:
+        raise NotRead(f"Pictures cannot be read from Google Drive. {error}") from error
 
 
 def _link(number: str) -> str:

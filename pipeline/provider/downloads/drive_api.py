@@ -38,6 +38,8 @@ FOLDER: Final = "application/vnd.google-apps.folder"
 _ALL_DRIVES: Final = {"supportsAllDrives": "true"}
 #: What we read about a saved file.
 _SHOWN: Final = "id,md5Checksum,webViewLink"
+#: What we read about a file before its content.
+_READ: Final = "id,name,size,trashed,appProperties"
 
 Json = dict[str, Any]
 
@@ -84,6 +86,20 @@ class DriveApi:
     def about_file(self, number: str) -> Json:
         """A saved file: `id`, `md5Checksum`, `webViewLink`. Raises Missing if there is none."""
         return self._json("GET", _of(number), params={**_ALL_DRIVES, "fields": _SHOWN})
+
+    def about_content(self, number: str) -> Json:
+        """What `Drive.about` needs to know about the file with this id."""
+        return self._json("GET", _of(number), params={**_ALL_DRIVES, "fields": _READ})
+
+    def content(self, number: str, start: int, length: int) -> bytes:
+        """So many bytes of a file from byte `start` on; less only at its end."""
+        answer = self._answer(
+            "GET",
+            _of(number),
+            params={**_ALL_DRIVES, "alt": "media"},
+            headers={"Range": f"bytes={start}-{start + length - 1}"},
+        )
+        return answer.content if answer.status_code == 206 else answer.content[start:][:length]
 
     def new_ids(self, how_many: int) -> list[str]:
         """New ids for files of this account. Each one can be used once."""

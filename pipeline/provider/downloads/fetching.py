@@ -25,6 +25,7 @@ from pipeline.core.errors import BadLink, DeadLink, NoAnswer, NotSaved, NotSent
 from pipeline.core.filetypes import ENOUGH, ending_of
 from pipeline.core.saved_files import Fetched
 from pipeline.provider.downloads.addresses import as_given, web_address
+from pipeline.provider.downloads.destination import MOST_BYTES
 from pipeline.provider.downloads.folder import make_folder, no_place
 from pipeline.provider.downloads.unfinished import WORTH_IT, Note, Unfinished, sweep
 from pipeline.provider.http import BadAddress, HttpAnswer, HttpClient
@@ -55,7 +56,7 @@ class Fetcher:
         *,
         allowed: Sequence[str] = (),
         sheet: Path | None = None,
-        most_bytes: int = 200_000_000,
+        most_bytes: int = MOST_BYTES,
         within: float = 120.0,
     ) -> None:
         self._work, self._sheet = work, sheet

@@ -8,12 +8,13 @@ import filecmp
 import os
 from itertools import count
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 from urllib.parse import quote
 
-from pipeline.core.errors import NoPlace
+from pipeline.core.errors import FileGone, NoPlace
 from pipeline.core.saved_files import Kept
-from pipeline.plain_files import is_plain, share_like
+from pipeline.plain_files import is_plain, open_plain, share_like
+from pipeline.provider.downloads.destination import About
 
 
 class Folder:
@@ -40,6 +41,17 @@ class Folder:
         link = f"{self._public}/{quote(path)}" if self._public else str(self._folder / path)
         return Kept(path, link)
 
+    def about(self, path: str) -> About:
+        """See `Destination.about`."""
+        with self._opened(path) as file:
+            return About(path, os.fstat(file.fileno()).st_size)
+
+    def read(self, path: str, start: int, length: int) -> bytes:
+        """See `Destination.read`."""
+        with self._opened(path) as file:
+            file.seek(start)
+            return file.read(length)
+
     async def check(self) -> None:
         """See `Destination.check`. Makes the folder."""
         try:
@@ -51,6 +63,16 @@ class Folder:
 
     async def close(self) -> None:
         """Nothing is open."""
+
+    def _opened(self, path: str) -> BinaryIO:
+        """The file, open for reading: no link, and nothing outside of the folder."""
+        file = self._folder / path
+        try:
+            if file.resolve().is_relative_to(self._folder.resolve()):
+                return open_plain(file)
+        except (OSError, ValueError):
+            pass
+        raise FileGone(f"There is no file {path} in {self._folder}.")
 
     def _keep(self, file: Path, name: str) -> str:
         target = self._folder / name

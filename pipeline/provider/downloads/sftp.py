@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote, urlsplit
 
 from pipeline.config.remote import RemotePlace
-from pipeline.core.errors import NoPlace, NotSaved
+from pipeline.core.errors import NoPlace, NotRead, NotSaved
 from pipeline.provider.downloads.uploads import PROBE, WITHIN, Uploads
 
 if TYPE_CHECKING:
@@ -60,6 +60,22 @@ class Sftp(Uploads):
             with suppress(Exception):
                 sftp.remove(part)
             raise
+
+    def length(self, path: str) -> int:
+        """See `Uploads.length`."""
+        return int(self._channel().stat(self._place(path)).st_size or 0)
+
+    def piece(self, path: str, start: int, length: int) -> bytes:
+        """See `Uploads.piece`."""
+        with self._channel().open(self._place(path), "rb") as file:
+            # Asks for all parts at once; a plain read would wait for each 32 KB.
+            return b"".join(file.readv([(start, length)]))
+
+    def _place(self, path: str) -> str:
+        """Where the file with this address is on the server."""
+        if path.startswith(f"{self.address}/"):
+            return posixpath.join(self._folder, path.removeprefix(f"{self.address}/"))
+        return unquote(urlsplit(path).path)  # saved in another folder, earlier
 
     def probe(self) -> None:
         """See `Uploads.probe`."""
@@ -141,20 +157,35 @@ class Sftp(Uploads):
 
     def trouble(self, error: Exception) -> NoPlace | NotSaved:
         """See `Uploads.trouble`."""
-        names = {one.__name__ for one in type(error).__mro__}
-        where = f"{self._host}:{self._port}"
-        if "BadHostKeyException" in names:
-            return self.no_place(f"{where} shows another host key than before", "Ask its owner why")
-        if "not found in known_hosts" in str(error):
-            cure = f"Run ssh once with that host, or ssh-keyscan -p {self._port} {self._host}"
-            return self.no_place(f"the host key of {where} is not known", cure)
-        if names & {"AuthenticationException", "PasswordRequiredException"}:
-            cure = "Check the user and [media] credentials"
-            return self.no_place(f"{where} refuses the login", cure)
+        if why := self._no_login(error):
+            return self.no_place(*why)
         if isinstance(error, PermissionError):
             return self.no_place("the user may not write there", "Give that permission")
         if isinstance(error, NotADirectoryError | FileNotFoundError):
             return self.no_place("that is no folder", "Make it a folder")
-        if isinstance(error, ValueError) or "UnknownKeyType" in names:
-            return self.no_place("the key cannot be read", "Check [media] credentials")
         return self.not_now(type(error).__name__)
+
+    def unread(self, error: Exception) -> NotRead:
+        """See `Uploads.unread`."""
+        if why := self._no_login(error):
+            return self.cannot_read(*why)
+        if isinstance(error, PermissionError):
+            return self.cannot_read("the user may not read there", "Give that permission")
+        if isinstance(error, FileNotFoundError):
+            return self.gone()
+        return self.not_read_now(type(error).__name__)
+
+    def _no_login(self, error: Exception) -> tuple[str, str] | None:
+        """Why the server cannot be used, and the cure; None if that is not the reason."""
+        names = {one.__name__ for one in type(error).__mro__}
+        where = f"{self._host}:{self._port}"
+        if "BadHostKeyException" in names:
+            return f"{where} shows another host key than before", "Ask its owner why"
+        if "not found in known_hosts" in str(error):
+            cure = f"Run ssh once with that host, or ssh-keyscan -p {self._port} {self._host}"
+            return f"the host key of {where} is not known", cure
+        if names & {"AuthenticationException", "PasswordRequiredException"}:
+            return f"{where} refuses the login", "Check the user and [media] credentials"
+        if isinstance(error, ValueError) or "UnknownKeyType" in names:
+            return "the key cannot be read", "Check [media] credentials"
+        return None

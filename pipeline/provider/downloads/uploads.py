@@ -12,14 +12,16 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
 from typing import Final, TypeVar
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from pipeline.config.remote import RemotePlace
-from pipeline.core.errors import MissingExtra, NoPlace, NotSaved
+from pipeline.core.errors import FileGone, MissingExtra, NoPlace, NotRead, NotSaved
 from pipeline.core.saved_files import Kept
+from pipeline.provider.downloads.destination import About
 
-#: Seconds for one upload.
+#: Seconds for one upload, and for one piece that is read.
 WITHIN: Final = 120.0
+READ_WITHIN: Final = 60.0
 #: Hexadecimal digits of the SHA-256 in a name: two files of one name share it by chance once in
 #: 2.8e14.
 DIGITS: Final = 12
@@ -51,6 +53,15 @@ class Uploads:
         public = self.remote.public_url
         return Kept(f"{self.address}/{key}", f"{public}/{quote(key)}" if public else "")
 
+    def about(self, path: str) -> About:
+        """See `Destination.about`."""
+        size = self._reading(path, lambda: self.length(path))
+        return About(path.removeprefix(f"{self.address}/").rpartition("://")[2], size)
+
+    def read(self, path: str, start: int, length: int) -> bytes:
+        """See `Destination.read`."""
+        return self._reading(path, lambda: self.piece(path, start, length)) if length else b""
+
     async def check(self) -> None:
         """See `Destination.check`. Writes a small file, and deletes it if that is allowed."""
         await self._run(self.probe)
@@ -64,6 +75,14 @@ class Uploads:
         """Upload the file under this name. Runs in a thread."""
         raise NotImplementedError
 
+    def length(self, path: str) -> int:
+        """The bytes of the file with this address. Runs in a thread."""
+        raise NotImplementedError
+
+    def piece(self, path: str, start: int, length: int) -> bytes:
+        """So many bytes of it. Runs in a thread."""
+        raise NotImplementedError
+
     def probe(self) -> None:
         """Upload PROBE. Runs in a thread."""
         raise NotImplementedError
@@ -75,6 +94,10 @@ class Uploads:
         """The sentence for an exception of the library, without its text: that may hold keys."""
         raise NotImplementedError
 
+    def unread(self, error: Exception) -> NotRead:
+        """The sentence for an exception of the library while a file is read."""
+        raise NotImplementedError
+
     def no_place(self, why: str, cure: str) -> NoPlace:
         """The error for a place that cannot be used until a person acts."""
         return NoPlace(
@@ -84,6 +107,35 @@ class Uploads:
     def not_now(self, why: str) -> NotSaved:
         """The error for an upload that a later pass repeats."""
         return NotSaved(f"The file could not be saved in {self.address} now ({why}).")
+
+    def cannot_read(self, why: str, cure: str) -> NotRead:
+        """The error for files that cannot be read until a person acts."""
+        return NotRead(f"Pictures cannot be read from {self.address}: {why}. {cure}.")
+
+    def not_read_now(self, why: str) -> NotRead:
+        """The error for files that can perhaps be read later."""
+        return NotRead(f"Pictures cannot be read from {self.address} now ({why}).")
+
+    def gone(self) -> FileGone:
+        """The error for a file that is not there."""
+        return FileGone(f"The file is no longer in {self.address}.")
+
+    def _reading(self, path: str, work: Callable[[], T]) -> T:
+        """The result of `work` in one of the threads. Raises NotRead."""
+        # Only in the bucket, or on the server, that the configuration names.
+        if urlsplit(path)[:2] != urlsplit(self.address)[:2] or ".." in path.split("/"):
+            raise FileGone(f"The file was saved elsewhere, not in {self.address}.")
+        try:
+            return self._threads.submit(work).result(READ_WITHIN)
+        except NotRead:
+            raise
+        except ImportError as error:
+            missing = MissingExtra(f"[media] save_to {self.address}", self._extra)
+            raise NotRead(str(missing)) from error
+        except TimeoutError as error:
+            raise self.not_read_now(f"it took longer than {READ_WITHIN:g} s") from error
+        except Exception as error:
+            raise self.unread(error) from error
 
     async def _run(self, work: Callable[[], T]) -> T:
         loop = asyncio.get_running_loop()

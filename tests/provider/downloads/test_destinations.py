@@ -17,7 +17,7 @@ import pytest
 
 from pipeline.config import Secret
 from pipeline.config.remote import RemotePlace
-from pipeline.core.errors import NoPlace
+from pipeline.core.errors import FileGone, NoPlace
 from pipeline.provider.downloads.buckets import Bucket
 from pipeline.provider.downloads.destination import Destination
 from pipeline.provider.downloads.drive import Drive
@@ -265,6 +265,57 @@ def test_a_place_that_cannot_be_used_is_named_with_what_to_do(place: Place, tmp_
     for sentence in event_loop.run(run()):
         assert "save_to" in sentence
         assert sentence.endswith(".")
+
+
+def test_a_saved_file_is_read_again_whole_and_in_part(place: Place, tmp_path: Path) -> None:
+    name = "spring/füchse-1.png"
+
+    async def run() -> str:
+        destination = place.opened()
+        kept = await destination.keep(
+            a_file(tmp_path), name, "image/png", await destination.reserve()
+        )
+        await destination.close()
+        return kept.path
+
+    path = event_loop.run(run())
+    above = path.rpartition("/")[0]
+    later = place.opened()  # the page is another process
+    about = later.about(path)
+    pieces = [later.read(path, at, 1000) for at in range(0, about.size, 1000)]
+    ends = later.read(path, 2000, 10_000_000), later.read(path, 7, 1), later.read(path, 5, 0)
+    with pytest.raises(FileGone):
+        later.read(path.replace("1", "2").replace("/d/", "/d/x"), 0, 10)
+    for elsewhere in (
+        *("https://example.com/fox.png", "s3://other/fox.png", "sftp://127.0.0.1:1/shared/x.png"),
+        *("../secret.png", "/etc/hostname", f"{above}/../../secret.png", "file:///etc/x"),
+    ):
+        for read in (later.about, lambda one: later.read(one, 0, 10)):
+            with pytest.raises(FileGone):
+                read(elsewhere)
+    event_loop.run(later.close())
+
+    assert about.size == len(PNG)
+    assert b"".join(pieces) == PNG
+    assert ends == (PNG[2000:], PNG[7:8], b"")
+    assert re.sub("-[0-9a-f]{12}", "", about.name).endswith("füchse-1.png")
+
+
+def test_a_drive_file_that_the_program_did_not_save_is_not_read(tmp_path: Path) -> None:
+    with google_drive() as google:
+        drive = google.files.shared_drive("Campaigns", fileOrganizer=EMAIL)
+        folder = google.files.by_hand("Pictures", parent=drive.id, drive=drive.id)
+        secret = google.files.by_hand("salaries.png", parent=drive.id, drive=drive.id)
+        place = Drive(folder.id, account_of(json.dumps(google.key)), base=google.url)
+        address = f"https://drive.google.com/file/d/{secret.id}/view"
+
+        for read in (place.about, lambda one: place.read(one, 0, 10)):
+            with pytest.raises(FileGone):
+                read(address)
+
+        assert google.asked("GET", secret.id)
+        assert not [one for one in google.log if "alt" in one.query]
+        event_loop.run(place.close())
 
 
 def test_without_hard_links_a_file_of_another_process_is_not_replaced(

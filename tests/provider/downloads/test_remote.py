@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import builtins
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 
 from pipeline.config import Secret
 from pipeline.config.remote import RemotePlace
-from pipeline.core.errors import MissingExtra, NoPlace, NotSaved
+from pipeline.core.errors import FileGone, MissingExtra, NoPlace, NotRead, NotSaved
 from pipeline.core.saved_files import Kept
 from pipeline.provider.downloads.buckets import Bucket
 from pipeline.provider.downloads.sftp import Sftp
@@ -235,3 +236,52 @@ def test_a_file_on_the_sftp_server_is_never_half_under_its_name(
         assert "could not be saved" in broken
         assert all(name.endswith(".part") for name in left)
         assert server.files()[again.path.rpartition("/")[2]] == PNG
+
+
+def unread(place: Uploads, path: str) -> tuple[str, bool]:
+    """Why the file cannot be read, and whether it is only this file."""
+    with pytest.raises(NotRead) as found:
+        place.read(path, 0, 10)
+    event_loop.run(place.close())
+    return str(found.value), isinstance(found.value, FileGone)
+
+
+def test_why_a_file_cannot_be_read_is_said_with_the_right_that_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    key = Secret(f"key-id:{SECRET}")
+    server = RawServer(answers(answer(403, error("AccessDenied"))))
+
+    async def refused() -> tuple[str, bool]:
+        async with server:
+            place = Bucket(RemotePlace("s3", "s3://pictures", key, server.url))
+            return await asyncio.to_thread(unread, place, "s3://pictures/fox.png")
+
+    said = [event_loop.run(refused())]
+    with google_storage() as google, azure_storage() as azure:
+        google.refuses = azure.refuses = 403
+        url = f"http://127.0.0.1:{google.port}"
+        gs = Bucket(RemotePlace("gs", f"gs://{BUCKET}", Secret('"anon"'), url))
+        az = Bucket(RemotePlace("az", f"az://{BUCKET}", Secret(azure_connection(azure))))
+        said += [unread(gs, f"gs://{BUCKET}/fox.png"), unread(az, f"az://{BUCKET}/fox.png")]
+    down = Bucket(RemotePlace("s3", "s3://pictures", key, "http://127.0.0.1:1"))
+    said.append(unread(down, "s3://pictures/fox.png"))
+    with sftp_server(tmp_path / "server") as sftp:
+        place = f"sftp://{USER}@127.0.0.1:{sftp.port}/media"
+        said.append(unread(Sftp(RemotePlace("sftp", place, Secret(PASSWORD))), f"{place}/a.png"))
+
+    for (sentence, is_alone), says in zip(
+        said,
+        (
+            "the key may not read there. Give it the permission to read objects (s3:GetObject).",
+            "(the role Storage Object Viewer).",
+            "(Storage Blob Data Reader).",
+            "cannot be read from s3://pictures now (",
+            "the host key of 127.0.0.1",
+        ),
+        strict=True,
+    ):
+        assert says in sentence
+        assert SECRET not in sentence
+        assert not is_alone

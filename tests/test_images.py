@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from pipeline.reports.images import MOST_PIXELS, NoPicture, opened_picture, scaled, size_of
+from pipeline.images import MOST_PIXELS, NoPicture, opened_picture, scaled, size_of
 
 
 def png_of(width: int, height: int, folder: Path) -> Path:
