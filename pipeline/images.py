@@ -8,11 +8,11 @@ share. So this module checks the limit itself.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cache
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, NamedTuple
 
 from pipeline.plain_files import open_plain
 
@@ -30,7 +30,7 @@ class NoPicture(Exception):
 
 
 @contextmanager
-def opened_picture(file: Path) -> Iterator[Image.Image]:
+def opened_picture(file: Path | BinaryIO) -> Iterator[Image.Image]:
     """Open a saved picture; only its header is read. Raises NoPicture.
 
     An error in the body of the `with` block also becomes a NoPicture, because most damage is found
@@ -38,7 +38,7 @@ def opened_picture(file: Path) -> Iterator[Image.Image]:
     """
     pillow = _pillow()
     try:
-        with open_plain(file) as content, pillow.open(content, formats=FORMATS) as picture:
+        with _opened(file) as content, pillow.open(content, formats=FORMATS) as picture:
             width, height = picture.size
             if width * height > MOST_PIXELS:
                 raise NoPicture(f"{width} by {height} pixels are too many")
@@ -80,6 +80,32 @@ def scaled(file: Path, side: int) -> Scaled | None:
     return Scaled(out.getvalue(), picture.width, picture.height)
 
 
+def reduced(file: Path | BinaryIO, side: int) -> bytes | None:
+    """The picture as JPEG, or as WebP if it is transparent, no side longer than `side` pixels.
+
+    None if the file contains no picture. It takes a third of the time of `scaled`, and makes larger
+    files.
+    """
+    from PIL import ImageOps
+
+    pillow = _pillow()
+    try:
+        with opened_picture(file) as opened:
+            opened.draft("RGB", (side, side))
+            picture = ImageOps.exif_transpose(opened)
+            is_clear = picture.has_transparency_data
+            picture = picture.convert("RGBA" if is_clear else "RGB")
+            picture.thumbnail((side, side), pillow.Resampling.HAMMING, reducing_gap=None)
+            out = BytesIO()
+            if is_clear:
+                picture.save(out, "WEBP", quality=80, method=0)
+            else:
+                picture.save(out, "JPEG", quality=80)
+    except NoPicture:
+        return None
+    return out.getvalue()
+
+
 def size_of(file: Path) -> tuple[int, int]:
     """Width and height in pixels; zeros if the file contains no picture."""
     try:
@@ -87,6 +113,10 @@ def size_of(file: Path) -> tuple[int, int]:
             return picture.size
     except NoPicture:
         return 0, 0
+
+
+def _opened(file: Path | BinaryIO) -> AbstractContextManager[BinaryIO]:
+    return open_plain(file) if isinstance(file, Path) else nullcontext(file)
 
 
 @cache

@@ -23,10 +23,11 @@ from typing import TYPE_CHECKING, Any, Final
 from pipeline import wiring
 from pipeline.core.costs import in_words, summed
 from pipeline.core.credits import exact
-from pipeline.core.errors import ConfigError, PromptsheetError
+from pipeline.core.errors import ConfigError, NotRead, PromptsheetError
 from pipeline.core.statuses import Status
 from pipeline.core.text import counted
-from pipeline.images import opened_picture
+from pipeline.images import NoPicture, opened_picture
+from pipeline.open_pictures import Pictures, kind_of
 from pipeline.reports.results import Shown, results
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ def open(config: str | Path = "") -> Results:  # noqa: A001 (read as notebook.op
     """
     try:
         settings = wiring.load(_found(config or os.environ.get("PROMPTSHEET_CONFIG", "")))
-        return Results(settings.source.name, results(settings))
+        return Results(settings.source.name, results(settings), Pictures(settings))
     except PromptsheetError as error:
         raise _as_sentence(error) from None
 
@@ -123,9 +124,10 @@ def _as_sentence(error: PromptsheetError) -> PromptsheetError:
 class Results:
     """All jobs of a sheet at one moment."""
 
-    def __init__(self, title: str, shown: list[Shown]) -> None:
+    def __init__(self, title: str, shown: list[Shown], pictures: Pictures | None = None) -> None:
         self.title = title
         self._shown = shown
+        self._pictures = pictures
 
     def __repr__(self) -> str:
         return f"<{len(self._shown)} jobs of {self.title}>"
@@ -201,7 +203,10 @@ class Results:
         return figure
 
     def pictures(self, n: int = 12) -> Figure:
-        """A grid of `n` saved pictures: the first one of each job, then the second ones …"""
+        """A grid of `n` saved pictures: the first one of each job, then the second ones …
+
+        One on another machine is read from there, unless a small version is on this one.
+        """
         chosen = self._chosen(n)
         across = min(4, len(chosen)) or 1
         down = -(-len(chosen) // across) or 1
@@ -213,14 +218,26 @@ class Results:
         for axes in grid.flat:
             axes.axis("off")
         for axes, (one, file) in zip(grid.flat, chosen, strict=False):
-            axes.imshow(_opened(file))
             axes.set_title(_label(one), fontsize=9)
+            try:
+                axes.imshow(_opened(self._on_this_machine(file)))
+            except (NotRead, NoPicture) as error:
+                why = textwrap.fill(str(error), 36).replace("$", r"\$")
+                axes.text(0.5, 0.5, why, ha="center", va="center", fontsize=8)
         if not chosen:
             grid[0][0].text(0.5, 0.5, "No saved pictures yet", ha="center")
         plt.close(figure)
         return figure
 
-    def _chosen(self, n: int) -> list[tuple[Shown, Path]]:
+    def _on_this_machine(self, file: Path | str) -> Path:
+        """The file, or the small version of one on another machine. Raises NotRead."""
+        if isinstance(file, Path):
+            return file
+        if (small := self._pictures.preview(file) if self._pictures else None) is None:
+            raise NotRead("This file is no picture.")
+        return small
+
+    def _chosen(self, n: int) -> list[tuple[Shown, Path | str]]:
         # One picture of each job first, so that the grid shows as many rows as possible.
         files = [(at, one, file) for one in self._shown for at, file in enumerate(_drawable(one))]
         files.sort(key=lambda entry: entry[0])
@@ -238,14 +255,23 @@ def _cell(one: Shown, name: str) -> object:
         case "urls":
             return list(one.urls)
         case "files":
-            return [str(path) for path in one.files.values()]
+            return [str(place) for _, place in _saved(one)]
         case _:
             return getattr(one, name)
 
 
-def _drawable(one: Shown) -> list[Path]:
-    kinds = (".png", ".jpg", ".webp", ".gif", ".avif")
-    return [file for file in one.files.values() if file.suffix in kinds]
+def _saved(one: Shown) -> list[tuple[str, Path | str]]:
+    """URL and saved file, or its address on another machine, in the order of the results."""
+    places: dict[str, Path | str] = {**one.files, **one.elsewhere}
+    return [(url, places[url]) for url in one.urls if url in places]
+
+
+def _drawable(one: Shown) -> list[Path | str]:
+    return [
+        place
+        for url, place in _saved(one)
+        if kind_of(str(place), "" if isinstance(place, Path) else url).startswith("image/")
+    ]
 
 
 def _opened(file: Path) -> Any:

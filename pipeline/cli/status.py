@@ -156,7 +156,10 @@ def write_gallery(settings: Settings, console: Console, to: Path | None, open_it
     """Write the gallery of the sheet, and open it in a browser if requested."""
     from pipeline.reports import gallery
 
-    page = gallery.write_gallery(settings, to or Path("gallery.html"))
+    def tell(sentence: str) -> None:
+        console.print(Text(one_line(sentence), style="yellow"))
+
+    page = gallery.write_gallery(settings, to or Path("gallery.html"), tell=tell)
     console.print(f"Pictures: {summary.here(page)}", markup=False)
     if open_it and not webbrowser.open(page.as_uri()):
         console.print("No browser could be opened. Open the file yourself.")

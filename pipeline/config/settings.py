@@ -234,6 +234,12 @@ class Settings(BaseModel):
         return store.parent / f".{store.stem}-downloads"
 
     @property
+    def previews(self) -> Path:
+        """The folder for previews of pictures on another machine: beside the store."""
+        store = Path(self.store_url.removeprefix("sqlite:///"))
+        return store.parent / f".{store.stem}-previews"
+
+    @property
     def prompt_columns(self) -> tuple[str, ...]:
         """The columns that prompts are made of; empty: the column `prompt` is the prompt."""
         return self.prompt.template.columns if self.prompt else ()

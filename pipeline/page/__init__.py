@@ -11,6 +11,7 @@
     cards          one take of a row, and the buttons it has
     sheet_reader   what the rows of the sheet contain now
     thumbnails     saved files, and small versions of them
+    place_reader   saved files on another machine as responses
     downloads      many saved files as one zip file
     views          the pages as HTML, and live updates
     plans          what a run would send, cost and take

@@ -21,6 +21,7 @@ from zoneinfo import ZoneInfo
 from pipeline import wiring
 from pipeline.core.known_rows import Memory
 from pipeline.core.model import Job
+from pipeline.open_pictures import Pictures
 from pipeline.page.cards import Card, CardSummary, cards_of, summary_of
 from pipeline.page.changes import ChangeFinder
 from pipeline.page.sheet_reader import Reading
@@ -49,6 +50,7 @@ class Board:
 
     def __init__(self, campaign: Campaign) -> None:
         self.campaign = campaign
+        self.pictures = Pictures(campaign.settings)
         #: What the page shows now. Replaced as a whole with each change that can be seen.
         self.shown = Snapshot()
         self._rules = wiring.rules(campaign.settings, campaign.key)
@@ -143,7 +145,7 @@ class Board:
                 break
         shown = self.shown
         is_complete = shown.is_complete or not self._stale
-        sheet_status = sheet_status_of(self.campaign, self._reading.trouble)
+        sheet_status = sheet_status_of(self.campaign, self._reading.trouble, self.pictures.trouble)
         is_far = len(self._summaries) > 2 * len(shown.summaries)
         if self._stale and not is_far and time.monotonic() <= self._shown_at + SHOWN_EVERY:
             return

@@ -1,12 +1,13 @@
 """Saved files for the browser: single ones, small pictures, and zip files.
 
-An unknown row, take or file is a 404. `FileViews` owns the cache of small pictures.
+An unknown row, take or file is a 404. A file on another machine is read through its place; if that
+does not answer, the response is a 503 with a sentence. `FileViews` owns the cache of small
+pictures.
 """
 
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
@@ -14,10 +15,13 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response, StreamingResponse
 
+from pipeline.core.errors import NotRead
+from pipeline.open_pictures import is_elsewhere
 from pipeline.page import downloads, thumbnails
 from pipeline.page.actions import board_of, named_take
 from pipeline.page.board import PAGE, Board
 from pipeline.page.cards import Card, CardSummary
+from pipeline.page.place_reader import PlaceReader, file_headers, refusal
 from pipeline.page.thumbnails import Saved, SmallPictures
 
 #: Seconds that a download waits until all rows are known.
@@ -30,19 +34,27 @@ class FileViews:
     def __init__(self, boards: Sequence[Board]) -> None:
         self._boards = boards
         self._small = SmallPictures()
+        self._reader = PlaceReader()
 
     async def picture(self, request: Request) -> Response:
         """A saved file, or the requested part of it: videos are long."""
         file = await asyncio.to_thread(self._asked, request)
-        return FileResponse(file.path, headers=_file_headers(file), media_type=file.type)
+        return await self._response(board_of(self._boards, request), file, request)
 
     async def small(self, request: Request) -> Response:
         """A saved picture, scaled down."""
         file = await asyncio.to_thread(self._asked, request)
-        content = await self._small.of(file) if file.is_picture else None
+        path = file.path if file.is_picture else None
+        if file.address and file.is_picture:
+            pictures = board_of(self._boards, request).pictures
+            try:
+                path = await self._reader.run(pictures.preview, file.address)
+            except NotRead as error:
+                return refusal(error)
+        content = await self._small.of(path, file.version) if path else None
         if content is None:
             raise HTTPException(404)
-        return Response(content, headers=_file_headers(file), media_type="image/webp")
+        return Response(content, headers=file_headers(file), media_type="image/webp")
 
     async def zip_of_row(self, request: Request) -> Response:
         """All saved files of one take of a row, as a zip file."""
@@ -69,14 +81,20 @@ class FileViews:
         return self._zip(board, cards, title)
 
     def _zip(self, board: Board, cards: Iterable[Card], title: str) -> Response:
-        media = board.campaign.settings.media
-        if media is None:
+        settings = board.campaign.settings
+        if not settings.saves_files:
             raise HTTPException(404)
         files = (file for card in cards for _, file in files_of(board, card) if file)
-        made = downloads.zipped(files, media)
+        made = downloads.zipped(files, settings.media, board.pictures)
         return StreamingResponse(
             made, headers=downloads.headers(title), media_type="application/zip"
         )
+
+    async def _response(self, board: Board, file: Saved, request: Request) -> Response:
+        if file.address:
+            return await self._reader.response(board.pictures, file, request)
+        assert file.path is not None, "a file on this machine has a path"
+        return FileResponse(file.path, headers=file_headers(file), media_type=file.type)
 
     def _asked(self, request: Request) -> Saved:
         board = board_of(self._boards, request)
@@ -99,11 +117,16 @@ class CardFile(NamedTuple):
 def files_of(board: Board, card: Card) -> list[CardFile]:
     """The results of a card, in the order of the API's answer."""
     names = card.job.files if card.job else {}
-    media = board.campaign.settings.media
     return [
-        CardFile(url, thumbnails.saved(media, names[url]) if url in names else None)
+        CardFile(url, _saved(board, names[url], url) if url in names else None)
         for url in card.shown.urls
     ]
+
+
+def _saved(board: Board, path: str, url: str) -> Saved | None:
+    if is_elsewhere(path):
+        return thumbnails.elsewhere(board.pictures, path, url)
+    return thumbnails.saved(board.campaign.settings.media, path)
 
 
 def thumbs_of(board: Board, card: Card) -> dict[str, Any]:
@@ -121,14 +144,3 @@ def thumbs_of(board: Board, card: Card) -> dict[str, Any]:
         (n, file) for n, (_, file) in enumerate(files, start=1) if file and file.kind == "audio"
     ]
     return {"shown": shown[:4], "sounds": sounds[:2], "shape": shape, "all": len(files)}
-
-
-def _file_headers(file: Saved) -> dict[str, str]:
-    """Headers of a saved file. Its address contains its version, so a browser may cache it."""
-    how = "inline" if file.is_picture else "attachment"
-    name = re.sub(r"[^A-Za-z0-9._-]", "-", file.path.name)
-    return {
-        "Cache-Control": "private, max-age=31536000, immutable",
-        "Content-Disposition": f'{how}; filename="{name}"',
-        "Content-Security-Policy": "default-src 'none'; sandbox",
-    }

@@ -33,6 +33,8 @@ class SheetStatus:
     hold: str = ""
     #: Why the last reading of the sheet failed; empty if it did not.
     trouble: str = ""
+    #: Why saved files on another machine cannot be read; empty if they can.
+    unread: str = ""
     #: When the run that is working on the sheet began; None if there is none.
     running_since: datetime | None = None
     #: How many rows wait until a person has looked at the sample.
@@ -43,8 +45,11 @@ class SheetStatus:
     outlets: tuple[str, ...] = ()
 
 
-def sheet_status_of(campaign: Campaign, trouble: str) -> SheetStatus:
-    """The present state, from the store. `trouble` is why the sheet could not be read."""
+def sheet_status_of(campaign: Campaign, trouble: str, unread: str = "") -> SheetStatus:
+    """The present state, from the store.
+
+    `trouble` is why the sheet could not be read, and `unread` why saved files could not.
+    """
     settings, store, key = campaign.settings, campaign.store, campaign.key
     record = store.sheets.get(key)
     lease = store.leases.of(key)
@@ -69,6 +74,7 @@ def sheet_status_of(campaign: Campaign, trouble: str) -> SheetStatus:
         paused=record.paused,
         hold="" if record.paused else record.hold,
         trouble=trouble,
+        unread=unread,
         running_since=lease.since if lease and alive else None,
         sample_waits=waits,
         sample_results=results_of(*KeptSample(store, key, sample).results()) if waits else "",

@@ -7,6 +7,7 @@ other file.
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections import OrderedDict
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from typing import Final
 
 from pipeline import images
 from pipeline.core.filetypes import ENOUGH, MEDIA_TYPES, ending_of
+from pipeline.open_pictures import Pictures, kind_of, name_of
 from pipeline.plain_files import is_plain, open_plain
 
 #: Files that the page shows: file extension -> media type. The first bytes must agree.
@@ -34,10 +36,15 @@ MOST_BYTES: Final = 64_000_000
 class Saved:
     """A saved file that visitors may load."""
 
-    path: Path
+    #: The file; of a file on another machine the small version here, None if there is none yet.
+    path: Path | None
     type: str
     #: A value that changes with the file.
     version: str
+    #: Its name; empty if that is not known.
+    name: str
+    #: Where it is on another machine; empty for a file on this one.
+    address: str = ""
 
     @property
     def kind(self) -> str:
@@ -62,7 +69,18 @@ def saved(media: Path | None, name: str) -> Saved | None:
         kind = _type(str(path), seen.st_mtime_ns)
     except (OSError, ValueError):
         return None
-    return Saved(path, kind, f"{seen.st_mtime_ns:x}-{seen.st_size:x}") if kind else None
+    version = f"{seen.st_mtime_ns:x}-{seen.st_size:x}"
+    return Saved(path, kind, version, path.name) if kind else None
+
+
+def elsewhere(pictures: Pictures, address: str, url: str) -> Saved:
+    """The saved file at an address on another machine, which is not asked; `url` is the result's.
+
+    A file at such an address never gets other content.
+    """
+    version = hashlib.sha256(address.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+    small = pictures.preview(address, at_hand=True)
+    return Saved(small, kind_of(address, url), version, name_of(address), address)
 
 
 @lru_cache(maxsize=50_000)
@@ -83,7 +101,8 @@ def _size(path: str, version: str) -> tuple[int, int]:
 
 def size_of(file: Saved) -> tuple[int, int]:
     """Width and height in pixels; zeros if they are unknown."""
-    return _size(str(file.path), file.version) if file.is_picture else (0, 0)
+    is_known = file.is_picture and file.path is not None
+    return _size(str(file.path), file.version) if is_known else (0, 0)
 
 
 class SmallPictures:
@@ -96,18 +115,18 @@ class SmallPictures:
         # Scaling has its own threads, so that neither a pass nor other requests wait for it.
         self._threads = ThreadPoolExecutor(2, thread_name_prefix="small")
 
-    async def of(self, file: Saved) -> bytes | None:
-        """The picture as WebP; None if it cannot be decoded."""
+    async def of(self, path: Path, version: str) -> bytes | None:
+        """The picture as WebP; None if it cannot be decoded. `version` changes with the file."""
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._threads, self._of, file)
+        return await loop.run_in_executor(self._threads, self._of, path, version)
 
-    def _of(self, file: Saved) -> bytes | None:
-        key = file.path, file.version
+    def _of(self, path: Path, version: str) -> bytes | None:
+        key = path, version
         with self._lock:
             if key in self._small:
                 self._small.move_to_end(key)
                 return self._small[key]
-        small = images.scaled(file.path, SIDE)
+        small = images.scaled(path, SIDE)
         if small is None:
             return None
         with self._lock:

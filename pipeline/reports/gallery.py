@@ -25,11 +25,12 @@ from zoneinfo import ZoneInfo
 from pipeline import wiring
 from pipeline.config import Settings
 from pipeline.core.costs import OWN, Cost, in_words, summed
-from pipeline.core.errors import ConfigError
+from pipeline.core.errors import ConfigError, NotRead
 from pipeline.core.filetypes import ENOUGH, MEDIA_TYPES, ending_of
 from pipeline.core.statuses import Status
-from pipeline.core.text import counted, duration
+from pipeline.core.text import counted, duration, is_or_are
 from pipeline.images import scaled
+from pipeline.open_pictures import Pictures, kind_of, name_of
 from pipeline.plain_files import open_plain, write_whole
 from pipeline.reports.results import Shown, results_and_waiting_rows
 
@@ -106,13 +107,23 @@ class Entry:
         return further_inputs(self.shown)
 
 
-def write_gallery(settings: Settings, to: Path, now: Callable[[], datetime] = wiring.now) -> Path:
+def write_gallery(
+    settings: Settings,
+    to: Path,
+    now: Callable[[], datetime] = wiring.now,
+    tell: Callable[[str], None] = lambda sentence: None,
+) -> Path:
     """Write the gallery of all rows of the sheet, and return the path of the file.
 
-    An existing file of that name is replaced in one step, or stays unchanged. Raises StoreError
-    before the first run, and ConfigError if the file cannot be written.
+    An existing file of that name is replaced in one step, or stays unchanged. `tell` gets a
+    sentence if pictures on another machine could not be read. Raises StoreError before the first
+    run, and ConfigError if the file cannot be written.
     """
-    page = _page(settings, results_and_waiting_rows(settings), now())
+    with Pictures(settings) as pictures:
+        saved = _Saved(pictures)
+        page = _page(settings, results_and_waiting_rows(settings), saved, now())
+    if saved.trouble:
+        tell(saved.trouble)
     # The folder may be a link, but a link at this name is replaced and its target is not changed.
     target = to.expanduser().parent.resolve() / to.name
     sheet = settings.source if isinstance(settings.source, Path) else None
@@ -151,10 +162,10 @@ def _environment() -> Environment:
     return environment(TEMPLATES)
 
 
-def _page(settings: Settings, shown: Sequence[Shown], now: datetime) -> str:
+def _page(settings: Settings, shown: Sequence[Shown], saved: _Saved, now: datetime) -> str:
     from markupsafe import Markup
 
-    entries = _entries(shown)
+    entries = _entries(shown, saved)
     style = "".join((TEMPLATES / name).read_text("utf-8") for name in ("base.css", "gallery.css"))
     return (
         _environment()
@@ -169,6 +180,7 @@ def _page(settings: Settings, shown: Sequence[Shown], now: datetime) -> str:
             pictures=sum(p.height > 0 for entry in entries for p in entry.pictures),
             costs=_costs(shown),
             typical=_typical(shown),
+            trouble=saved.trouble,
             now=now.astimezone(ZoneInfo(settings.timezone)),
             # Our own style sheet is not escaped. The page allows only the style with this digest.
             style=Markup(style),  # noqa: S704
@@ -189,12 +201,12 @@ def _other_host(settings: Settings) -> str:
     return "" if usual else urlsplit(settings.base_url).netloc
 
 
-def _entries(shown: Sequence[Shown]) -> list[Entry]:
-    side = _side(sum(len(one.files) for one in shown))
+def _entries(shown: Sequence[Shown], saved: _Saved) -> list[Entry]:
+    side = _side(sum(len(one.files) + len(one.elsewhere) for one in shown))
     with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as threads:
         # Pillow releases the interpreter lock while it scales, so threads are enough.
         room = _Room(MOST_PLAYED)
-        pictures = threads.map(lambda one: _pictures(one, side, room), shown)
+        pictures = threads.map(lambda one: _pictures(one, side, room, saved), shown)
         return [Entry(one, its_pictures) for one, its_pictures in zip(shown, pictures, strict=True)]
 
 
@@ -216,37 +228,101 @@ class _Room:
             return fits
 
 
-def _pictures(shown: Shown, side: int, room: _Room) -> tuple[Picture, ...]:
+class _Saved:
+    """The saved files on another machine, and how many of them could not be read."""
+
+    def __init__(self, pictures: Pictures) -> None:
+        self._pictures, self._lock = pictures, Lock()
+        self._unread: list[NotRead] = []
+
+    @property
+    def trouble(self) -> str:
+        """What could not be read, as a sentence; empty if everything could."""
+        if not self._unread:
+            return ""
+        number = counted(len(self._unread), "saved file", ",")
+        return f"{number} {is_or_are(len(self._unread))} not in this gallery. {self._unread[0]}"
+
+    def small(self, address: str) -> Path | None:
+        """A small version of a picture, on this machine."""
+        try:
+            return self._pictures.preview(address)
+        except NotRead as error:
+            self._note(error)
+            return None
+
+    def played(self, address: str, kind: str, room: _Room) -> str:
+        """A video or a sound as a `data:` address; empty if there is no room for it."""
+        try:
+            facts = self._pictures.facts(address, kind)
+            if not (_is_played(facts.type) and room.takes(facts.size)):
+                return ""
+            content = b"".join(self._pictures.pieces(address, 0, facts.size))
+        except NotRead as error:
+            self._note(error)
+            return ""
+        return f"data:{facts.type};base64,{base64.b64encode(content).decode()}"
+
+    def _note(self, error: NotRead) -> None:
+        with self._lock:
+            self._unread.append(error)
+
+
+def _pictures(shown: Shown, side: int, room: _Room, saved: _Saved) -> tuple[Picture, ...]:
     return tuple(
-        _picture(number, url, shown.files.get(url), side, room)
+        _elsewhere(number, url, shown.elsewhere[url], side, room, saved)
+        if url in shown.elsewhere
+        else _picture(number, url, shown.files.get(url), side, room)
         for number, url in enumerate(shown.urls, start=1)
     )
 
 
-def _picture(number: int, url: str, file: Path | None, side: int, room: _Room) -> Picture:
+def _link(url: str) -> str:
     # Only http(s) addresses become links: `javascript:` would run in the page.
-    link = url if url.lower().startswith(("https://", "http://")) else ""
+    return url if url.lower().startswith(("https://", "http://")) else ""
+
+
+def _elsewhere(
+    number: int, url: str, address: str, side: int, room: _Room, saved: _Saved
+) -> Picture:
+    name, kind, link = name_of(address), kind_of(address, url), _link(url)
+    if _is_played(kind):
+        source = saved.played(address, kind, room)
+        return Picture(number, source, url=link, file=name, kind=kind.partition("/")[0])
+    return _scaled(number, saved.small(address), side, link, name)
+
+
+def _picture(number: int, url: str, file: Path | None, side: int, room: _Room) -> Picture:
+    link = _link(url)
     if file and (kind := _played(file)):
         name = kind.partition("/")[0]
         return Picture(number, _source(file, kind, room), url=link, file=file.name, kind=name)
+    return _scaled(number, file, side, link, file.name if file else "")
+
+
+def _scaled(number: int, file: Path | None, side: int, link: str, name: str) -> Picture:
     small = scaled(file, side) if file else None
     if small is None:
-        return Picture(number, url=link, file=file.name if file else "")
+        return Picture(number, url=link, file=name)
     source = f"data:image/webp;base64,{base64.b64encode(small.webp).decode()}"
-    return Picture(number, source, small.width, small.height, link, file.name if file else "")
+    return Picture(number, source, small.width, small.height, link, name)
 
 
 def _played(file: Path) -> str:
     """The media type of a file that is a video or a sound by its first bytes; else empty."""
     called = MEDIA_TYPES.get(file.suffix.removeprefix(".").casefold(), "")
-    if not called.startswith(("video/", "audio/")):
+    if not _is_played(called):
         return ""
     try:
         with open_plain(file) as opened:
             kind = MEDIA_TYPES.get(ending_of(opened.read(ENOUGH), called), "")
     except OSError:
         return ""
-    return kind if kind.startswith(("video/", "audio/")) else ""
+    return kind if _is_played(kind) else ""
+
+
+def _is_played(kind: str) -> bool:
+    return kind.startswith(("video/", "audio/"))
 
 
 def _source(file: Path, kind: str, room: _Room) -> str:

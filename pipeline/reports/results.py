@@ -29,6 +29,7 @@ from pipeline.core.rules import Rules
 from pipeline.core.states import cost_of, shown, state_of
 from pipeline.core.statuses import NOT_SENT, Status
 from pipeline.core.takes import take_of
+from pipeline.open_pictures import is_elsewhere
 from pipeline.open_sheet import open_sheet
 from pipeline.plain_files import is_plain
 from pipeline.sheets import Sheet
@@ -57,8 +58,10 @@ class Shown:
     grid_url: str = ""
     #: The result, if it is text.
     text: str = ""
-    #: URL -> saved file, in the order of the URLs; only existing files.
+    #: URL -> saved file on this machine, in the order of the URLs; only existing files.
     files: Mapping[str, Path] = field(default_factory=dict)
+    #: URL -> address of a saved file on another machine, in the order of the URLs.
+    elsewhere: Mapping[str, str] = field(default_factory=dict)
     #: Cost of all attempts of the job: as reported by the API, else as listed.
     credits: Credits = 0
     #: The same at each account, with its unit.
@@ -217,6 +220,7 @@ def _of_job(job: Job, known: KnownRow | None, redo: str, view: View) -> Shown:
         grid_url=attempt.result.grid_url,
         text=attempt.result.text,
         files=_files(job, attempt, view.media),
+        elsewhere=_elsewhere(job, attempt),
         credits=cost_of(job),
         costs=costs_of(view.rules, job),
         attempts=len(job.attempts),
@@ -308,6 +312,11 @@ def _confirmed(
             filled = {t: text for at, t in own if at < len(cells) and (text := cells[at].strip())}
             said = columns.control(cells, "approved")
             yield row.mark, RowCells(name, status, note, take, title, has_take, said, filled)
+
+
+def _elsewhere(job: Job, attempt: Attempt) -> dict[str, str]:
+    saved = ((url, job.files.get(url, "")) for url in attempt.result.urls)
+    return {url: path for url, path in saved if is_elsewhere(path)}
 
 
 def _files(job: Job, attempt: Attempt, media: Path | None) -> dict[str, Path]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import logging
 import secrets
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -17,7 +18,10 @@ from pipeline.provider.downloads.destination import Destination
 from pipeline.provider.downloads.fetching import Fetcher
 from pipeline.provider.downloads.folder import no_place
 from pipeline.provider.downloads.manifest import add_line, size_in_pixels
+from pipeline.provider.downloads.previews import Previews
 from pipeline.provider.downloads.provenance import labelled, packet
+
+log = logging.getLogger("promptsheet")
 
 #: Never in the name of a file: they part folders, or Windows takes them for something else.
 _NOT_IN_NAMES: Final = '/\\:*?"<>|.'
@@ -30,7 +34,8 @@ class Media:
     """Downloads files and keeps them in a place: an async context manager.
 
     The manifest is `manifest`, and `folder` is the place if it is a local folder. With `labels`,
-    what a picture shows is written into it.
+    what a picture shows is written into it. `previews` keeps small versions for a place on another
+    machine.
     """
 
     def __init__(
@@ -42,10 +47,11 @@ class Media:
         manifest: Path | None = None,
         sheet: Path | None = None,
         labels: bool = False,
+        previews: Previews | None = None,
     ) -> None:
         self._fetcher, self._destination = fetcher, destination
         self._folder, self._manifest, self._sheet = folder, manifest, sheet
-        self._labels = labels
+        self._labels, self._previews = labels, previews
 
     async def __aenter__(self) -> Self:
         return self
@@ -88,7 +94,16 @@ class Media:
         if not all(map(_is_plain_name, stem.split("/"))):
             raise ValueError(f"{stem!r} is not a plain file name")
         name = f"{stem}.{file.ending}"
-        return await self._destination.keep(file.path, name, file.media_type, reserved)
+        kept = await self._destination.keep(file.path, name, file.media_type, reserved)
+        if self._previews and file.media_type.startswith("image/"):
+            await asyncio.to_thread(self._make_preview, self._previews, kept, file)
+        return kept
+
+    def _make_preview(self, previews: Previews, kept: Kept, file: Fetched) -> None:
+        try:
+            previews.make(kept.path, file.path)
+        except OSError as error:  # the picture is saved, and that is what counts
+            log.info("There is no preview of %s: %s", kept.path, error)
 
     def is_there(self, path: str) -> bool:
         """False if a file that was saved is gone. On other machines, files are not looked for."""

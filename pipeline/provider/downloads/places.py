@@ -12,6 +12,7 @@ from pipeline.provider.downloads.destination import Destination
 from pipeline.provider.downloads.fetching import Fetcher
 from pipeline.provider.downloads.folder import Folder
 from pipeline.provider.downloads.media import Media
+from pipeline.provider.downloads.previews import Previews
 
 
 def media_of(settings: Settings) -> Media:
@@ -27,7 +28,14 @@ def media_of(settings: Settings) -> Media:
         manifest=work / manifest.NAME,
         sheet=sheet,
         labels=settings.alt_text,
+        previews=previews_of(settings) if settings.remote else None,
     )
+
+
+def previews_of(settings: Settings) -> Previews:
+    """The small versions of pictures that are saved on another machine."""
+    sheet = settings.source if isinstance(settings.source, Path) else None
+    return Previews(settings.previews, sheet=sheet)
 
 
 def destination_of(settings: Settings) -> Destination:

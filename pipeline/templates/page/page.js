@@ -178,6 +178,26 @@ async function copy(link) {
   setTimeout(() => { link.textContent = words; }, 3000);
 }
 
+// A large picture whose place does not answer becomes the small version, with the reason.
+function shrink(picture) {
+  const whole = picture.src;
+  picture.src = picture.dataset.small;
+  delete picture.dataset.small;
+  fetched(whole).catch((error) => {
+    const note = document.createElement("p");
+    note.className = "note";
+    note.textContent = error.message;
+    picture.closest("a").after(note);
+  });
+}
+
+document.addEventListener("error", (event) => {
+  if (event.target.dataset?.small) shrink(event.target);
+}, true);
+for (const one of document.querySelectorAll("img[data-small]")) {
+  if (one.complete && !one.naturalWidth) shrink(one);
+}
+
 // -- clicks and keys -----------------------------------------------------------------------------
 
 const isPlain = (event) =>

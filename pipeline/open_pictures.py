@@ -1,0 +1,207 @@
+"""Opens saved pictures that are on another machine: their previews, and their whole files.
+
+Only files of the place that the configuration names are read; their addresses come from the store,
+never from a cell. A picture that has no preview on this machine is read once, and gets one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path, PurePosixPath
+from threading import BoundedSemaphore, Lock
+from typing import TYPE_CHECKING, BinaryIO, Final, NamedTuple, Self, TypeVar, cast
+from urllib.parse import urlsplit
+
+from pipeline.config import Settings
+from pipeline.core.errors import FileGone, MissingExtra, NoPlace, NotRead
+from pipeline.core.filetypes import ENOUGH, MEDIA_TYPES, ending_of
+
+if TYPE_CHECKING:
+    from pipeline.provider.downloads.destination import About, Destination
+    from pipeline.provider.downloads.previews import Previews
+
+#: Bytes that are read at a time.
+PIECE: Final = 2 << 20
+#: Files that are read at the same time.
+AT_ONCE: Final = 4
+#: Seconds for which a place that cannot be read is not asked again.
+PAUSE: Final = 30.0
+#: Seconds for which `Pictures.trouble` says what was wrong, if nothing was read since.
+SHOWN_FOR: Final = 600.0
+#: Files of which `Pictures.facts` remembers the answer.
+REMEMBERED: Final = 10_000
+#: Bytes of a file that are kept in memory; a larger one is on disk while it is open.
+IN_MEMORY: Final = 4 << 20
+
+T = TypeVar("T")
+
+
+def is_elsewhere(path: str) -> bool:
+    """True if a saved file is on another machine, by its path in the store."""
+    return "://" in path
+
+
+def name_of(path: str) -> str:
+    """The name of a saved file on another machine; empty if its address does not say it."""
+    name = PurePosixPath(urlsplit(path).path).name
+    return name if "." in name else ""
+
+
+def kind_of(path: str, url: str) -> str:
+    """The media type of a saved file, as the names of the file and of the result say it.
+
+    A result whose names say nothing is taken for a picture: most are.
+    """
+    for name in (path, url):
+        ending = PurePosixPath(urlsplit(name).path).suffix.removeprefix(".").casefold()
+        if ending in MEDIA_TYPES:
+            return MEDIA_TYPES[ending]
+    return MEDIA_TYPES["png"]
+
+
+class Facts(NamedTuple):
+    """What a saved file is."""
+
+    #: Its name in its place; it may have folders.
+    name: str
+    #: Its length in bytes.
+    size: int
+    #: Its media type by its first bytes; empty for no known kind.
+    type: str
+
+
+class Pictures:
+    """The saved files of a configuration that are on another machine. Any thread may use it.
+
+    The methods block, and raise NotRead. Nothing is opened before the first file.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._lock, self._turns = Lock(), BoundedSemaphore(AT_ONCE)
+        self._place: Destination | None = None
+        self._previews: Previews | None = None
+        #: The last error that concerns all files, and when that was, on the monotonic clock.
+        self._trouble: tuple[float, NotRead] | None = None
+        #: Addresses of files that are no pictures.
+        self._no_pictures: set[str] = set()
+        #: Address -> what the file there is; it never changes.
+        self._facts: dict[str, Facts] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._place is not None:
+            asyncio.run(self._place.close())
+
+    @property
+    def trouble(self) -> str:
+        """Why files cannot be read at the moment, as a sentence; empty if they can."""
+        known = self._trouble
+        is_new = known and time.monotonic() < known[0] + SHOWN_FOR
+        return str(known[1]) if known and is_new else ""
+
+    def preview(self, path: str, *, at_hand: bool = False) -> Path | None:
+        """A small version of a saved picture, as a file on this machine; None if it is no picture.
+
+        A missing one is made from the whole file, unless `at_hand`: then None is returned.
+        """
+        previews = self._small()
+        found = previews.find(path)
+        if found or at_hand or path in self._no_pictures:
+            return found
+        with self.whole(path) as content:
+            try:
+                made = previews.make(path, content)
+            except OSError as error:
+                why = error.strerror or type(error).__name__
+                raise NotRead(f"A small version of the picture cannot be saved: {why}.") from error
+        if made is None:
+            self._no_pictures.add(path)
+        return made
+
+    def facts(self, path: str, called: str) -> Facts:
+        """What a saved file is; `called` is the media type that its name says."""
+        if known := self._facts.get(path):
+            return known
+        about = self._about(path)
+        start = b"".join(self.pieces(path, 0, min(ENOUGH, about.size)))
+        kind = MEDIA_TYPES.get(ending_of(start, called), "")
+        facts = Facts(about.name, about.size, kind)
+        if len(self._facts) < REMEMBERED:
+            self._facts[path] = facts
+        return facts
+
+    def pieces(self, path: str, start: int, end: int) -> Iterator[bytes]:
+        """The bytes from `start` to before `end`, in pieces."""
+        while start < end:
+            at, length = start, min(PIECE, end - start)
+            piece = self._asked(lambda place, at=at, length=length: place.read(path, at, length))  # type: ignore[misc]
+            if not piece:
+                raise FileGone("The file is shorter than it was.")
+            yield piece
+            start += len(piece)
+
+    def whole(self, path: str) -> BinaryIO:
+        """A saved file, open for reading: a copy that is gone when it is closed."""
+        size = self._about(path).size
+        copy = cast(BinaryIO, tempfile.SpooledTemporaryFile(IN_MEMORY))  # noqa: SIM115
+        try:
+            for piece in self.pieces(path, 0, size):
+                copy.write(piece)
+            copy.seek(0)
+        except BaseException as error:
+            copy.close()
+            if isinstance(error, OSError):
+                why = error.strerror or type(error).__name__
+                raise NotRead(f"The file cannot be copied to this machine: {why}.") from error
+            raise
+        return copy
+
+    def _about(self, path: str) -> About:
+        about = self._asked(lambda place: place.about(path))
+        from pipeline.provider.downloads.destination import MOST_BYTES
+
+        if about.size > MOST_BYTES:
+            raise FileGone(f"{about.name} is larger than {MOST_BYTES / 1e6:.3g} MB.")
+        return about
+
+    def _asked(self, ask: Callable[[Destination], T]) -> T:
+        """The answer of the place. An error that concerns all files is not asked for again soon."""
+        with self._turns:
+            if (known := self._trouble) and time.monotonic() < known[0] + PAUSE:
+                raise type(known[1])(str(known[1]))
+            try:
+                answer = ask(self._opened())
+            except FileGone:
+                raise
+            except NotRead as error:
+                self._trouble = time.monotonic(), error
+                raise
+            self._trouble = None
+            return answer
+
+    def _opened(self) -> Destination:
+        with self._lock:
+            if self._place is None:
+                if self._settings.remote is None:
+                    raise FileGone("[media] save_to no longer names the place of this file.")
+                from pipeline.provider.downloads.places import destination_of
+
+                try:
+                    self._place = destination_of(self._settings)
+                except (MissingExtra, NoPlace) as error:
+                    raise NotRead(str(error)) from error
+            return self._place
+
+    def _small(self) -> Previews:
+        with self._lock:
+            if self._previews is None:
+                from pipeline.provider.downloads.places import previews_of
+
+                self._previews = previews_of(self._settings)
+            return self._previews
