@@ -195,6 +195,7 @@ class Views:
             snapshot=shown,
             totals=shown.totals,
             sheet_status=shown.sheet_status,
+            unread=board.pictures.trouble,
             others=[_title(one) for one in self._boards],
             csrf=request.state.visitor.csrf,
             when=lambda at: moment(at, board.timezone),

@@ -26,6 +26,8 @@ SIDE: Final = 640
 MOST_BYTES: Final = 500_000_000
 #: Folders for previews: two hexadecimal digits.
 SHELVES: Final = 256
+#: Seconds after which an unfinished preview was left behind by a process that is gone.
+ABANDONED: Final = 3600.0
 #: Seconds after which the use of a preview is noted again.
 NOTED_EVERY: Final = 86_400.0
 
@@ -75,12 +77,18 @@ class Previews:
 
     def _tidy(self, shelf: Path) -> None:
         """Delete the previews that were not used for the longest time, if there are too many."""
+        found = []
         with os.scandir(shelf) as entries:
-            found = [(one.stat().st_mtime, one.stat().st_size, one.path) for one in entries]
+            for one in entries:
+                with suppress(OSError):  # another process has renamed or deleted it
+                    seen = one.stat()
+                    is_being_written = one.name.startswith(".")
+                    if not is_being_written or time.time() > seen.st_mtime + ABANDONED:
+                        found.append((seen.st_mtime, seen.st_size, one.path))
         total = sum(size for _, size, _ in found)
         for _, size, path in sorted(found)[:-1]:
             if total <= self._most:
                 break
-            with suppress(OSError):  # another process has deleted it
+            with suppress(OSError):
                 Path(path).unlink()
             total -= size
