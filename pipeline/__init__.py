@@ -26,12 +26,14 @@ The packages, from the highest layer down. Imports go down only; import-linter c
     wiring        builds the objects of a pass from Settings
     open_sheet    opens the sheet of a configuration, and finds its key in the store
     open_outlets  opens the outlets of a configuration
+    open_pictures  opens saved pictures that are on another machine
     sync/         one pass over one sheet: submits, polls, and writes cells
     sheets/       CSV, Excel, Google: read a grid, write a patch
     provider/     one request to the API, one response; downloads
     store/        the only place that keeps the state of jobs
     outlets/      tells results to chats, tables and other programs
     config/       TOML and environment -> Settings
+    images        opens pictures safely, and scales them down
     scheduler, callers, terminal, plain_files    when a pass is due; safe text, logs and files
     google_session    sessions for Google's APIs
     core/         decides: row matching, planning, states; pure, standard library only

@@ -36,8 +36,19 @@ class Bucket(Uploads):
 
     def put(self, file: Path, key: str, media_type: str) -> None:
         """See `Uploads.put`."""
-        arguments = self._service.type_of(media_type)
-        self._opened().put_file(str(file), f"{self.address}/{key}", **arguments)
+        arguments, address = self._service.type_of(media_type), f"{self.address}/{key}"
+        try:
+            self._opened().put_file(str(file), address, **arguments)
+        except Exception as error:
+            if not (self._service.may_be_there(error) and self._has(address, file)):
+                raise
+
+    def _has(self, address: str, file: Path) -> bool:
+        """True if the whole file is there; its name has the digest of its content."""
+        try:
+            return self.length(address) == file.stat().st_size
+        except Exception:
+            return False
 
     def length(self, path: str) -> int:
         """See `Uploads.length`."""
@@ -54,6 +65,10 @@ class Bucket(Uploads):
             file = Path(folder) / TEST
             file.write_bytes(PROBE)
             self.put(file, TEST, "text/plain")
+        try:
+            self.piece(address, 0, len(PROBE))
+        except Exception as error:  # to save files, no permission to read is needed
+            self.note_unread(error)
         try:
             self._opened().rm_file(address)
         except Exception as error:  # to save files, no permission to delete is needed
@@ -111,6 +126,10 @@ class _Service:
     def type_of(self, media_type: str) -> Mapping[str, object]:
         """The argument of `put_file` for the type of a file."""
         raise NotImplementedError
+
+    def may_be_there(self, error: Exception) -> bool:
+        """True if an upload may be refused because an earlier one has saved the file."""
+        return False
 
 
 class _S3(_Service):
@@ -176,6 +195,11 @@ class _Google(_Service):
 
     def type_of(self, media_type: str) -> Mapping[str, object]:
         return {"content_type": media_type}
+
+    def may_be_there(self, error: Exception) -> bool:
+        # A key that may only create objects cannot upload one a second time:
+        # https://cloud.google.com/storage/docs/access-control/iam-roles
+        return "403" in map(_code, _causes(error))
 
 
 class _Azure(_Service):

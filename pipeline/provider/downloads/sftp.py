@@ -83,6 +83,11 @@ class Sftp(Uploads):
         self._make_folders(sftp, self._folder)
         part = posixpath.join(self._folder, f".{secrets.token_hex(8)}.part")
         sftp.putfo(io.BytesIO(PROBE), part)
+        try:
+            with sftp.open(part, "rb") as file:
+                file.read(1)
+        except OSError as error:
+            self.note_unread(error)
         sftp.remove(part)
 
     def disconnect(self) -> None:

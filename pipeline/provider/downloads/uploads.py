@@ -40,6 +40,8 @@ class Uploads:
     def __init__(self, remote: RemotePlace, *, extra: str, at_once: int) -> None:
         self.remote, self.address = remote, remote.address.rstrip("/")
         self._extra = extra
+        #: A sentence about what does not work, found by `check`; empty if everything does.
+        self.remark = ""
         self._threads = ThreadPoolExecutor(at_once, thread_name_prefix="upload")
 
     async def reserve(self) -> str:
@@ -97,6 +99,10 @@ class Uploads:
     def unread(self, error: Exception) -> NotRead:
         """The sentence for an exception of the library while a file is read."""
         raise NotImplementedError
+
+    def note_unread(self, error: Exception) -> None:
+        """Note for `check` that files can be saved and not be read again."""
+        self.remark = f"{self.unread(error)} Until then, the page shows only small versions."
 
     def no_place(self, why: str, cure: str) -> NoPlace:
         """The error for a place that cannot be used until a person acts."""

@@ -285,3 +285,37 @@ def test_why_a_file_cannot_be_read_is_said_with_the_right_that_is_missing(
         assert says in sentence
         assert SECRET not in sentence
         assert not is_alone
+
+
+def test_a_key_of_google_that_may_only_create_objects_repeats_an_upload(file: Path) -> None:
+    with google_storage() as google:
+        url = f"http://127.0.0.1:{google.port}"
+        remote = RemotePlace("gs", f"gs://{BUCKET}", Secret('"anon"'), url)
+        first = kept(Bucket(remote), file)
+        google.says = 403  # it would replace the file
+        again = kept(Bucket(remote), file)
+        file.write_bytes(PNG + b"other")
+        other = refusal(Bucket(remote), file)
+
+    assert again == first
+    assert "may not write" in other
+    assert list(google.files.values()) == [PNG]
+
+
+def test_a_check_says_if_files_can_be_saved_and_not_be_read(file: Path) -> None:
+    with google_storage() as google:
+        url = f"http://127.0.0.1:{google.port}"
+        place = Bucket(RemotePlace("gs", f"gs://{BUCKET}", Secret('"anon"'), url))
+        event_loop.run(place.check())
+        well = place.remark
+        google.refuses = 403
+        event_loop.run(place.check())
+        event_loop.run(place.close())
+
+    assert well == ""
+    assert place.remark == (
+        "Pictures cannot be read from gs://pictures: the key may not read there. Give it the "
+        "permission to read objects (the role Storage Object Viewer). Until then, the page shows "
+        "only small versions."
+    )
+    assert google.files == {}
