@@ -116,6 +116,10 @@ OnlyOutlet = Annotated[
 
 WithoutAsking = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 
+EndedSince = Annotated[
+    str, typer.Option("--since", metavar="DATE", help="Only rows that ended since this day.")
+]
+
 Verbose = Annotated[
     bool,
     typer.Option("--verbose", "-v", help="Report each step, with the time, on standard error."),

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pipeline.config import Settings
 
 outlets_app = typer.Typer(
-    help="List the outlets for results, test one, retry, or forget one.",
+    help="List, test, retry, fill or forget the outlets for results.",
     no_args_is_help=True,
 )
 
@@ -47,6 +47,19 @@ def retry_outlets(config: flags.Config = None, only: flags.OnlyOutlet = "") -> N
     from pipeline.cli.outlets import retry as again
 
     _end(config, lambda one, console: again(one, console, only))
+
+
+@outlets_app.command("fill", cls=flags.Command)
+def fill_outlet(
+    name: flags.Outlet,
+    config: flags.Config = None,
+    since: flags.EndedSince = "",
+    yes: flags.WithoutAsking = False,
+) -> None:
+    """Tell a new outlet of the rows that ended before."""
+    from pipeline.cli.fill_outlet import fill
+
+    _end(config, lambda one, console: fill(one, console, name, since, yes))
 
 
 @outlets_app.command("forget", cls=flags.Command)

@@ -68,7 +68,7 @@ def _show_reasons(store: Store, one: OutletState, console: Console) -> None:
 
 def try_outlet(settings: Settings, console: Console, name: str) -> int:
     """Check an outlet, send it one sample, and print what came of it. Returns 1 if it failed."""
-    return asyncio.run(_tested(_named(settings, name), console, link_of(settings)))
+    return asyncio.run(_tested(named(settings, name), console, link_of(settings)))
 
 
 def retry(settings: Settings, console: Console, name: str) -> int:
@@ -76,7 +76,7 @@ def retry(settings: Settings, console: Console, name: str) -> int:
 
     Without a name, those of all outlets. Raises ConfigError if a secret is not set here.
     """
-    for its in [_named(settings, name)] if name else settings.outlets:
+    for its in [named(settings, name)] if name else settings.outlets:
         open_outlet(its)
     with ExitStack() as stack:
         (campaign,) = stack.enter_context(wiring.campaigns([settings]))
@@ -141,7 +141,8 @@ def _states(campaign: Campaign) -> Sequence[OutletState]:
     return outlet_states.own(campaign.store, campaign.key, campaign.settings)
 
 
-def _named(settings: Settings, name: str) -> OutletSettings:
+def named(settings: Settings, name: str) -> OutletSettings:
+    """The outlet of this name. Raises ConfigError if the configuration has none."""
     found = next((one for one in settings.outlets if one.name == name), None)
     if found is None:
         names = ", ".join(one.name for one in settings.outlets) or "none"

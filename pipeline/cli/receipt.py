@@ -9,16 +9,15 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterator
-from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
-from zoneinfo import ZoneInfo
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from pipeline import terminal, wiring
+from pipeline.cli import dates
 from pipeline.config import Settings
 from pipeline.core.costs import Cost
 from pipeline.core.credits import Credits, total
@@ -53,7 +52,7 @@ class Wanted(NamedTuple):
 
 def print_receipt(settings: Settings, console: Console, wanted: Wanted) -> int:
     """Print the receipt of one sheet, and write the files that are wanted."""
-    since = _moment(wanted.since, settings) if wanted.since else None
+    since = dates.since(wanted.since, settings)
     for file in filter(None, (wanted.csv, wanted.claim)):
         _check(file, settings)
     found = sheet_receipt(settings, since)
@@ -93,14 +92,6 @@ def _write(file: Path, content: bytes, settings: Settings) -> None:
         write_whole(target, content, like=sheet)
     except OSError as error:
         raise ConfigError(f"{file} cannot be written: {error.strerror or error}.") from error
-
-
-def _moment(text: str, settings: Settings) -> datetime:
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError:
-        raise ConfigError(f"--since {text} is not a date: write it as 2026-11-01.") from None
-    return at if at.tzinfo else at.replace(tzinfo=ZoneInfo(settings.timezone))
 
 
 # On the terminal ---------------------------------------------------------------------------------

@@ -34,9 +34,8 @@ from pipeline.core.text import counted, shortened
 _TITLE: Final = 80
 
 
-def labels(name: str, cells: Mapping[str, str]) -> str:
-    """A row's name and cells as the store keeps them; "" if all are empty."""
-    filled = {title: text for title, text in {"name": name, **cells}.items() if text}
+def labels(filled: Mapping[str, str]) -> str:
+    """A row's name and cells as the store keeps them; "" if there are none."""
     return json.dumps(filled, ensure_ascii=False) if filled else ""
 
 
@@ -58,7 +57,8 @@ def row_message(
     """What is told of an attempt of a job; None if it is no longer true.
 
     A failed attempt may have succeeded after all, and a lost one may be sent again: other messages
-    tell that. `labels` are those of its row, `path_of` gives the path of a saved file.
+    tell that. `at` is when the message was written. `labels` are those of its row, `path_of` gives
+    the path of a saved file.
     """
     attempt = next((one for one in job.attempts if one.number == number), None)
     if attempt is None or TOLD.get(attempt.state) is not kind:
@@ -72,7 +72,7 @@ def row_message(
     return RowMessage(
         id=id,
         kind=kind,
-        at=at,
+        at=attempt.ended_at or at,
         sheet=sheet,
         row_id=job.key.row_id,
         take=job.key.take,

@@ -13,9 +13,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 from pipeline.core.outbox import Message, Result
+
+#: Most messages in one digest.
+MOST_IN_DIGEST: Final = 5000
 
 
 @dataclass(frozen=True, slots=True)

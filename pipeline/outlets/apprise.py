@@ -29,7 +29,7 @@ from pipeline.core.outbox import (
     Trouble,
     Undelivered,
 )
-from pipeline.outlets import Pace
+from pipeline.outlets import MOST_IN_DIGEST, Pace
 from pipeline.outlets.apprise_failures import Failures
 from pipeline.outlets.cards import REPEAT, Card, Tone, card_of, digest_card, fitted
 from pipeline.outlets.chat import not_tried, sentence_of
@@ -38,8 +38,6 @@ if TYPE_CHECKING:
     from apprise import AppriseAsset, NotifyBase
     from apprise.attachment.base import AttachBase
 
-#: Most messages in one digest.
-_DIGEST: Final = 500
 #: Seconds between two messages: a group of Telegram takes 20 a minute.
 _EVERY: Final = 3.0
 #: Seconds for a connection, until the answer must begin, and for all requests of one message.
@@ -83,7 +81,7 @@ class AppriseOutlet:
         self._pictures = pictures
         self._attach = attach
         self._link = link
-        self.pace = Pace(_DIGEST if self._is_digest else 1, _EVERY)
+        self.pace = Pace(MOST_IN_DIGEST if self._is_digest else 1, _EVERY)
 
     def __repr__(self) -> str:
         return "AppriseOutlet(…)"

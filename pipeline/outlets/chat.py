@@ -14,12 +14,10 @@ from typing import Any, Final, Literal
 from pipeline.core.chat_addresses import has_moved, is_local, problem_with
 from pipeline.core.model import Response
 from pipeline.core.outbox import Delivered, Message, Result, Trouble, Undelivered
-from pipeline.outlets import Pace
+from pipeline.outlets import MOST_IN_DIGEST, Pace
 from pipeline.outlets.cards import Card, card_of, digest_card, without_pictures
 from pipeline.outlets.http import Poster, verdict
 
-#: Most messages in one digest.
-_DIGEST: Final = 500
 _MOVED: Final = (
     "Power Automate no longer listens at addresses on logic.azure.com: open the workflow in Teams "
     "and copy its new address."
@@ -66,7 +64,7 @@ class Chat:
         self._is_digest = send == "digest"
         self._pictures = pictures
         self._link = link
-        self.pace = Pace(_DIGEST if self._is_digest else 1, service.every)
+        self.pace = Pace(MOST_IN_DIGEST if self._is_digest else 1, service.every)
 
     def __repr__(self) -> str:
         return f"Chat({self._service.kind})"

@@ -20,6 +20,7 @@ A `Store` has parts, each with the methods about one subject:
     store.accounts     the balance of the API's account when it was last asked
     store.charges      what each task cost: as listed, and as reported
     store.outlets      the outlets of each sheet
+    store.filling      messages about what ended before an outlet was there
     store.outbox       the messages to them, and what became of each
 
 The other modules: `schema` has the tables, `column_types` says how a value is kept in a column,
@@ -58,6 +59,7 @@ from pipeline.store.jobs import Jobs
 from pipeline.store.leases import Lease, Leases
 from pipeline.store.migrations import prepare
 from pipeline.store.outbox import Delivery, Outbox, OutletState
+from pipeline.store.outbox_filling import Filled, OutboxFilling
 from pipeline.store.outbox_lines import Line
 from pipeline.store.outlets import ALL_COLUMNS, OutletEntry, Outlets
 from pipeline.store.price_lists import PriceList, PriceLists
@@ -80,6 +82,7 @@ __all__ = [
     "BatchResult",
     "Delivery",
     "Fact",
+    "Filled",
     "HistoryLine",
     "Hooked",
     "Intent",
@@ -151,6 +154,7 @@ class Store:
         self.charges = Charges(database)
         self.outbox = Outbox(database)
         self.outlets = Outlets(database)
+        self.filling = OutboxFilling(database)
 
     @property
     def id(self) -> str:

@@ -34,7 +34,7 @@ class Line:
     #: The job and the number of the attempt; None for messages about the sheet.
     key: JobKey | None
     number: int | None
-    #: The row's labels, as they were when the attempt began.
+    #: The row's labels, as they were when the attempt began; else as when the message was added.
     labels: Mapping[str, str]
     #: What the outlet remembers of the row.
     remote: str
@@ -103,15 +103,18 @@ def remotes(connection: Connection, outlet: int, row_ids: set[str]) -> dict[str,
 
 
 def line_of(row: Any, remote: str) -> Line:
+    """A message from its line in the store."""
+    body = json.loads(row.body) if row.body else {}
+    is_of_row = row.job is not None
     return Line(
         id=row.id,
         kind=MessageKind(row.kind),
         made_at=row.made_at,
         tries=row.tries + (row.state != LineState.SENDING),
         is_unsure=row.unsure or row.state == LineState.SENDING,
-        key=JobKey(row.key, row.row_id, row.take) if row.job is not None else None,
+        key=JobKey(row.key, row.row_id, row.take) if is_of_row else None,
         number=row.number,
-        labels=json.loads(row.labels) if row.labels else {},
+        labels=(body if is_of_row else {}) | (json.loads(row.labels) if row.labels else {}),
         remote=remote,
-        body=json.loads(row.body) if row.body else {},
+        body={} if is_of_row else body,
     )

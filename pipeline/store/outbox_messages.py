@@ -57,7 +57,7 @@ def fill(connection: Connection, ended: Iterable[Ended]) -> None:
                 lines.append(
                     {
                         "outlet": outlet,
-                        "subject": f"{kind} {one.job}.{one.number}",
+                        "subject": subject_of(kind, one.job, one.number),
                         "kind": kind,
                         "row_id": one.row_id,
                         "job": one.job,
@@ -67,7 +67,12 @@ def fill(connection: Connection, ended: Iterable[Ended]) -> None:
                         "not_before": one.at + timedelta(seconds=waits) if waits else None,
                     }
                 )
-    _add(connection, lines)
+    add(connection, lines)
+
+
+def subject_of(kind: MessageKind, job: int, number: int) -> str:
+    """What a message about an attempt is about: the same for the same message."""
+    return f"{kind} {job}.{number}"
 
 
 def release(connection: Connection, sheet: int, job: int, row_id: str, number: int) -> None:
@@ -113,7 +118,7 @@ def announce(
     row_id: str = "",
 ) -> None:
     """Write a message about the sheet. Another one with the same subject is not written."""
-    _add(
+    add(
         connection,
         [
             {
@@ -131,7 +136,8 @@ def announce(
     )
 
 
-def _add(connection: Connection, lines: Sequence[Mapping[str, object]]) -> None:
+def add(connection: Connection, lines: Sequence[Mapping[str, object]]) -> None:
+    """Add these messages, but none a second time."""
     if lines:
         connection.execute(upsert(connection, outbox).on_conflict_do_nothing(), lines)
 

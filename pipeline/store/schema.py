@@ -331,7 +331,7 @@ outbox = Table(
     Column("row_id", Words, nullable=False, default=""),
     Column("job", ForeignKey(jobs.c.id)),
     Column("number", Integer),
-    # Other messages, as JSON.
+    # Other messages, as JSON; for messages about a row, labels that its attempt does not have.
     Column("body", Words, nullable=False, default=""),
     Column("made_at", Moment, nullable=False),
     # waiting, sending, sent or parked.

@@ -18,7 +18,7 @@ from typing import Final
 from pipeline.core.errors import PromptsheetError
 from pipeline.core.outbox import Delivered, LineState, Message, Result, Trouble, Undelivered
 from pipeline.core.text import counted
-from pipeline.outlets import Outlet, Pace
+from pipeline.outlets import MOST_IN_DIGEST, Outlet, Pace
 from pipeline.store import Delivery, Lease, Line, Store
 from pipeline.sync.clock import Clock
 from pipeline.sync.lease import take_lease_on
@@ -39,8 +39,6 @@ CLOSED_PAUSE: Final = timedelta(hours=1)
 LONGEST_WAIT: Final = timedelta(days=1)
 #: After this time nothing more follows for a digest, while no pass runs.
 QUIET: Final = timedelta(seconds=10)
-#: Messages in one digest, at most.
-MOST_IN_DIGEST: Final = 500
 #: The longest that one call may take.
 CALL_SECONDS: Final = 120.0
 #: Seconds of the outlet's lease: a check and a call may follow one another, and the lease must not

@@ -30,13 +30,13 @@ def entries(settings: Settings) -> list[OutletEntry]:
     """
     return [
         OutletEntry(
-            one.name, one.kinds, _digest(one), _file_wait(settings, one), tuple(_columns_of(one))
+            one.name, one.kinds, _digest(one), file_wait(settings, one), tuple(columns_of(one))
         )
         for one in settings.outlets
     ]
 
 
-def _file_wait(settings: Settings, outlet: OutletSettings) -> int:
+def file_wait(settings: Settings, outlet: OutletSettings) -> int:
     """The most seconds that messages to an outlet wait until their files are saved.
 
     Chats show pictures from the API's links, so they need no file, unless it is attached.
@@ -48,7 +48,7 @@ def _file_wait(settings: Settings, outlet: OutletSettings) -> int:
     return _FILE_WAIT_OF_OWN_LINKS if settings.own_links else _FILE_WAIT
 
 
-def _columns_of(outlet: OutletSettings) -> list[str]:
+def columns_of(outlet: OutletSettings) -> list[str]:
     """The columns of the sheet that messages to an outlet carry: those that its `fields` name.
 
     A table without `fields` is filled by the names of its columns, which can be those of any column
@@ -70,9 +70,15 @@ def labels_of(columns: Set[str] | None) -> Callable[[Look, str, int], str]:
         return lambda look, name, place: ""
 
     def of(look: Look, name: str, place: int) -> str:
-        return labels(name, _cells(look, place, columns))
+        return labels(row_labels(look, name, place, columns))
 
     return of
+
+
+def row_labels(look: Look, name: str, place: int, columns: Set[str]) -> dict[str, str]:
+    """The name of a row and the cells of these columns, without empty ones."""
+    filled = {"name": name, **_cells(look, place, columns)}
+    return {title: text for title, text in filled.items() if text}
 
 
 def unknown_fields(settings: Settings, columns: Columns, inputs: Iterable[str]) -> Iterator[str]:

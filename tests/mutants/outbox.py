@@ -12,6 +12,38 @@ _SYNC = "tests/sync/test_deliveries.py"
 
 FAULTS = (
     Fault(
+        "filling tells of an older take after a newer one",
+        "P3",
+        "pipeline/core/filling.py",
+        "            lacking.clear()  # older ones would come after it\n",
+        "            pass\n",
+        "tests/store/test_outbox_filling.py",
+    ),
+    Fault(
+        "filling adds what was overtaken since the question",
+        "P3",
+        "pipeline/store/outbox_filling.py",
+        "[one for one in filled if not told.has_line(one.message)]",
+        "[*filled]",
+        "tests/store/test_outbox_filling.py",
+    ),
+    Fault(
+        "filling again after a month tells everything again",
+        "use",
+        "pipeline/store/outbox_filling.py",
+        "min(to_number(at) or 0, first)",
+        "to_number(at) or 0",
+        "tests/store/test_outbox_filling.py",
+    ),
+    Fault(
+        "a chat is filled with several digests",
+        "use",
+        "pipeline/outlets/__init__.py",
+        "MOST_IN_DIGEST: Final = 5000",
+        "MOST_IN_DIGEST: Final = 500",
+        _SYNC,
+    ),
+    Fault(
         "a configuration without an outlet silences it",
         "P3",
         "pipeline/store/outlets.py",

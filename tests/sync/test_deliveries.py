@@ -430,6 +430,18 @@ def test_a_digest_does_not_wait_longer_for_quiet_than_for_the_next_one(
     assert place.calls == 1
 
 
+def test_a_thousand_rows_are_one_digest(sender: Callable[..., Sender]) -> None:
+    its = sender(place := Place(), timedelta(minutes=5))
+    keys = [JobKey("sheet", f"r_{number:09d}", 1) for number in range(1000)]
+    its.store.jobs.add(keys)
+    its.store.attempts.begin([intent(key, price=0) for key in keys], LIMITS)
+    done = Succeeded(Result(("https://x.example/1",)), "t1")
+    its.store.attempts.record([Fact(key, 1, done) for key in keys])
+    its.deliver()
+
+    assert (place.calls, len(place.accepted)) == (1, 1000)
+
+
 def test_a_stop_does_not_wait_for_a_digest(sender: Callable[..., Sender]) -> None:
     its = sender(place := Place(), timedelta(minutes=5))
     its.store.outbox.announce("sheet", MessageKind.STOPPED, "1", {"sentence": "Stopped."})

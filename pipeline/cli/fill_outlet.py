@@ -1,0 +1,88 @@
+"""The command `outlets fill`: a new outlet is told of the rows that ended before it was there."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import ExitStack
+
+import typer
+from rich.console import Console
+
+from pipeline import wiring
+from pipeline.cli import dates
+from pipeline.cli.outlets import list_outlets, named
+from pipeline.config import OutletSettings, Settings
+from pipeline.config.outlets import ChatTable
+from pipeline.core.errors import ConfigError
+from pipeline.core.outbox import ROW_KINDS
+from pipeline.core.text import counted, one_line
+from pipeline.delivering import deliver_now
+from pipeline.open_outlets import open_outlet
+from pipeline.store import Filled
+from pipeline.sync.outlet_entries import file_wait
+from pipeline.sync.outlet_filling import lacking
+
+
+def fill(settings: Settings, console: Console, name: str, since: str, yes: bool) -> int:
+    """Tell an outlet of the rows that ended earlier, after showing how many there are.
+
+    Returns 1 if the person declines, or if an outlet needs a person afterwards. Raises ConfigError
+    for an outlet that cannot be filled, a wrong date, and if nobody can be asked.
+    """
+    its, begin = named(settings, name), dates.since(since, settings)
+    _check(its)
+    with ExitStack() as stack:
+        (campaign,) = stack.enter_context(wiring.campaigns([settings]))
+        store, key = campaign.store, campaign.key
+        number = wiring.configure_outlets(settings, store, key)[name]
+        told, jobs = store.filling.told(number), store.jobs.all(key)
+        with wiring.previewing(settings) as sync:
+            found = lacking(sync, jobs, its, told, begin, wiring.now())
+            hold = sync.last.hold
+        if not found:
+            if hold:
+                console.print(one_line(hold.sentence), markup=False, style="yellow")
+            console.print(f"There is nothing to fill: {_nothing(its, since)}.", markup=False)
+            return 0
+        console.print(_summary(its, found), markup=False)
+        if not yes:
+            if not sys.stdin.isatty():
+                raise ConfigError(f"Add --yes to tell {name} of them.")
+            if not typer.confirm(f"Tell {name} of them?"):
+                return 1
+        store.filling.add(number, found, begin, file_wait(settings, its))
+        deliver_now(campaign)
+    return list_outlets(settings, console)
+
+
+def _check(its: OutletSettings) -> None:
+    """Raise ConfigError if an outlet cannot be filled."""
+    open_outlet(its)
+    if isinstance(its.table, ChatTable) and its.table.send == "rows":
+        raise ConfigError(
+            f'The outlet "{its.name}" posts a message for each row, which would bury the chat. Set '
+            'send = "digest" to fill it.'
+        )
+
+
+def _nothing(its: OutletSettings, since: str) -> str:
+    if not {*its.kinds} & {*ROW_KINDS}:
+        return f"{its.name} is not told of rows (when)"
+    return f"{its.name} knows of all rows that ended{f' since {since}' if since else ''}"
+
+
+def _summary(its: OutletSettings, found: Sequence[Filled]) -> str:
+    """How many rows there are to tell of, how they ended, and when."""
+    kinds = Counter(str(one.message.kind) for one in found)
+    ends = sorted(one.message.at.astimezone() for one in found)
+    rows = len({one.message.key.row_id for one in found})
+    takes = f" ({counted(len(found), 'take')})" if rows < len(found) else ""
+    counts = ", ".join(f"{number} {kind}" for kind, number in kinds.items())
+    days = dict.fromkeys(f"{at:%Y-%m-%d}" for at in (ends[0], ends[-1]))
+    digest = " It gets a digest." if its.digest_every is not None else ""
+    return (
+        f"{its.name} was not told of {counted(rows, 'row')}{takes}: {counts}. Ended: "
+        f"{' to '.join(days)}.{digest}"
+    )
