@@ -41,7 +41,7 @@ FAULTS = (
         "pipeline/outlets/__init__.py",
         "MOST_IN_DIGEST: Final = 5000",
         "MOST_IN_DIGEST: Final = 500",
-        _SYNC,
+        f"{_SYNC}::test_a_thousand_rows_are_one_digest",
     ),
     Fault(
         "a configuration without an outlet silences it",
