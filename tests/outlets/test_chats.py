@@ -24,6 +24,7 @@ from pipeline.core.outbox import (
     Trouble,
     Undelivered,
 )
+from pipeline.outlets import MOST_IN_DIGEST
 from pipeline.outlets.cards import card_of, digest_card, without_pictures
 from pipeline.outlets.chat import Chat, Service
 from pipeline.outlets.discord import DISCORD
@@ -482,7 +483,7 @@ def test_a_wrong_address_is_named_and_nothing_is_sent_to_it(
 def test_the_pace_is_that_of_the_service(kind: str) -> None:
     rows, digest = (Chat(SERVICES[kind], "", send=send).pace for send in ("rows", "digest"))
 
-    assert (rows.most, digest.most) == (1, 500)
+    assert (rows.most, digest.most) == (1, MOST_IN_DIGEST)
     assert rows.every == digest.every == SERVICES[kind].every
     assert not any(pace.is_repeatable for pace in (rows, digest))
 
