@@ -7,13 +7,14 @@ never from a cell. A picture that has no preview on this machine is read once, a
 from __future__ import annotations
 
 import asyncio
+import re
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
 from threading import BoundedSemaphore, Lock
 from typing import TYPE_CHECKING, BinaryIO, Final, NamedTuple, Self, TypeVar, cast
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from pipeline.config import Settings
 from pipeline.core.errors import FileGone, MissingExtra, NoPlace, NotRead
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from pipeline.provider.downloads.destination import About, Destination
     from pipeline.provider.downloads.previews import Previews
 
+#: The address of a file in Google Drive, as a browser shows it.
+IN_DRIVE: Final = r"https://drive\.google\.com/file/d/[\w-]+/view(?:\?.*)?"
 #: Bytes that are read at a time.
 PIECE: Final = 2 << 20
 #: Files that are read at the same time.
@@ -60,6 +63,23 @@ def kind_of(path: str, url: str) -> str:
         if ending in MEDIA_TYPES:
             return MEDIA_TYPES[ending]
     return MEDIA_TYPES["png"]
+
+
+def path_of_link(settings: Settings, link: str) -> str:
+    """The path of a saved file, as the store keeps it, by the link of it that cells show.
+
+    Empty for a link that does not lead to a file in the place that the configuration names, or that
+    only the page can open.
+    """
+    remote, public = settings.remote, settings.public_url
+    if remote and remote.kind == "drive":
+        return link if re.fullmatch(IN_DRIVE, link) else ""
+    if not public or not link.startswith(f"{public}/"):
+        return ""
+    name = unquote(link.removeprefix(f"{public}/"))
+    if re.search(r"[?#\\\0]", name) or {"", ".", ".."} & {*name.split("/")}:
+        return ""
+    return f"{remote.address.rstrip('/')}/{name}" if remote else name
 
 
 class Facts(NamedTuple):

@@ -23,6 +23,7 @@ from pipeline.config.addresses import account_of
 from pipeline.config.schema import PaceTable
 from pipeline.config.settings import PromptSettings
 from pipeline.core.apis import Api
+from pipeline.core.cell_links import CellLinks
 from pipeline.core.errors import StoreError
 from pipeline.core.header import folded
 from pipeline.core.model import Grid
@@ -121,7 +122,7 @@ def rules(settings: Settings, key: str, store: Store | None = None) -> Rules:
         strict_prompts=settings.rules.strict_prompts,
         give_up_after=settings.pace.give_up_after,
         saves_files=settings.saves_files,
-        own_links=settings.own_links,
+        links=CellLinks(settings.own_links, settings.page.public_url),
         base_url=settings.base_url,
         account=_account(settings.base_url, settings.api_key),
         prices={**own.prices, **settings.prices},

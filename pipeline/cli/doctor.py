@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from random import SystemRandom
@@ -27,6 +28,7 @@ from pipeline.core.model import JobKey
 from pipeline.core.named_columns import missing as missing_columns
 from pipeline.core.statuses import Status
 from pipeline.core.text import counted, is_or_are, joined, one_line, quoted
+from pipeline.open_pictures import path_of_link
 from pipeline.open_sheet import open_sheet, refuse_read_only
 from pipeline.plain_files import is_plain
 from pipeline.reports import summary
@@ -96,6 +98,7 @@ def _adopt(settings: Settings, console: Console) -> None:
                 str(settings.path),
                 wiring.now(),
                 SystemRandom(),
+                partial(path_of_link, settings),
             )
         finally:
             store.leases.release(lease)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from pipeline.core import messages
+from pipeline.core.cell_links import is_web
 from pipeline.core.chains import without_link
 from pipeline.core.costs import OWN, Cost, account_of, accounts
 from pipeline.core.inputs import parsed
@@ -89,8 +90,8 @@ def row_message(
 
 def _link(job: Job, url: str, rules: Rules) -> str:
     """The address of a result: with [media] links = "ours", the web address of its saved copy."""
-    own = job.links.get(url, "") if rules.own_links else ""
-    return own if own.startswith(("https://", "http://")) else url
+    own = job.links.get(url, "") if rules.links.own else ""
+    return own if is_web(own) else url
 
 
 def _values(

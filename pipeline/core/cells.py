@@ -8,10 +8,10 @@ restored from an old file, and a sheet that is up to date is not written at all.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
 
 from pipeline.core import messages
+from pipeline.core.cell_links import CellLinks
 from pipeline.core.header import ALWAYS, OURS, PREVIEW, Columns
 from pipeline.core.inputs import normalise
 from pipeline.core.model import Attempt, Grid, Job, Patch, State
@@ -22,6 +22,8 @@ from pipeline.core.text import printable
 
 #: The text of a cell, for a job and the attempt of it that people see.
 Says = Callable[[Job, Attempt], str]
+#: Cells show the addresses of the API.
+API_LINKS = CellLinks()
 #: The longest text in a cell, in bytes of UTF-16: less than the 32,767 letters that Excel allows.
 MOST_BYTES = 2 * 32_000
 #: Columns in which text of ours is removed from a line that is no row. A number may be a total.
@@ -35,15 +37,15 @@ def patch(
     jobs: Iterable[Job] | None = (),
     among: Iterable[int] | None = None,
     *,
-    own_links: bool = False,
+    links: CellLinks = API_LINKS,
 ) -> Patch:
     """Every out-of-date cell, with the text that it should have.
 
     Missing columns of ours are added right of the widest row. Foreign rows stay unchanged.
     Text of ours is removed from lines that are no rows (emptied or total lines), also results of
     `jobs`. If `jobs` is None, the reading is not accepted, and nothing is removed. `among` are the
-    places to compare; all others are known to be up to date. With `own_links`, cells show the
-    addresses of saved files where there are some.
+    places to compare; all others are known to be up to date. `links` says which addresses cells
+    show.
     """
     places = dict(columns.index)
     cells: dict[tuple[int, int], str] = {}
@@ -60,7 +62,7 @@ def patch(
         if line.foreign:
             continue
         row = grid[line.seen.place]
-        truth = cells_of(line, names, own_links=own_links)
+        truth = cells_of(line, names, links)
         differing = {
             (line.seen.place, at): says
             for name, at in ours
@@ -73,7 +75,7 @@ def patch(
         cells.update(differing)
     if jobs is not None:
         looked_at = range(1, len(grid)) if among is None else among
-        cells.update(_strays(lines, grid, columns, ours, jobs, looked_at))
+        cells.update(_strays(lines, grid, columns, ours, jobs, looked_at, links))
     return cells
 
 
@@ -84,6 +86,7 @@ def _strays(
     ours: list[tuple[str, int]],
     jobs: Iterable[Job],
     among: Iterable[int],
+    links: CellLinks,
 ) -> dict[tuple[int, int], str]:
     """Text that is certainly ours in lines that are no rows, to be removed.
 
@@ -102,12 +105,13 @@ def _strays(
     truths: set[tuple[str, str]] = set()
     for line in lines:
         if not line.foreign:
-            for own_links in (False, True):
-                truths.update(cells_of(line, own_links=own_links).items())
+            for other in links.others():
+                truths.update(cells_of(line, links=other).items())
     for job in jobs:
         truths.add(("row_id", job.key.row_id))
+        forms = [other.shown_in(job) for other in links.others()]
         for attempt in job.attempts:
-            for one in (job, _without_links(job)):
+            for one in forms:
                 truths.update((name, says(one, attempt)) for name, says in _OF_RESULT.items())
     return {
         (place, at): ""
@@ -116,7 +120,9 @@ def _strays(
     }
 
 
-def cells_of(line: Line, names: Iterable[str] = OURS, *, own_links: bool = False) -> dict[str, str]:
+def cells_of(
+    line: Line, names: Iterable[str] = OURS, links: CellLinks = API_LINKS
+) -> dict[str, str]:
     """The texts of our cells in the row, by column name; only of `names`."""
     # An id that we did not write could come back: then it must not stand in two rows.
     row_id = "" if line.is_unrecognized else line.seen.row_id
@@ -124,13 +130,8 @@ def cells_of(line: Line, names: Iterable[str] = OURS, *, own_links: bool = False
     job, attempt = line.job, shown(line.job) if line.job else None
     if job is None or attempt is None or attempt.state is State.RETURNED:
         return cells
-    its = job if own_links else _without_links(job)
+    its = links.shown_in(job)
     return cells | {name: _SAYS[name](its, attempt) for name in names if name in _SAYS}
-
-
-def _without_links(job: Job) -> Job:
-    """The job, so that its cells show the addresses of the API."""
-    return replace(job, links={}) if job.links else job
 
 
 def _urls(job: Job, attempt: Attempt) -> list[str]:

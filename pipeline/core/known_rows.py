@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from random import Random
 
+from pipeline.core.cell_links import page_link_of, row_and_take
 from pipeline.core.chains import without_link
 from pipeline.core.header import OURS, ROW_ID, Columns, Marked
 from pipeline.core.model import Grid, Job, KnownRow, RowKind
@@ -89,17 +90,22 @@ def own_results(
     of a task id may have been counted up), or the cells hold other text, which a person wrote.
     """
     shown = {
-        row.place: {*_results_in(columns, grid[row.place])}
+        row.place: {page_link_of(one) or one for one in _results_in(columns, grid[row.place])}
         for row in rows
         if row.has_results and not row.mark
     }
     if not shown:
         return {}
-    made_from = {
+    made_from: dict[object, str] = {
         text: without_link(attempt.inputs)
         for job in jobs
         for attempt in job.attempts
-        for text in (attempt.task_id, *attempt.result.urls, *job.links.values())
+        for text in (
+            attempt.task_id,
+            *attempt.result.urls,
+            *job.links.values(),
+            row_and_take(job.key),
+        )
     }
     return {
         place: tuple(made_from[text] for text in texts if text in made_from)

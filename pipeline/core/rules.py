@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from pipeline.core.apis import Api, SentTo, endpoint_of, model_of, price_at, reading
+from pipeline.core.cell_links import CellLinks
 from pipeline.core.credits import Credits
 from pipeline.core.fields import Files, Titles, as_texts
 from pipeline.core.inputs import canonical, parsed
@@ -39,8 +40,8 @@ class Rules:
     strict_prompts: bool = False
     give_up_after: timedelta = timedelta(minutes=60)
     saves_files: bool = False
-    #: True if cells show the addresses of saved files instead of those of the API.
-    own_links: bool = False
+    #: Which addresses cells show: those of saved files, or those of the API.
+    links: CellLinks = field(default_factory=CellLinks)
     #: What separates the cells of the sheet's file; empty where cells need no quoting.
     delimiter: str = ""
     #: The address of the API, and a digest of the account there.

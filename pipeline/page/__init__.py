@@ -31,6 +31,7 @@ from collections.abc import Sequence
 from starlette.convertors import Convertor, register_url_convertor
 from starlette.routing import BaseRoute, Route
 
+from pipeline.core.cell_links import PATH
 from pipeline.page.actions import Actions
 from pipeline.page.attempt_limit import Tries
 from pipeline.page.auth import Authenticator
@@ -73,6 +74,10 @@ def routes(campaigns: Sequence[Campaign], auth: Authenticator) -> list[BaseRoute
         Route(f"/picture/{card}/{{number:number}}", visitors(files.picture)),
         Route(f"/small/{card}/{{number:number}}", visitors(files.small)),
         Route(f"/zip/{card}", visitors(files.zip_of_row)),
+        Route(
+            f"{PATH}/{{row_id}}/{{take:number}}/{{number:number}}",
+            visitors(files.saved, shows=True),
+        ),
         Route("/zip/{sheet:number}", visitors(files.zip_of_picked)),
         Route("/plan/{sheet:number}", visitors(plans.plan, shows=True)),
         Route("/live/{sheet:number}", visitors(views.live)),

@@ -28,6 +28,7 @@ from starlette.responses import PlainTextResponse, RedirectResponse, Response
 
 from pipeline.callers import caller_of
 from pipeline.config import PageSettings
+from pipeline.core.cell_links import PATH
 from pipeline.core.errors import StoreError
 from pipeline.page.attempt_limit import Tries
 from pipeline.page.origin import is_secure, refusal
@@ -292,7 +293,8 @@ def _redirect_to_sign_in(request: Request) -> Response:
 def local_address(text: str) -> str:
     """The address to open after signing in, if it is on this page; else `/`.
 
-    Only the board and the pages of rows are allowed, so that no link can lead to another site.
+    Only the board, the pages of rows and saved pictures are allowed, so that no link can lead to
+    another site.
     """
     if len(text) > LONGEST_ADDRESS or not text.isprintable() or "\\" in text:
         return "/"
@@ -300,7 +302,7 @@ def local_address(text: str) -> str:
         parts = urlsplit(text)
     except ValueError:
         return "/"
-    is_page = parts.path == "/" or parts.path.startswith("/row/")
+    is_page = parts.path == "/" or parts.path.startswith(("/row/", f"{PATH}/"))
     if parts.scheme or parts.netloc or not is_page:
         return "/"
     path, query = quote(parts.path), quote(parts.query, safe="=&%+")

@@ -41,6 +41,19 @@ class FileViews:
         file = await asyncio.to_thread(self._asked, request)
         return await self._response(board_of(self._boards, request), file, request)
 
+    async def saved(self, request: Request) -> Response:
+        """The same under the address that cells show, which names no sheet of this process."""
+        row_id, take = request.path_params["row_id"], request.path_params["take"]
+
+        def found() -> tuple[Board, Saved]:
+            cards = ((board, board.card(row_id, take)) for board in self._boards)
+            board, card = next((pair for pair in cards if pair[1]), (None, None))
+            if board is None or card is None:
+                raise HTTPException(404)
+            return board, _numbered(board, card, request.path_params["number"])
+
+        return await self._response(*await asyncio.to_thread(found), request)
+
     async def small(self, request: Request) -> Response:
         """A saved picture, scaled down."""
         file = await asyncio.to_thread(self._asked, request)
@@ -99,12 +112,9 @@ class FileViews:
     def _asked(self, request: Request) -> Saved:
         board = board_of(self._boards, request)
         card = board.card(*named_take(request))
-        files = files_of(board, card) if card else []
-        number: int = request.path_params["number"]
-        file = files[number - 1].file if 1 <= number <= len(files) else None
-        if file is None:
+        if card is None:
             raise HTTPException(404)
-        return file
+        return _numbered(board, card, request.path_params["number"])
 
 
 class CardFile(NamedTuple):
@@ -121,6 +131,15 @@ def files_of(board: Board, card: Card) -> list[CardFile]:
         CardFile(url, _saved(board, names[url], url) if url in names else None)
         for url in card.shown.urls
     ]
+
+
+def _numbered(board: Board, card: Card, number: int) -> Saved:
+    """The saved file of a result. Raises HTTPException if there is none."""
+    files = files_of(board, card)
+    file = files[number - 1].file if 1 <= number <= len(files) else None
+    if file is None:
+        raise HTTPException(404)
+    return file
 
 
 def _saved(board: Board, path: str, url: str) -> Saved | None:

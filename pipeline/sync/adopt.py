@@ -7,11 +7,12 @@ that have a task or pictures become jobs with that task and those pictures.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from random import Random
 
+from pipeline.core.cell_links import page_link_of
 from pipeline.core.header import OURS, Columns, Header
 from pipeline.core.job_status import TAKEN_OVER
 from pipeline.core.known_rows import new_id
@@ -31,7 +32,7 @@ from pipeline.core.row_matching import match
 from pipeline.core.rules import Rules
 from pipeline.core.states import state_of
 from pipeline.sheets import Sheet
-from pipeline.store import Store
+from pipeline.store import NewFile, SavedFile, Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +60,13 @@ def adopt(
     config: str,
     now: datetime,
     chance: Random,
+    path_of: Callable[[str], str] = lambda link: "",
 ) -> Adopted:
-    """Make this store the owner of the sheet. Sends nothing; what was not sent counts as lost."""
+    """Make this store the owner of the sheet. Sends nothing; what was not sent counts as lost.
+
+    `path_of` is the path of the saved file that a link of ours shows; empty for other links. Such
+    a link is no result to download: the file is there.
+    """
     take_over_columns(sheet, store, header)
     lying = sheet.read_claim()
     word = f"{chance.getrandbits(64):016x}"
@@ -78,7 +84,14 @@ def adopt(
     for line in lines:
         if attempt := _attempt(line, grid[line.seen.place], columns, rules, now):
             assert line.take is not None, "a row without a usable take is never sent"
-            store.jobs.adopt(JobKey(rules.sheet, line.seen.row_id, line.take), attempt)
+            key = JobKey(rules.sheet, line.seen.row_id, line.take)
+            if store.jobs.adopt(key, attempt):
+                saved = ((url, path_of(url)) for url in attempt.result.urls)
+                store.files.save(
+                    NewFile(key, attempt.number, url, SavedFile(path, url, ""))
+                    for url, path in saved
+                    if path
+                )
             counts[attempt.state] += 1
     for job in store.jobs.all(sheet.key).values():
         if state_of(job) is State.PENDING:
@@ -114,8 +127,9 @@ def _attempt(
 ) -> Attempt | None:
     """The attempt that the row's cells show and the store does not know; None if there is none."""
     task_id = columns.cell(row, "task_id").strip().removeprefix("'")
-    urls = tuple(u for u in columns.cell(row, "image_urls").split() if u.startswith("http"))
-    urls = urls[:MOST_RESULTS]
+    words = columns.cell(row, "image_urls").split()
+    # Only the lost store knew which file an address of the page shows.
+    urls = tuple(u for u in words if u.startswith("http") and not page_link_of(u))[:MOST_RESULTS]
     known = {one.task_id for one in line.job.attempts} if line.job else set()
     has_news = (task_id and task_id not in known) or (urls and line.job is None)
     # The other store may have sent a row that would only wait for its parent here.

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from pipeline.core import cells
+from pipeline.core.cell_links import CellLinks
 from pipeline.core.header import Columns
 from pipeline.core.model import Grid, Patch, State, patched
 from pipeline.core.planning import Line
@@ -53,9 +54,9 @@ class Corrections:
         changed_rows: ChangedRows,
         new_attention: NewAttention,
         *,
-        own_links: bool,
+        links: CellLinks,
     ) -> None:
-        self._state, self._changed_rows, self._own_links = state, changed_rows, own_links
+        self._state, self._changed_rows, self._links = state, changed_rows, links
         self._new_attention = new_attention
 
     def draft(self, look: Look) -> Draft:
@@ -89,7 +90,7 @@ class Corrections:
             look.columns,
             jobs,
             self._changed_rows.others,
-            own_links=self._own_links,
+            links=self._links,
         )
 
 

@@ -96,7 +96,7 @@ class SheetSync:
                 self.state,
                 self.planner.changed_rows,
                 self.new_attention,
-                own_links=rules.own_links,
+                links=rules.links,
             ),
             clock,
             self._planned,

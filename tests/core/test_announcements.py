@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 import pytest
 
 from pipeline.core.announcements import notice, row_message
+from pipeline.core.cell_links import CellLinks
 from pipeline.core.model import Attempt, Result, State
 from pipeline.core.outbox import MessageKind, RowMessage
 from tests.core.build import PROVIDER, RULES, attempt, job
@@ -26,7 +27,7 @@ def told(its: Attempt, *, own_links: bool = False, **more: object) -> RowMessage
         at=AT,
         sheet="Spring",
         labels={},
-        rules=replace(RULES, others=(VENDOR,), own_links=own_links),
+        rules=replace(RULES, others=(VENDOR,), links=CellLinks(own_links)),
         now=AT,
     )
     assert made is not None

@@ -288,6 +288,22 @@ FAULTS = (
         "tests/test_open_pictures.py",
     ),
     Fault(
+        "addresses of the page are results of the API",
+        "P2",
+        "pipeline/sync/adopt.py",
+        'if u.startswith("http") and not page_link_of(u))',
+        'if u.startswith("http"))',
+        "tests/page/test_own_links.py",
+    ),
+    Fault(
+        "an address of the page has the number of the attempt",
+        "P2",
+        "pipeline/core/cell_links.py",
+        "for number, url in enumerate(attempt.result.urls, start=1)",
+        "for number, url in enumerate(attempt.result.urls, start=attempt.number)",
+        "tests/core/test_cell_links.py",
+    ),
+    Fault(
         "an unfinished preview of another process is deleted",
         "use",
         "pipeline/provider/downloads/previews.py",

@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 from urllib.parse import urlsplit
 
+from pipeline.core.cell_links import page_link_of
 from pipeline.core.filetypes import MEDIA_TYPES
 from pipeline.core.header import PREVIEW, Columns
 from pipeline.core.verified_writes import Raw, RowWrite, Snapshot, at_column
@@ -25,6 +26,8 @@ def formula(url: str) -> str:
     """The formula that shows a picture; empty where the address is not one to show."""
     parts = urlsplit(url) if re.fullmatch(r"https://[!-~]{1,2000}", url) else None
     if parts is None or not parts.hostname or parts.username is not None:
+        return ""
+    if page_link_of(url):  # Google cannot sign in there
         return ""
     if parts.path.casefold().endswith(_NO_PICTURE):
         return ""
