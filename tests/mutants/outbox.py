@@ -76,6 +76,48 @@ FAULTS = (
         _STORE,
     ),
     Fault(
+        "a message is written before what it tells is",
+        "P3",
+        "pipeline/store/outbox_messages.py",
+        "connection.execute(upsert(connection, outbox).on_conflict_do_nothing(), lines)",
+        "connection.execute(upsert(connection, outbox).on_conflict_do_nothing(), lines)\n"
+        '        connection.exec_driver_sql("COMMIT")\n'
+        '        connection.exec_driver_sql("BEGIN IMMEDIATE")',
+        f"{_STORE}::test_a_batch_that_is_rolled_back_leaves_no_message",
+    ),
+    Fault(
+        "each process has a lease of its own on an outlet",
+        "P3",
+        _DELIVERIES,
+        'take_lease_on(self._store, f"outlet {self._route.id}", LEASE_SECONDS)',
+        'take_lease_on(self._store, f"outlet {self._chance.random()}", LEASE_SECONDS)',
+        f"{_SYNC}::test_two_processes_never_deliver_the_same_messages",
+    ),
+    Fault(
+        "two messages of a row are in one call",
+        "P3",
+        _OUTBOX,
+        "about: object = row.id if several or not row.row_id else row.row_id",
+        "about: object = row.id",
+        f"{_STORE}::test_a_result_after_a_failure_is_a_second_message_which_waits_for_the_first",
+    ),
+    Fault(
+        "an outlet is called before the time that it asked for",
+        "P6",
+        _DELIVERIES,
+        "not_before = now + max(pause, *map(_wait, failures))",
+        "not_before = now + pause",
+        f"{_SYNC}::test_the_wait_that_an_outlet_asks_for_is_kept_also_for_new_messages",
+    ),
+    Fault(
+        "Retry-After is not read",
+        "P6",
+        "pipeline/outlets/http.py",
+        "wait = retry_after(answer, datetime.now(UTC)) or 0.0",
+        "wait = 0.0",
+        "tests/outlets/test_push.py",
+    ),
+    Fault(
         "a push is signed over other bytes than it has",
         "use",
         "pipeline/outlets/push.py",
@@ -129,7 +171,7 @@ FAULTS = (
         _LINES,
         "return and_(is_open(outlet), is_due, ~is_blocked)",
         "return and_(is_open(outlet), is_due)",
-        _STORE,
+        f"{_STORE}::test_a_later_message_of_a_row_waits_for_an_earlier_one_that_is_tried_again",
     ),
     Fault(
         "tries are not counted, so every pause is the first one",

@@ -304,16 +304,20 @@ def test_a_place_that_has_taken_messages_is_not_checked_by_every_process(
     assert (place.checks, len(place.accepted)) == (1, 3)
 
 
-def test_the_wait_that_an_outlet_asks_for_is_kept(sender: Callable[..., Sender]) -> None:
-    place = Place(["late"])
-    its = sender(place)
+def test_the_wait_that_an_outlet_asks_for_is_kept_also_for_new_messages(
+    sender: Callable[..., Sender],
+) -> None:
+    its = sender(place := Place(["late"], wait=600))
     its.happened("a")
     its.deliver()
+    its.happened("b")
+    for _ in range(10):
+        its.deliver()
+        its.clock.forward(59)
+    assert (place.calls, place.accepted) == (1, [])
+    its.clock.forward(11)
     its.deliver()
-    assert place.calls == 1
-    its.clock.forward(10)
-    its.deliver()
-    assert len(place.accepted) == 1
+    assert len(place.accepted) == 2
 
 
 def test_processes_that_are_killed_while_they_deliver_make_no_pause_longer(
