@@ -12,7 +12,7 @@ from typing import Final
 from pipeline import wiring
 from pipeline.config import Settings
 from pipeline.core.announcements import notice, row_message
-from pipeline.core.outbox import Message
+from pipeline.core.outbox import Message, MessageKind
 from pipeline.core.rules import Rules
 from pipeline.open_outlets import open_outlet
 from pipeline.plain_files import is_plain
@@ -89,6 +89,7 @@ class _Renderer:
         jobs = self._store.jobs.all(self._key, only=keys)
         title = self._store.sheets.get(self._key).title
         now, messages = wiring.now(), list[Message | None]()
+        numbers = self._store.rows.numbers(self._key) if any(map(_needs_a_person, lines)) else {}
         for line in lines:
             id = f"{self._store.id}-{line.id}"  # noqa: A001
             if line.key is None or line.number is None:
@@ -118,11 +119,17 @@ class _Renderer:
                         path_of=_path_in(self._settings.media),
                         is_repeat=line.is_unsure,
                         remote=line.remote,
+                        line=numbers.get(line.key.row_id) if _needs_a_person(line) else None,
                     )
                 )
             else:
                 messages.append(None)
         return messages
+
+
+def _needs_a_person(line: Line) -> bool:
+    """True if people look for the row in the sheet: the message then names its number."""
+    return line.kind is not MessageKind.DONE
 
 
 def _path_in(folder: Path | None) -> Callable[[str], Path | None]:

@@ -23,9 +23,10 @@ from pipeline.cli.former_accounts import former_accounts
 from pipeline.config import Settings
 from pipeline.core.errors import ConfigError, NoPlace, PromptsheetError, SheetError
 from pipeline.core.filenames import shared_files
-from pipeline.core.header import OURS
+from pipeline.core.header import OURS, folded
 from pipeline.core.model import JobKey
 from pipeline.core.named_columns import missing as missing_columns
+from pipeline.core.named_columns import places
 from pipeline.core.statuses import Status
 from pipeline.core.text import counted, is_or_are, joined, one_line, quoted
 from pipeline.open_pictures import path_of_link
@@ -33,11 +34,12 @@ from pipeline.open_sheet import open_sheet, refuse_read_only
 from pipeline.plain_files import is_plain
 from pipeline.reports import summary
 from pipeline.server import event_loop
+from pipeline.store import ALL_COLUMNS
 from pipeline.sync import adopt as adoption
 from pipeline.sync import outlet_states, row_reports
 from pipeline.sync.lease import Busy, take_lease
 from pipeline.sync.outcome import Asked
-from pipeline.sync.outlet_entries import unknown_fields
+from pipeline.sync.outlet_entries import columns_of, unknown_fields
 from pipeline.sync.sheet_sync import SheetSync
 
 _SIGNS: dict[Sign, tuple[str, str]] = {
@@ -292,11 +294,20 @@ def _named(sync: SheetSync, pictures: Iterable[tuple[JobKey, str]]) -> str:
 def _columns(sync: SheetSync, settings: Settings) -> str:
     """A sentence about the columns: which are read and which are not used, by title."""
     columns = settings.header.read(sync.sheet.read())
-    named = [columns.header[at] for name, at in columns.index.items() if name not in OURS]
     known = set(columns.index.values())
-    others = [title for at, title in enumerate(columns.header) if at not in known and title]
-    rest = f" Not used: {', '.join(others)}." if others else ""
-    return f"Read: {', '.join(named)}.{rest}"
+    named = {at for name, at in columns.index.items() if name not in OURS}
+    named |= {*places(columns, sync.rules)} - known
+    titles = {name for one in settings.outlets for name in columns_of(one)}
+    rest = {at for at, title in enumerate(columns.header) if title and at not in known | named}
+    named |= {at for at in rest if folded(columns.header[at]) in titles}
+    takers = [one.name for one in settings.outlets if ALL_COLUMNS in columns_of(one)]
+    others = ", ".join(columns.header[at] for at in sorted(rest - named))
+    read = f"Read: {', '.join(columns.header[at] for at in sorted(named))}."
+    if not others:
+        return read
+    if takers:
+        return f"{read} For {' and '.join(takers)}, if there is such a column there: {others}."
+    return f"{read} Not used: {others}."
 
 
 def _is_there(settings: Settings, path: str) -> bool:

@@ -1,4 +1,4 @@
-"""The command `outlets fill`: a new outlet is told of the rows that ended before it was there."""
+"""The command `outlets fill`: sends a new outlet the rows that ended before it was there."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import sys
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import ExitStack
+from datetime import datetime
 
 import typer
 from rich.console import Console
@@ -26,7 +27,7 @@ from pipeline.sync.outlet_filling import lacking
 
 
 def fill(settings: Settings, console: Console, name: str, since: str, yes: bool) -> int:
-    """Tell an outlet of the rows that ended earlier, after showing how many there are.
+    """Send an outlet the rows that ended earlier, after showing how many there are.
 
     Returns 1 if the person declines, or if an outlet needs a person afterwards. Raises ConfigError
     for an outlet that cannot be filled, a wrong date, and if nobody can be asked.
@@ -49,8 +50,8 @@ def fill(settings: Settings, console: Console, name: str, since: str, yes: bool)
         console.print(_summary(its, found), markup=False)
         if not yes:
             if not sys.stdin.isatty():
-                raise ConfigError(f"Add --yes to tell {name} of them.")
-            if not typer.confirm(f"Tell {name} of them?"):
+                raise ConfigError(f"Add --yes to send them to {name}.")
+            if not typer.confirm(f"Send them to {name}?"):
                 return 1
         store.filling.add(number, found, begin, file_wait(settings, its))
         deliver_now(campaign)
@@ -69,8 +70,8 @@ def _check(its: OutletSettings) -> None:
 
 def _nothing(its: OutletSettings, since: str) -> str:
     if not {*its.kinds} & {*ROW_KINDS}:
-        return f"{its.name} is not told of rows (when)"
-    return f"{its.name} knows of all rows that ended{f' since {since}' if since else ''}"
+        return f"{its.name} gets no messages about rows (when)"
+    return f"{its.name} has all rows that ended{f' since {since}' if since else ''}"
 
 
 def _summary(its: OutletSettings, found: Sequence[Filled]) -> str:
@@ -80,9 +81,14 @@ def _summary(its: OutletSettings, found: Sequence[Filled]) -> str:
     rows = len({one.message.key.row_id for one in found})
     takes = f" ({counted(len(found), 'take')})" if rows < len(found) else ""
     counts = ", ".join(f"{number} {kind}" for kind, number in kinds.items())
-    days = dict.fromkeys(f"{at:%Y-%m-%d}" for at in (ends[0], ends[-1]))
     digest = " It gets a digest." if its.digest_every is not None else ""
     return (
-        f"{its.name} was not told of {counted(rows, 'row')}{takes}: {counts}. Ended: "
-        f"{' to '.join(days)}.{digest}"
+        f"{its.name} does not have {counted(rows, 'row')}{takes}: {counts}. They ended "
+        f"{_days(ends[0], ends[-1])}.{digest}"
     )
+
+
+def _days(first: datetime, last: datetime) -> str:
+    """Such as: between 2026-11-01 and 2026-11-20."""
+    days = [f"{at:%Y-%m-%d}" for at in (first, last)]
+    return f"on {days[0]}" if days[0] == days[1] else f"between {' and '.join(days)}"

@@ -56,7 +56,7 @@ def fill_outlet(
     since: flags.EndedSince = "",
     yes: flags.WithoutAsking = False,
 ) -> None:
-    """Tell a new outlet of the rows that ended before."""
+    """Send a new outlet the rows that ended before."""
     from pipeline.cli.fill_outlet import fill
 
     _end(config, lambda one, console: fill(one, console, name, since, yes))

@@ -29,7 +29,7 @@ per_day = {per_day}
 [media]
 save_to = {save_to}
 {inputs}
-# [[outlets]]                       # a chat, a table or a program that is told of results:
+# [[outlets]]                       # a chat, a table or a program that gets results:
 # kind = "slack"                    # delete the # of these lines; docs/outlets.md shows all kinds
 # url = "env:SLACK_URL"
 """

@@ -54,12 +54,13 @@ def row_message(
     path_of: Callable[[str], Path | None] = lambda path: None,
     is_repeat: bool = False,
     remote: str = "",
+    line: int | None = None,
 ) -> RowMessage | None:
     """What is told of an attempt of a job; None if it is no longer true.
 
     A failed attempt may have succeeded after all, and a lost one may be sent again: other messages
-    tell that. `at` is when the message was written. `labels` are those of its row, `path_of` gives
-    the path of a saved file.
+    tell that. `at` is when the message was written. `labels` and `line` are those of its row,
+    `path_of` gives the path of a saved file.
     """
     attempt = next((one for one in job.attempts if one.number == number), None)
     if attempt is None or TOLD.get(attempt.state) is not kind:
@@ -85,6 +86,7 @@ def row_message(
         vendor=rules.title_of(attempt),
         is_repeat=is_repeat,
         remote=remote,
+        line=line,
     )
 
 

@@ -1,4 +1,4 @@
-"""Columns that the configuration names and the sheet lacks: budgets, names of files. Pure."""
+"""Columns that the configuration names for budgets and names of files. Pure."""
 
 from __future__ import annotations
 
@@ -25,6 +25,13 @@ def missing(columns: Columns, rules: Rules) -> Iterator[str]:
                 f"[media] file_name names the column {name}, and the sheet has none: that part of "
                 f"the names stays empty. {_cure(columns, name)}"
             )
+
+
+def places(columns: Columns, rules: Rules) -> Iterator[int]:
+    """Where the columns are that the configuration names and the sheet has, counted from 0."""
+    for name in (*rules.budgeted, *rules.file_columns):
+        if (at := place_of(columns, name)) is not None:
+            yield at
 
 
 def _cure(columns: Columns, name: str) -> str:

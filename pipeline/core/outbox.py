@@ -83,6 +83,8 @@ class RowMessage:
     is_repeat: bool = False
     #: What the outlet noted when it last delivered a message about this row: an id of theirs.
     remote: str = ""
+    #: The row's number in the sheet at the last reading; None if it was not there, or is not told.
+    line: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,4 +226,4 @@ def title_of(message: RowMessage) -> str:
 
 def _row_of(message: RowMessage) -> NoticeRow:
     status, note = (str(message.values.get(name, "")) for name in ("status", "note"))
-    return NoticeRow(message.row_id, title_of(message), None, status, note)
+    return NoticeRow(message.row_id, title_of(message), message.line, status, note)

@@ -75,6 +75,12 @@ class Rows(StorePart):
             rows = connection.execute(_MARKS, {"sheet": number_of(connection, sheet)})
             return {row_id: hash((*rest,)) for row_id, *rest in rows}
 
+    def numbers(self, sheet: str) -> dict[str, int]:
+        """Id -> the row's number at the last reading, as spreadsheets show it."""
+        with self._database.reading() as connection:
+            places = _order(connection, number_of(connection, sheet))
+        return {row_id: place + 1 for row_id, place in places.items()}
+
     def written_order(self, sheet: str) -> str:
         """The ids of the last accepted reading, as one text: another text, another order."""
         here = orders.c.sheet == sheets.c.id, sheets.c.key == sheet

@@ -127,6 +127,21 @@ def test_doctor_checks_each_outlet_and_posts_nothing(desk: Desk) -> None:
     assert desk.chat.posted == []
 
 
+def test_doctor_says_not_used_only_of_columns_that_nothing_uses(desk: Desk) -> None:
+    (desk.team.folder / "db").write_text(f"sqlite:///{desk.team.folder}/shop.db")
+    desk.team.write("prompt,Team,Campaign,Shelf,Owner", "a fox,Blue,Autumn,7,Ann")
+    text = desk.config.read_text().replace('save_to = ""', 'file_name = "{campaign}-{n}"')
+    text = f'{text}fields = {{ t = "team" }}\n[budget]\nper = {{ shelf = 100 }}\n'
+    desk.config.write_text(text)
+    assert "Read: prompt, Team, Campaign, Shelf. Not used: Owner." in desk.say("doctor")
+
+    table = '[[outlets]]\nkind = "sql"\nurl = "file:db"\ntable = "pictures"\n'
+    desk.config.write_text(f"{text}{table}")
+    said = desk.say("doctor")
+    assert "Shelf. For sql, if there is such a column there: Owner." in said
+    assert "Not used" not in said
+
+
 def test_doctor_names_fields_of_an_outlet_that_nothing_fills(desk: Desk) -> None:
     desk.team.write("prompt,Team", "a fox,Blue")
     fields = 'fields = { a = "promt", b = "team", c = "Aspect Ratio", d = "image_urls", e = "zzz" }'
@@ -136,6 +151,11 @@ def test_doctor_names_fields_of_an_outlet_that_nothing_fills(desk: Desk) -> None
     assert '! The outlet "push" has "promt" in its fields' in said
     assert 'Did you mean "prompt"?' in said
     assert said.count("in its fields") == 2, "the others are filled"
+
+
+def test_the_list_is_in_the_order_of_the_configuration(desk: Desk) -> None:
+    lines = desk.say("outlets", "list").splitlines()
+    assert [line.partition(":")[0] for line in lines] == ["slack", "push"]
 
 
 def test_the_list_says_why_messages_wait(desk: Desk) -> None:

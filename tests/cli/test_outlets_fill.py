@@ -85,10 +85,10 @@ def test_a_table_a_program_and_a_chat_are_filled_after_the_number_was_shown(
     taken = desk.sandbox.state()["tasks_taken"]
     shown = team.start("outlets", "fill", "push")
     assert shown.code == 2
-    assert f"push was not told of {ROWS} rows: {ROWS - 1} done, 1 failed. Ended: " in shown.said
-    assert "Add --yes to tell push of them." in shown.said
+    assert f"push does not have {ROWS} rows: {ROWS - 1} done, 1 failed. They " in shown.said
+    assert "Add --yes to send them to push." in shown.said
     with terminal(team.folder, "outlets", "fill", "push", key=KEY) as asked:
-        asked.answer("Tell push of them?", "n\r")
+        asked.answer("Send them to push?", "n\r")
         assert asked.end() == 1
     assert service.calls == []
 
@@ -125,7 +125,7 @@ def test_rows_of_a_later_day_only_and_outlets_that_cannot_be_filled(desk: Desk) 
     later = team.start("outlets", "fill", "push", "--since", "2999-01-01", "--yes")
     assert (later.code, later.said) == (
         0,
-        "There is nothing to fill: push knows of all rows that ended since 2999-01-01.",
+        "There is nothing to fill: push has all rows that ended since 2999-01-01.",
     )
     wrong = team.start("outlets", "fill", "push", "--since", "May", "--yes")
     assert (wrong.code, "--since May is not a date" in wrong.said) == (2, True)
@@ -137,7 +137,7 @@ def test_rows_of_a_later_day_only_and_outlets_that_cannot_be_filled(desk: Desk) 
     rows = team.start("outlets", "fill", "slack", "--yes")
     assert (rows.code, 'Set send = "digest" to fill it.' in rows.said) == (2, True)
     desk.config.write_text(text.replace('"file:slack"', '"file:slack"\nwhen = ["stopped"]'))
-    assert "slack is not told of rows (when)" in team.start("outlets", "fill", "slack").said
+    assert "slack gets no messages about rows (when)" in team.start("outlets", "fill", "slack").said
 
     begun = team.start("outlets", "fill", "push", "--since", "2026-01-01", "--yes")
     assert f"push: {ROWS} delivered" in begun.said

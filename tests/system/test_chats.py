@@ -55,7 +55,7 @@ def test_a_run_ends_with_one_digest_in_each_place(team: Team) -> None:
     for kind, text in texts.items():
         assert done(text) == [ROWS], kind
         assert f"{ROWS} done, 1 needs attention" in text
-        assert "bad one (failed)" in text
+        assert f"Row {ROWS + 2} · bad one (failed)" in text
         assert "Apiframe credits" in text
     assert {kind: len(chat.posted) for kind, chat in chats.items()} == dict.fromkeys(CHATS, 1)
 
