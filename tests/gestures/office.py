@@ -98,8 +98,11 @@ class Scene:
     def rows(self, grid: Grid) -> list[dict[str, str]]:
         """The rows of this gesture, by title."""
         header = grid[0]
-        rows = [dict(zip(header, cells, strict=True)) for cells in grid[1:]]
-        return [row for row in rows if row.get("Campaign") == self.campaign]
+        if "Campaign" not in header:
+            return []
+        at = header.index("Campaign")
+        mine = (cells for cells in grid[1:] if cells[at] == self.campaign)
+        return [dict(zip(header, cells, strict=True)) for cells in mine]
 
 
 def header_of(gesture: Gesture) -> list[str]:
@@ -162,13 +165,14 @@ class Office:
         assert ended.code in (0, 1, 2), ended.said
         return ended
 
-    def _add(self, *animals: str, among: Iterable[Scene], below: str = "") -> None:
-        """People write these rows for each gesture, below its row about an animal."""
+    def _add(self, *animals: str, among: Iterable[Scene], above: str = "", below: str = "") -> None:
+        """People write these rows for each gesture, above or below its row about an animal."""
         for sheet, scenes in self._by_sheet(among):
             with sheet.open():
                 for scene in reversed(scenes):
                     people = scene.people([])
-                    at = people.at(below) + 1 if below else 1
+                    beside = above or below
+                    at = people.at(beside) + bool(below) if beside else 1
                     sheet.insert_rows(at, len(animals))
                     sheet.paste(at, 0, [scene.line(animal) for animal in animals])
 
@@ -186,7 +190,7 @@ class Office:
         shared = [scene for scene in self.scenes if scene.gesture.sheet != OWN]
         self.send(among=shared)
         self.finish(among=shared)
-        self._add("fox", "owl", among=self.scenes)
+        self._add("fox", "owl", among=self.scenes, above="cat")
         self.send()
         self.finish(lambda: self._add("hare", among=self.scenes, below="cat"))
         self._add("crow", among=self.scenes, below="hare")
@@ -215,8 +219,9 @@ class Office:
                         except Exception as e:
                             e.add_note(f"{scene.number}: {scene.gesture.name}")
                             raise
+                    grid = sheet.grid()
                     for scene in scenes:
-                        scene.theirs = theirs(scene, sheet.grid())
+                        scene.theirs = theirs(scene, grid)
             self.said.append(self.send(among=acting).said)
 
     def finish(
@@ -302,7 +307,7 @@ class Office:
             was = scene.tasks.get(one.shows or one.prompt)
             if was and (tasks == {was}) is one.is_new and one.status != "copy":
                 yield f"{one.prompt} shows {tasks}, before {was}"
-            note = (gesture.notes | {}).get(one.status) or NOTES[one.status]
+            note = gesture.notes.get(one.status, NOTES[one.status])
             if not row["note"].startswith(note) or (not note and row["note"]):
                 yield f"{one.prompt} says {row['note']!r}"
             if not row["row_id"]:

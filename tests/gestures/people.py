@@ -52,26 +52,26 @@ class People:
 
     def rows(self) -> list[int]:
         """The numbers of all rows of this gesture."""
-        column = self.column("Campaign")
-        cells = enumerate(self.sheet.grid())
-        return [row for row, line in cells if row and line[column] == self.campaign]
+        sheet, column = self.sheet, self.column("Campaign")
+        rows = range(1, sheet.size[0])
+        return [row for row in rows if sheet.cell(row, column) == self.campaign]
 
     def column(self, title: str) -> int:
         """The number of the column with this title."""
-        return self.sheet.grid()[0].index(title)
+        return self.sheet.row(0).index(title)
 
     @property
     def ours(self) -> list[int]:
         """The numbers of the program's columns."""
-        return [at for at, title in enumerate(self.sheet.grid()[0]) if title in OURS]
+        return [at for at, title in enumerate(self.sheet.row(0)) if title in OURS]
 
     def cells(self, row: int) -> list[str]:
         """All cells of a row."""
-        return self.sheet.grid()[row]
+        return self.sheet.row(row)
 
     def cell(self, row: int, title: str) -> str:
         """One cell of a row."""
-        return self.cells(row)[self.column(title)]
+        return self.sheet.cell(row, self.column(title))
 
     def type(self, row: int, title: str, text: str) -> None:
         """Type into one cell of a row."""
@@ -420,7 +420,7 @@ def insert_a_column(p: People) -> None:
 
 
 def move_the_prompts(p: People) -> None:
-    p.sheet.move_column(p.column("prompt"), len(p.sheet.grid()[0]) - 1)
+    p.sheet.move_column(p.column("prompt"), p.sheet.size[1] - 1)
 
 
 def move_our_column(p: People) -> None:
@@ -461,7 +461,7 @@ def delete_the_line_above(p: People) -> None:
 
 def repeat_the_header(p: People) -> None:
     p.sheet.insert_rows(p.at("owl"))
-    p.paste(p.sheet.grid()[0], p.at("owl") - 1)
+    p.paste(p.cells(0), p.at("owl") - 1)
 
 
 # -- the whole sheet -------------------------------------------------------------------------------
@@ -507,10 +507,8 @@ def save_with_semicolons(p: People) -> None:
 
 def paste_the_first_version(p: People) -> None:
     """The sheet as it was before the first run: prompts, and none of our columns."""
-    ours, rows = p.ours, p.sheet.grid()
-    for at in reversed(ours):
+    for at in reversed(p.ours):
         p.sheet.delete_column(at)
-    assert len(rows[0]) - len(ours) == len(p.sheet.grid()[0])
 
 
 def import_over_the_sheet(p: People) -> None:

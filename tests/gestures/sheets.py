@@ -14,6 +14,7 @@ import shutil
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 
 from openpyxl import Workbook, load_workbook
@@ -62,6 +63,19 @@ class Sheet(ABC):
         """All cells as they are shown, each row as wide as the header."""
 
     @abstractmethod
+    def cell(self, row: int, column: int) -> str:
+        """What one cell shows."""
+
+    @property
+    @abstractmethod
+    def size(self) -> tuple[int, int]:
+        """How many rows and columns there are."""
+
+    def row(self, at: int) -> list[str]:
+        """What the cells of a row show."""
+        return [self.cell(at, column) for column in range(self.size[1])]
+
+    @abstractmethod
     def type(self, row: int, column: int, text: str) -> None:
         """Type into one cell, or empty it."""
 
@@ -93,7 +107,7 @@ class Sheet(ABC):
 
     def move_row(self, at: int, to: int) -> None:
         """Drag a row so that it has the number `to` afterwards."""
-        cells = self.grid()[at]
+        cells = self.row(at)
         self.delete_rows(at)
         self.insert_rows(to)
         self.paste(to, 0, [cells])
@@ -103,9 +117,9 @@ class Sheet(ABC):
 
         Only the columns from `first` to before `last` are arranged; by default all.
         """
-        grid = self.grid()
+        rows = {at: self.row(at)[first:last] for at in order}
         for to, at in zip(sorted(order), order, strict=True):
-            self.paste(to, first, [grid[at][first:last]])
+            self.paste(to, first, [rows[at]])
 
     # -- what only a spreadsheet can do ------------------------------------------------------------
 
@@ -179,8 +193,16 @@ class CsvSheet(Sheet):
         return self.path.read_bytes()
 
     def grid(self) -> Grid:
-        wide = max((len(row) for row in self._cells), default=0)
+        wide = self.size[1]
         return [row + [""] * (wide - len(row)) for row in self._cells]
+
+    def cell(self, row: int, column: int) -> str:
+        cells = self._cells[row]
+        return cells[column] if column < len(cells) else ""
+
+    @property
+    def size(self) -> tuple[int, int]:
+        return len(self._cells), max(map(len, self._cells), default=0)
 
     def type(self, row: int, column: int, text: str) -> None:
         self._cells += [[] for _ in range(row + 1 - len(self._cells))]
@@ -233,8 +255,7 @@ class ExcelSheet(Sheet):
         return copy
 
     def read(self) -> Grid:
-        self._book = load_workbook(self.path)
-        return self.grid()
+        return [row[:] for row in _cells(self.path.read_bytes())]
 
     @contextmanager
     def open(self) -> Iterator[None]:
@@ -249,6 +270,13 @@ class ExcelSheet(Sheet):
 
     def grid(self) -> Grid:
         return [list(map(_shown, row)) for row in self._tab.values]
+
+    def cell(self, row: int, column: int) -> str:
+        return _shown(self._tab.cell(row + 1, column + 1).value)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        return self._tab.max_row, self._tab.max_column
 
     def type(self, row: int, column: int, text: str) -> None:
         cell = self._tab.cell(row + 1, column + 1)
@@ -276,7 +304,7 @@ class ExcelSheet(Sheet):
         self._tab.delete_cols(at + 1)
 
     def move_column(self, at: int, to: int) -> None:
-        cells = [row[at] for row in self.grid()]
+        cells = [self.cell(row, at) for row in range(self.size[0])]
         self.delete_column(at)
         self.insert_column(to)
         for row, text in enumerate(cells):
@@ -369,6 +397,14 @@ class GoogleSheet(Sheet):
         wide = max(map(len, rows), default=0)
         return [row + [""] * (wide - len(row)) for row in rows]
 
+    def cell(self, row: int, column: int) -> str:
+        return self.book.shown(self._tab, row, column)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        used = self._tab.used
+        return used.bottom or 0, used.right or 0
+
     def type(self, row: int, column: int, text: str) -> None:
         if row >= len(self._tab.rows):
             self.book.insert(self._tab, ROWS, len(self._tab.rows), row + 9, like_before=True)
@@ -438,6 +474,15 @@ class GoogleSheet(Sheet):
         copy = self._tab.clone()
         copy.id, copy.title = self.book.new_id(), f"Copy of {copy.title}"
         self.book.sheets.insert(1, copy)
+
+
+@lru_cache(maxsize=40)
+def _cells(workbook: bytes) -> Grid:
+    """All cells of a workbook. Reading them takes longer than most runs, and is done often."""
+    book = load_workbook(io.BytesIO(workbook), read_only=True)
+    rows = [list(map(_shown, row)) for row in book.worksheets[0].values]
+    wide = max(map(len, rows), default=0)
+    return [row + [""] * (wide - len(row)) for row in rows]
 
 
 def _letter(column: int) -> str:

@@ -483,7 +483,7 @@ TABLE = (
         "Raise `take` by more than one",
         "done",
         (do.take_is("7"),),
-        "Nothing is sent. The row is `invalid` and keeps its pictures; the note says what to write.",
+        "Nothing is sent. The row is `invalid` and keeps its pictures; its note says what to do.",
         rows=_but(fox="fox: invalid, shows fox"),
     ),
     Gesture(
