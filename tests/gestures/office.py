@@ -31,6 +31,7 @@ from tests.gestures.table import MOMENTS, NOTES, OWN, ROWS, SHARED, Gesture
 MakeSheet = Callable[[str], Sheet]
 #: The animal of a prompt, and the number of the gesture.
 _PROMPT = re.compile(r"(.*?)[,\s]+scene (\d+)(?: \[fail\])?\s*")
+_TASK = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _SPEC = re.compile(
     r"(?P<prompt>[^:]+)(: (?P<status>[a-z ]*))?(, shows (?P<shows>\w+))?(?P<new>, new)?"
 )
@@ -340,9 +341,8 @@ def word_of(prompt: str) -> str:
 
 def tasks_in(row: dict[str, str], ids: dict[str, str]) -> set[str]:
     """The tasks whose id or pictures a row shows."""
-    texts = [row["task_id"], *row["image_urls"].split()]
-    known = {task for task in ids if any(task in text for text in texts)}
-    return known | ({row["task_id"]} - {""})
+    texts = f"{row['task_id']} {row['image_urls']}"
+    return {task for task in _TASK.findall(texts) if task in ids} | ({row["task_id"]} - {""})
 
 
 def called(*words: object) -> Ended:

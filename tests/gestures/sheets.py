@@ -69,7 +69,7 @@ class Sheet(ABC):
     @property
     @abstractmethod
     def size(self) -> tuple[int, int]:
-        """How many rows and columns there are."""
+        """How many rows and columns there are; columns without a title do not count."""
 
     def row(self, at: int) -> list[str]:
         """What the cells of a row show."""
@@ -193,7 +193,7 @@ class CsvSheet(Sheet):
         return self.path.read_bytes()
 
     def grid(self) -> Grid:
-        wide = self.size[1]
+        wide = max(map(len, self._cells), default=0)
         return [row + [""] * (wide - len(row)) for row in self._cells]
 
     def cell(self, row: int, column: int) -> str:
@@ -202,7 +202,7 @@ class CsvSheet(Sheet):
 
     @property
     def size(self) -> tuple[int, int]:
-        return len(self._cells), max(map(len, self._cells), default=0)
+        return len(self._cells), len(self._cells[0]) if self._cells else 0
 
     def type(self, row: int, column: int, text: str) -> None:
         self._cells += [[] for _ in range(row + 1 - len(self._cells))]
@@ -402,8 +402,9 @@ class GoogleSheet(Sheet):
 
     @property
     def size(self) -> tuple[int, int]:
-        used = self._tab.used
-        return used.bottom or 0, used.right or 0
+        header = [cell.value for cell in self._tab.rows[0].cells]
+        wide = max((at for at, title in enumerate(header, 1) if title), default=0)
+        return self._tab.filled, wide
 
     def type(self, row: int, column: int, text: str) -> None:
         if row >= len(self._tab.rows):

@@ -80,8 +80,12 @@ class Gesture:
 
     @property
     def more(self) -> int:
-        """How many more rows are paid than if nothing had been done."""
-        return sum(self.paid.values()) - len(self.paid.keys() & ROWS)
+        """How many more rows are paid than if nothing had been done.
+
+        What is not paid for the crow, because the crow is still waiting, saves nothing.
+        """
+        waits = any(row.startswith("crow:") for row in self.rows) and self.paid.get("crow") == 0
+        return sum(self.paid.values()) - len(self.paid.keys() & ROWS) + waits
 
 
 def _but(**rows: str) -> tuple[str, ...]:
