@@ -46,6 +46,7 @@ def office(
     return Office(tmp_path, api, make, called)
 
 
+@pytest.mark.timeout(300)
 def test_each_gesture_costs_and_shows_what_the_table_says(office: Office, kind: str) -> None:
     office.open(gesture for gesture in TABLE if kind in gesture.kinds)
     office.prepare()
