@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import FileResponse, Response, StreamingResponse
+from starlette.responses import FileResponse, RedirectResponse, Response, StreamingResponse
 
 from pipeline.core.errors import NotRead
 from pipeline.open_pictures import is_elsewhere
@@ -42,17 +42,26 @@ class FileViews:
         return await self._response(board_of(self._boards, request), file, request)
 
     async def saved(self, request: Request) -> Response:
-        """The same under the address that cells show, which names no sheet of this process."""
-        row_id, take = request.path_params["row_id"], request.path_params["take"]
+        """The same under the address that cells show, which names no sheet of this process.
 
-        def found() -> tuple[Board, Saved]:
-            cards = ((board, board.card(row_id, take)) for board in self._boards)
-            board, card = next((pair for pair in cards if pair[1]), (None, None))
-            if board is None or card is None:
-                raise HTTPException(404)
-            return board, _numbered(board, card, request.path_params["number"])
+        For a person, the page of the row with this picture: it also plays videos.
+        """
+        row_id, take = named_take(request)
+        number: int = request.path_params["number"]
 
-        return await self._response(*await asyncio.to_thread(found), request)
+        def found() -> tuple[int, Board, Card]:
+            for sheet, board in enumerate(self._boards, start=1):
+                if card := board.card(row_id, take):
+                    return sheet, board, card
+            raise HTTPException(404)
+
+        sheet, board, card = await asyncio.to_thread(found)
+        # https://www.w3.org/TR/fetch-metadata: a person has followed a link.
+        if request.headers.get("sec-fetch-dest") == "document":
+            address = f"/row/{sheet}/{card.shown.row_id}/{take}?picture={number}"
+            return RedirectResponse(address, 303)
+        file = await asyncio.to_thread(_numbered, board, card, number)
+        return await self._response(board, file, request)
 
     async def small(self, request: Request) -> Response:
         """A saved picture, scaled down."""

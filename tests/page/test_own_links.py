@@ -109,6 +109,11 @@ def test_cells_show_addresses_of_the_page_that_last_and_ask_to_sign_in(
             prompt: [client.get(link.removeprefix(PAGE)).content for link in links]
             for prompt, links in {"fox": first, "second": second, "owl": owl}.items()
         }
+        person = [
+            client.get(links[1].removeprefix(PAGE), headers={"Sec-Fetch-Dest": "document"})
+            for links in (first, second)
+        ]
+        cards = [client.get(one.headers["location"]).text for one in person]
         missing = [
             client.get(f"/saved/{where}").status_code
             for where in (f"{row_id}/1/5", f"{row_id}/3/1", "r_000000000/1/1", f"{row_id}/1/0")
@@ -120,6 +125,9 @@ def test_cells_show_addresses_of_the_page_that_last_and_ask_to_sign_in(
     assert signed_in.headers["location"] == path
     assert found == {"fox": drawn("a fox"), "second": drawn("a fox", 2), "owl": drawn("an owl")}
     assert missing == [404] * 4
+    for take, (answer, card) in enumerate(zip(person, cards, strict=True), start=1):
+        assert answer.headers["location"] == f"/row/2/{row_id}/{take}?picture=2"
+        assert f'id="picture" src="/picture/2/{row_id}/{take}/2?v=' in card
 
 
 def test_cells_follow_the_configuration_and_nothing_of_ours_stays_in_emptied_rows(

@@ -28,6 +28,21 @@ DIGITS: Final = 12
 #: The content of the file that `check` writes.
 PROBE: Final = b"Promptsheet tests whether it can save files here.\n"
 
+#: Names of exceptions, in the words of people.
+_WORDS: Final = {
+    **dict.fromkeys(("ConnectionRefusedError", "NoValidConnectionsError"), "nothing answers there"),
+    **dict.fromkeys(("EndpointConnectionError", "ClientConnectorError"), "it cannot be reached"),
+    **dict.fromkeys(("gaierror", "ClientConnectorDNSError"), "its name is not known"),
+    **dict.fromkeys(
+        ("TimeoutError", "ConnectTimeoutError", "ReadTimeoutError", "ServerTimeoutError"),
+        "no answer came in time",
+    ),
+    **dict.fromkeys(
+        ("ConnectionResetError", "ServerDisconnectedError", "BrokenPipeError", "EOFError"),
+        "the connection broke",
+    ),
+}
+
 T = TypeVar("T")
 
 
@@ -112,6 +127,7 @@ class Uploads:
 
     def not_now(self, why: str) -> NotSaved:
         """The error for an upload that a later pass repeats."""
+        why = _WORDS.get(why, why)
         return NotSaved(f"The file could not be saved in {self.address} now ({why}).")
 
     def cannot_read(self, why: str, cure: str) -> NotRead:
@@ -120,6 +136,7 @@ class Uploads:
 
     def not_read_now(self, why: str) -> NotRead:
         """The error for files that can perhaps be read later."""
+        why = _WORDS.get(why, why)
         return NotRead(f"Pictures cannot be read from {self.address} now ({why}).")
 
     def gone(self) -> FileGone:

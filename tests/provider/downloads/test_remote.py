@@ -277,7 +277,7 @@ def test_why_a_file_cannot_be_read_is_said_with_the_right_that_is_missing(
             "the key may not read there. Give it the permission to read objects (s3:GetObject).",
             "(the role Storage Object Viewer).",
             "(Storage Blob Data Reader).",
-            "cannot be read from s3://pictures now (",
+            "cannot be read from s3://pictures now (nothing answers there).",
             "the host key of 127.0.0.1",
         ),
         strict=True,
