@@ -32,7 +32,7 @@ from pipeline.core.provider import Provider
 from pipeline.core.rules import Rules
 from pipeline.core.webhook import Callback
 from pipeline.open_sheet import open_sheet, place_of, styles_in
-from pipeline.provider.input_folder import InputFolder
+from pipeline.provider.input_files import input_files
 from pipeline.provider.lazy import LazyApiClient, LazyMedia
 from pipeline.sheets import Sheet
 from pipeline.store import Limits, PriceList, Store, copied
@@ -128,7 +128,7 @@ def rules(settings: Settings, key: str, store: Store | None = None) -> Rules:
         prices={**own.prices, **settings.prices},
         # A person's own price is for a row, whatever the list's price is for.
         modes={name: mode for name, mode in own.modes.items() if name not in settings.prices},
-        files=InputFolder(settings.inputs) if settings.inputs else None,
+        files=input_files(settings),
         prompts=_prompts(settings.prompt) if settings.prompt else None,
         others=tuple(
             Api(
@@ -248,7 +248,7 @@ def wires(settings: Settings, stack: AsyncExitStack) -> list[LazyApiClient]:
             key,
             base_url=url,
             concurrency=table.concurrency,
-            inputs=settings.inputs,
+            inputs=input_files(settings),
             stack=stack,
         )
         for provider, key, url, table in (own, *others)

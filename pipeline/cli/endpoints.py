@@ -15,6 +15,7 @@ from rich.text import Text
 from pipeline.config import configs
 from pipeline.config.provider_files import every_version
 from pipeline.core.errors import ConfigError
+from pipeline.core.fields import IMAGE
 from pipeline.core.objects import written_as
 from pipeline.core.provider import Endpoint, Field, Provider, is_over
 
@@ -92,6 +93,9 @@ def _print_columns(
         table.add_column(title)
     if endpoint.takes_parent:
         table.add_row("parent", "", Text("the name of the row that this one follows"))
+    if endpoint.image:
+        says = f"the same as {' or '.join(endpoint.image)}, or another row's name, such as fox#2"
+        table.add_row(IMAGE, "", Text(says))
     for column, one in endpoint.fields.items():
         if one.is_column:
             needed = "yes" if one.required else ""

@@ -190,6 +190,8 @@ def _plan_warnings(sync: SheetSync, noted: Collection[int] = ()) -> Iterator[str
             f"{title}: did you mean {name}? This column is not sent. Rename it, or set "
             f'[columns] {name} = "{title}"; if it is your own, ignore = ["{title}"].'
         )
+    if sentence := sync.planner.unsent_image(sync.last.columns, sync.last.grid):
+        yield sentence
     yield from sync.endings()
     yield from sync.last.notices
 

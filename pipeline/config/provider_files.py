@@ -34,7 +34,7 @@ _PATHS: Mapping[str, tuple[str, ...]] = {
 }
 #: The keys of an entry of an alias.
 _ENTRY = ("begins", "file", "path")
-_ENDPOINT_PATHS = ("urls", "grid_url", "text", "ids")
+_ENDPOINT_PATHS = ("urls", "grid_url", "text", "ids", "image")
 #: Keys that the program sets, not the file.
 _SET = ("name", "base_path", "assumed")
 

@@ -277,6 +277,11 @@ def _choices(place: str, one: Endpoint) -> Iterator[str]:
     """The mistakes in what refers to fields of the endpoint."""
     if one.select and one.select not in one.fields:
         yield f"{place}.select: there is no field {one.select}"
+    for name in one.image:
+        if name not in one.fields:
+            yield f"{place}.image: there is no field {name}"
+        elif one.fields[name].type not in ("address", "addresses", "file"):
+            yield f"{place}.image: {name} is no picture: give it type address, addresses or file"
     for group in one.one_of:
         if not group:
             yield f"{place}.one_of: a group is empty"

@@ -13,11 +13,12 @@ from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from pipeline.core.cell_errors import input_text
-from pipeline.core.fields import PARENT
+from pipeline.core.fields import IMAGE, PARENT
 from pipeline.core.header import Columns
 from pipeline.core.inputs import canonical, changed, normalise, over, parsed
 from pipeline.core.invisible import visible
 from pipeline.core.model import Attempt, Grid, Job
+from pipeline.core.reference_images import HAS_IMAGE, named_row, picture_in
 from pipeline.core.text import quoted
 
 #: The name under which the inputs of an attempt hold the parent's row_id and take. It has a space,
@@ -48,6 +49,8 @@ class Member(NamedTuple):
     #: Empty if it names no row, or cannot follow one.
     parent: str
     is_copy: bool = False
+    #: The column in which it names the row.
+    column: str = PARENT
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,12 +89,9 @@ def chains(members: Sequence[Member]) -> Chains:
         if len(found) == 1:
             parents[one.row_id] = found[0].row_id
         elif found:
-            problems[one.row_id] = _ambiguous(text, found)
+            problems[one.row_id] = _ambiguous(text, found, one.column)
         else:
-            problems[one.row_id] = (
-                f"there is no row named {quoted(text, 40)}: write the name of another row, or its "
-                "row_id, in parent"
-            )
+            problems[one.row_id] = _unknown(text, one.column)
     by_id = {one.row_id: one for one in members}
     order, circles = _walked(by_id, parents)
     for circle in circles:
@@ -131,26 +131,38 @@ def _walked(ids: Iterable[str], parents: Mapping[str, str]) -> tuple[list[str], 
     return order, circles
 
 
-def _ambiguous(text: str, found: Sequence[Member]) -> str:
+def _unknown(text: str, column: str) -> str:
+    if column == IMAGE:
+        return (
+            f"there is no row named {quoted(text, 40)}: write in {column} the name of another row, "
+            "a file with its ending, such as fox.png, or an address"
+        )
+    return (
+        f"there is no row named {quoted(text, 40)}: write the name of another row, or its "
+        f"row_id, in {column}"
+    )
+
+
+def _ambiguous(text: str, found: Sequence[Member], column: str) -> str:
     numbers = [str(number) for number in sorted(one.number for one in found)[:MOST_NAMED]]
     rows = f"rows {', '.join(numbers[:-1])} and {numbers[-1]}"
     both = "both" if len(found) == 2 else "all"
     return (
         f"{rows} are {both} named {quoted(text, 40)}: give each another name, or write a row_id in "
-        "parent"
+        f"{column}"
     )
 
 
 def _circle(circle: Sequence[Member]) -> str:
     """The phrase for rows that wait for one another; each is named."""
     if len(circle) == 1:
-        return f"{_called(circle[0])} names itself in parent: name another row there"
+        return f"{_called(circle[0])} names itself in {circle[0].column}: name another row there"
     first = min(range(len(circle)), key=lambda at: circle[at].number)
     named = [_called(one) for one in (*circle[first:], *circle[:first])]
     more = f" and {len(named) - MOST_NAMED} more" if len(named) > MOST_NAMED else ""
     return (
-        f"these rows wait for one another: {', '.join(named[:MOST_NAMED])}{more}; change parent in "
-        "one of them"
+        f"these rows wait for one another: {', '.join(named[:MOST_NAMED])}{more}; change "
+        f"{' or '.join(dict.fromkeys(one.column for one in circle))} in one of them"
     )
 
 
@@ -197,12 +209,26 @@ def changes(attempt: Attempt, inputs: str, link: Link | None = None) -> dict[str
     if was is None:
         return changed(attempt.inputs, inputs, attempt.columns)
     sent, now = without_link(attempt.inputs), inputs
-    if link and link.row_id == was.row_id and HAS_PARENT in sent and HAS_PARENT in now:
-        now = canonical({**parsed(now), PARENT: parsed(sent)[PARENT]})
+    if link and link.row_id == was.row_id and may_follow(sent) and may_follow(now):
+        now = _with_the_same_name(parsed(sent), parsed(now))
     found = changed(sent, now, attempt.columns)
-    if link and link != was and PARENT not in found:
+    if link and link != was and found.keys().isdisjoint((PARENT, IMAGE)):
         found[LINK] = f"{was.row_id} {was.take}"
     return found
+
+
+def _with_the_same_name(sent: Mapping[str, str], now: Mapping[str, str]) -> str:
+    """The inputs now (canonical text), with the name that the row that is followed had then."""
+    same = {name: sent[name] for name in (PARENT,) if name in sent and name in now}
+    was, is_ = picture_in(sent.get(IMAGE, "")), picture_in(now.get(IMAGE, ""))
+    if was and is_ and was.number == is_.number:
+        same[IMAGE] = sent[IMAGE]
+    return canonical({**now, **same})
+
+
+def may_follow(inputs: str) -> bool:
+    """False if a row with these inputs (canonical text) certainly names no other row."""
+    return HAS_PARENT in inputs or HAS_IMAGE in inputs
 
 
 def comparable(job: Job, columns: Columns) -> Job:
@@ -238,8 +264,8 @@ def relatives(grid: Grid, columns: Columns, changed_lines: Collection[int]) -> s
     All rows that are connected by names count, also those that name the same row, and rows whose
     parent is not there. Empty if no row names another one.
     """
-    at = columns.index.get(PARENT, -1)
-    if at < 0 or not any(at < len(row) and row[at] for row in grid[1:]):
+    places = {name: columns.index[name] for name in (PARENT, IMAGE) if name in columns.index}
+    if not any(at < len(row) and row[at] for row in grid[1:] for at in places.values()):
         return set()
     own: dict[str, list[int]] = defaultdict(list)
     naming: dict[str, list[int]] = defaultdict(list)
@@ -251,7 +277,8 @@ def relatives(grid: Grid, columns: Columns, changed_lines: Collection[int]) -> s
         keys[place] = tuple(key for key in named if key)
         for key in keys[place]:
             own[key].append(place)
-        if at < len(row) and row[at] and (parent := _folded(label(row[at]))):
+        wrote = {n: label(row[at]) for n, at in places.items() if at < len(row) and row[at]}
+        if wrote and (parent := _folded(named_row(wrote))):
             follows[place] = parent
             naming[parent].append(place)
     orphans = (place for place, parent in follows.items() if parent not in own)

@@ -8,12 +8,22 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
 from typing import Final, Protocol
 
+from pipeline.core.cell_files import (
+    ADDRESS,
+    Files,
+    addresses,
+    cell_elements,
+    elements,
+    names_files,
+    problem_of_addresses,
+    problem_of_files,
+)
 from pipeline.core.credits import Credits, exact
 from pipeline.core.model import Part
 from pipeline.core.objects import lines_of, parts_of, written_as
@@ -24,9 +34,8 @@ from pipeline.core.text import quoted
 #: The column that names another row, and the one that chooses one of that row's results.
 PARENT: Final = "parent"
 INDEX: Final = "index"
-ADDRESS: Final = re.compile(r"https?://[^\s,]\S*", re.IGNORECASE)
-_BETWEEN = re.compile(r"\s*\n\s*|\s*,\s*")
-_BETWEEN_ADDRESSES = re.compile(r"\s*\n\s*|[\s,]+(?=https?://)", re.IGNORECASE)
+#: The column for a picture to start from, whatever the endpoint calls it (see `reference_images`).
+IMAGE: Final = "image"
 #: As many choices are named in a sentence about an empty cell.
 MOST_CHOICES: Final = 10
 _YES, _NO = ("yes", "true", "1"), ("no", "false", "0")
@@ -61,16 +70,11 @@ class Parent:
 def columns_of(endpoint: Endpoint) -> frozenset[str]:
     """The names of cells that say what a row for the endpoint asks for.
 
-    These are its fields and, where it can follow another row, `parent` and `index`.
+    These are its fields, `image` if it takes a picture under another name and, where it can follow
+    another row, `parent` and `index`.
     """
-    return endpoint.columns | {PARENT, INDEX} if endpoint.takes_parent else endpoint.columns
-
-
-class Files(Protocol):
-    """The files that cells may name."""
-
-    def problem(self, name: str) -> str:
-        """Why this file cannot be sent, as the end of a sentence; empty if it can be."""
+    columns = endpoint.columns | {IMAGE} if endpoint.image else endpoint.columns
+    return columns | {PARENT, INDEX} if endpoint.takes_parent else columns
 
 
 def fields_of(endpoint: Endpoint, given: Mapping[str, str]) -> dict[str, Field]:
@@ -107,6 +111,8 @@ def problems_with(
     takes_uploads: bool = False,
     columns: Titles | None = None,
     today: date = date.max,
+    picture: str = "",
+    allowed: Collection[str] = (),
 ) -> list[str]:
     """The problems of a row's inputs, one sentence each; empty if they can be sent.
 
@@ -114,7 +120,8 @@ def problems_with(
     that fills the fields which take something of it. `files` are those that cells may name;
     `takes_uploads` is whether the API gives a file an address. `columns` are those of the sheet;
     without them, each field has a column of its name. `today` decides which values have ended;
-    without it, every value that has an end.
+    without it, every value that has an end. `picture` is a field whose files must be pictures.
+    `allowed` are base URLs that may be private.
     """
     given = {**(defaults or {}), **inputs}
     there = fields_of(endpoint, given)
@@ -129,9 +136,11 @@ def problems_with(
             if one.required:
                 problems.append(_missing(one, title(name), not columns or columns.has(name), today))
         elif problem := (
-            _problem_of_files(title(name), one, text, files)
+            problem_of_addresses(title(name), one, text, allowed, takes_uploads=takes_uploads)
+            or _problem_of_files(title(name), one, text, files, "image" * (name == picture))
             if names_files(one, text) and (takes_uploads or one.type == "file")
-            else problem_with(title(name), one, text, today)
+            else problem_of_addresses(title(name), one, text, allowed, takes_uploads=takes_uploads)
+            or problem_with(title(name), one, text, today)
         ):
             problems.append(problem)
     problems += [
@@ -192,7 +201,7 @@ def problem_with(name: str, one: Field, text: str, today: date = date.max) -> st
         return f"{quoted(text, 40)} ended on {end}: choose another {name}{such}"
     if one.type == "objects":
         return _problem_of_objects(name, one, text)
-    words = _elements(text) if one.type == "list" else [text]
+    words = elements(text) if one.type == "list" else [text]
     if one.one_of and not _folded(words) <= _folded(one.one_of):
         return f"{_shown(name, text)} can be {', '.join(one.choices(today))}"
     if one.pattern and not re.fullmatch(one.pattern, text):
@@ -224,35 +233,9 @@ def _shown(name: str, text: str) -> str:
     return f"{name} is {quoted(text, 40)}; it"
 
 
-def names_files(one: Field, text: str) -> bool:
-    """True if a cell names files, and does not only hold addresses."""
-    if not text or one.type not in ("file", "address", "addresses"):
-        return False
-    return not all(ADDRESS.fullmatch(each) for each in _files_or_addresses(one, text))
-
-
-def _files_or_addresses(one: Field, text: str) -> list[str]:
-    return file_or_addresses(text) if one.type == "addresses" else [text]
-
-
-def file_or_addresses(text: str) -> list[str]:
-    """The names of files and the addresses in a cell that holds several."""
-    parts = [part for part in _BETWEEN_ADDRESSES.split(text) if part]
-    return [each for p in parts for each in ([p] if ADDRESS.fullmatch(p) else _elements(p))]
-
-
-def _problem_of_files(name: str, one: Field, text: str, files: Files | None) -> str:
-    elements = _files_or_addresses(one, text)
-    for each in elements:
-        if ADDRESS.fullmatch(each):
-            continue
-        wanted = "write an address that begins with https://"
-        if "://" in each:  # Not http or https.
-            return f"{name} is {quoted(each, 40)}; {wanted}"
-        more = "or set [media] inputs to a folder in which that file is"
-        if why := files.problem(each) if files else f"{wanted}, {more}":
-            return f"{name} is {quoted(each, 40)}; {why}"
-    return _out_of_range(name, one, text, elements) if one.type == "addresses" else ""
+def _problem_of_files(name: str, one: Field, text: str, files: Files | None, kind: str) -> str:
+    problem = problem_of_files(name, one, text, files, kind)
+    return problem or _out_of_range(name, one, text, cell_elements(one, text))
 
 
 def _such_as(words: list[str]) -> str:
@@ -296,13 +279,13 @@ def value_of(one: Field, text: str) -> object:
                 raise ValueError(text)
             return str(word in _YES).lower() if one.as_text else word in _YES
         case "list":
-            return [spelled.get(part.casefold(), part) for part in _elements(text)]
+            return [spelled.get(part.casefold(), part) for part in elements(text)]
         case "address":
             if not ADDRESS.fullmatch(text):
                 raise ValueError(text)
             return text
         case "addresses":
-            parts = [part for part in _BETWEEN_ADDRESSES.split(text) if part]
+            parts = addresses(text)
             if not all(map(ADDRESS.fullmatch, parts)):
                 raise ValueError(text)
             return parts
@@ -320,10 +303,6 @@ def _object(one: Field, line: str) -> dict[str, object]:
     for name, text in parts.items():
         put(body, one.parts[name].to or name, value_of(one.parts[name], text))
     return body
-
-
-def _elements(text: str) -> list[str]:
-    return [part for part in _BETWEEN.split(text) if part]
 
 
 def price_of(endpoint: Endpoint, given: Mapping[str, str]) -> Credits | None:

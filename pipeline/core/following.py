@@ -16,6 +16,7 @@ from pipeline.core.fields import INDEX, PARENT, Parent, fields_of, from_parent
 from pipeline.core.inputs import parsed
 from pipeline.core.model import Attempt, Job, State
 from pipeline.core.provider import Endpoint, Field
+from pipeline.core.reference_images import named_row
 from pipeline.core.rules import Rules
 from pipeline.core.states import shown, state_of
 from pipeline.core.statuses import Status, StatusAndNote
@@ -68,7 +69,7 @@ def held_by_parent(
 
 def waiting(inputs: str, status: str) -> str:
     """The note of a row that waits for its parent, which has this status."""
-    return messages.waiting_for(parsed(inputs)[PARENT], Status.of(status))
+    return messages.waiting_for(named_row(parsed(inputs)), Status.of(status))
 
 
 def problems_of_parent(
@@ -120,12 +121,12 @@ def unfit(name: str, endpoint: str, given: Mapping[str, str], followed: str, rul
         )
     if child.parents and is_own:
         allowed = ", ".join(f"{api.prefix}{one}" for one in child.parents)
-        said = f"{row}, and {endpoint} can follow {allowed}: name another row in parent"
+        said = f"{row}, and {endpoint} can follow {allowed}: name another row"
         return "" if followed.removeprefix(other.prefix) in child.parents else said
     made, kinds = rules.endpoint_of(followed), _kinds(child, api)
     wants = {one.parent for one in fields_of(child, given).values()}
     if "url" in wants and made is not None and made.kind not in kinds:
-        return f"{row}, which gives no {_named(kinds)}: name another row in parent"
+        return f"{row}, which gives no {_named(kinds)}: name another row"
     return ""
 
 
@@ -213,7 +214,7 @@ def _no_result(row: str, given: Mapping[str, str], parent: Parent, missing: Fiel
     results = parent.urls if missing.parent == "url" else parent.ids
     if missing.parent == "task" or not results:
         what = {"task": "task id", "url": "picture", "id": "id of a result"}[missing.parent]
-        return f"{row} has no {what}: name another row in parent"
+        return f"{row} has no {what}: name another row"
     has = counted(len(results), "result")
     most = "1" if len(results) == 1 else f"1 to {len(results)}"
     return f"index is {quoted(given.get(INDEX, ''), 20)}, and {row} has {has}: write {most}"

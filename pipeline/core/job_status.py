@@ -11,10 +11,10 @@ from datetime import datetime, timedelta
 from pipeline.core import messages
 from pipeline.core.cell_errors import is_value
 from pipeline.core.chains import LINK, Link, changeable, changes, link_in
-from pipeline.core.fields import PARENT
 from pipeline.core.inputs import parsed
 from pipeline.core.model import Attempt, Job, State
 from pipeline.core.prompt_checks import is_missing
+from pipeline.core.reference_images import named_row
 from pipeline.core.rules import Rules
 from pipeline.core.states import WHEN_SENT_AGAIN, is_open, shown
 from pipeline.core.statuses import Status, StatusAndNote, in_progress
@@ -99,7 +99,7 @@ def _endpoint_gone(attempt: Attempt, rules: Rules) -> str:
 
 def _edited(attempt: Attempt, news: dict[str, str], link: Link | None, redo: str) -> str:
     """The note for a row that is not as it was sent; "" if it is. `news` as `changes` gives it."""
-    was, name = link_in(attempt.inputs), parsed(attempt.inputs).get(PARENT, "")
+    was, name = link_in(attempt.inputs), named_row(parsed(attempt.inputs))
     if list(news) == [LINK] and was and link:
         take = link.take if link.row_id == was.row_id else None
         return messages.parent_changed(name, was.take, take, attempt.state, redo)

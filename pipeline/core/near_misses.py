@@ -10,7 +10,11 @@ from collections.abc import Collection
 from difflib import SequenceMatcher
 from typing import NamedTuple
 
+from pipeline.core.fields import IMAGE
 from pipeline.core.header import CONTROLS, Columns, folded
+from pipeline.core.invisible import is_blank
+from pipeline.core.model import Grid
+from pipeline.core.text import quoted
 
 #: How alike two names must be, from 0 to 1: 0.8 allows one wrong letter in five.
 LIKENESS = 0.8
@@ -59,6 +63,23 @@ def hint(columns: Columns, fields: Collection[str], ignore: Collection[str]) -> 
         return ""
     found = near_misses(columns, fields, ignore)
     return "".join(f"{title}: did you mean {name}? " for title, name in found).rstrip()
+
+
+def unsent_image(columns: Columns, grid: Grid, ignore: Collection[str]) -> str:
+    """A sentence about a filled column `image` of which no row is for an endpoint that takes a
+    picture; else empty.
+    """
+    title = folded(columns.titles.get(IMAGE, IMAGE))
+    at = next((n for n, one in enumerate(columns.header) if folded(one) == title), None)
+    if at is None or IMAGE in columns.index or title in map(folded, ignore):
+        return ""
+    if not any(at < len(row) and not is_blank(row[at]) for row in grid[1:]):
+        return ""
+    shown = columns.header[at].strip()
+    return (
+        f"{shown}: no row is for an endpoint that takes a picture, so it is not sent. Name another "
+        f"endpoint, or set [columns] ignore = [{quoted(shown, 40)}] if it is your own."
+    )
 
 
 def _meant(title: str, names: Collection[str]) -> str:

@@ -34,10 +34,11 @@ from pipeline.core.chains import (
     comparable,
     label,
     link_in,
+    may_follow,
 )
 from pipeline.core.credits import Credits
 from pipeline.core.earlier_lines import Basis, Made, Terms, deciding_cells, is_kept
-from pipeline.core.fields import INDEX, PARENT, as_texts, problems_with
+from pipeline.core.fields import IMAGE, INDEX, PARENT, problems_with
 from pipeline.core.following import (
     Followed,
     can_follow,
@@ -52,6 +53,7 @@ from pipeline.core.known_rows import Seen, remembered
 from pipeline.core.model import Grid, Job, JobKey, KnownRow, RowKind, State
 from pipeline.core.prompt_templates import PROMPT
 from pipeline.core.provider import Endpoint, is_over
+from pipeline.core.reference_images import Titled, contradictions, field_for
 from pipeline.core.rules import Rules
 from pipeline.core.shares import shares_of
 from pipeline.core.states import shown, state_of
@@ -174,7 +176,7 @@ def plan(
             made[one.row_id] = basis, line
         return line
 
-    if not any(HAS_PARENT in one.marked.inputs for one in seen):
+    if not any(may_follow(one.marked.inputs) for one in seen):
         return Plan(tuple(judge(one) for one in seen), made=Made(terms, made))
     by_id = {one.row_id: one for one in seen}
     found = chains([_member(one, grid[one.place], columns, rules) for one in seen])
@@ -188,11 +190,14 @@ def plan(
 
 def _member(seen: Seen, row: Sequence[str], columns: Columns, rules: Rules) -> Member:
     inputs, name, parent = seen.marked.inputs, label(columns.cell(row, "name")), ""
-    if HAS_PARENT in inputs:
-        wrote = parsed(inputs)
-        endpoint = rules.endpoint_of(wrote.get("endpoint", rules.endpoint))
-        parent = wrote[PARENT] if endpoint and endpoint.takes_parent else ""
-    return Member(seen.row_id, seen.place + 1, name, parent, seen.standing is RowKind.COPY)
+    column = PARENT
+    if may_follow(inputs):
+        endpoint = rules.endpoint_of(rules.endpoint_name(inputs))
+        wrote = rules.cells(inputs).wrote
+        parent = wrote.get(PARENT, "") if endpoint and endpoint.takes_parent else ""
+        column = PARENT if HAS_PARENT in inputs else IMAGE
+    is_copy = seen.standing is RowKind.COPY
+    return Member(seen.row_id, seen.place + 1, name, parent, is_copy, column)
 
 
 def plan_held(
@@ -387,17 +392,22 @@ def _problems(
     problems = list(finished.problems) if finished else []
     # Half a prompt is never sent, and its length says nothing.
     made = {PROMPT: finished.prompt or PROMPT} if finished else {}
+    given, cells = rules.values(line.memory.inputs), rules.cells(line.memory.inputs)
+    picture = field_for(endpoint, given) if IMAGE in wrote else ""
+    problems += contradictions(endpoint, wrote, given, columns)
     problems += problems_with(
         endpoint,
-        {**wrote, **made},
-        as_texts(rules.defaults),
-        has_parent=PARENT in wrote,
+        {**cells.wrote, **made},
+        cells.defaults,
+        has_parent=PARENT in cells.wrote,
         files=rules.files,
         takes_uploads=rules.api_named(name).provider.upload is not None,
-        columns=columns,
+        columns=Titled(columns, field_for(endpoint, given)),
         today=now.date(),
+        picture=picture,
+        allowed=rules.base_urls,
     )
-    given, usable = rules.values(line.memory.inputs), {*endpoint.fields, "endpoint"}
+    usable = {*endpoint.fields, "endpoint", *[IMAGE] * bool(picture)}
     usable |= {*rules.prompt_columns}
     if can_follow(endpoint, given):
         usable |= {PARENT, INDEX}

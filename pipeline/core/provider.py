@@ -118,6 +118,9 @@ class Endpoint:
     credits_times: str = ""
     #: The field that `Field.only` refers to.
     select: str = ""
+    #: The fields that the column `image` fills: the first of them that the row has. A field of that
+    #: name comes first.
+    image: tuple[str, ...] = ()
     #: Of each of these groups of fields, at least one must be filled.
     one_of: tuple[tuple[str, ...], ...] = ()
     #: The endpoints whose tasks a parent may be; empty: all of this API.

@@ -7,15 +7,17 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from pipeline.core.apis import Api, SentTo, endpoint_of, model_of, price_at, reading
+from pipeline.core.cell_files import Files
 from pipeline.core.cell_links import CellLinks
 from pipeline.core.credits import Credits
-from pipeline.core.fields import Files, Titles, as_texts
+from pipeline.core.fields import IMAGE, Titles, as_texts
 from pipeline.core.inputs import canonical, parsed
 from pipeline.core.model import Attempt, State
 from pipeline.core.prompt_checks import doubts
 from pipeline.core.prompt_templates import PROMPT, FinishedPrompt, Prompts
 from pipeline.core.protocol import is_key_for
 from pipeline.core.provider import MARGIN, Endpoint, Provider
+from pipeline.core.reference_images import Cells, by_field
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +83,11 @@ class Rules:
             if one.prefix and one.sends and name.startswith(one.prefix):
                 return one
         return self.api
+
+    @property
+    def base_urls(self) -> tuple[str, ...]:
+        """The addresses of all APIs; they may be private."""
+        return tuple(one.base_url for one in self.apis)
 
     @property
     def endpoint_names(self) -> list[str]:
@@ -154,9 +161,18 @@ class Rules:
         """The columns that prompts are made of; empty: the cell `prompt` is the prompt."""
         return self.prompts.columns if self.prompts else ()
 
+    def cells(self, inputs: str) -> Cells:
+        """What the cells of a row say (canonical text) and the defaults, each under its field."""
+        wrote, defaults = parsed(inputs), as_texts(self.defaults)
+        if IMAGE not in wrote and IMAGE not in defaults:
+            return Cells(wrote, defaults)
+        endpoint = self.endpoint_of(self.endpoint_name(inputs))
+        return by_field(endpoint, wrote, defaults) if endpoint else Cells(wrote, defaults)
+
     def values(self, inputs: str) -> dict[str, str]:
         """What the cells of a row say (canonical text), with the defaults for empty ones."""
-        return {**as_texts(self.defaults), **parsed(inputs)}
+        cells = self.cells(inputs)
+        return {**cells.defaults, **cells.wrote}
 
     def given(self, inputs: str, take: int) -> dict[str, str]:
         """The same with the finished prompt, where prompts are made of columns."""

@@ -20,11 +20,13 @@ from itertools import chain, repeat
 from operator import is_
 
 from pipeline.core.cells import ASTRAY
-from pipeline.core.chains import HAS_PARENT, relatives
+from pipeline.core.chains import relatives
 from pipeline.core.header import ALWAYS, OURS, Columns, Marked
+from pipeline.core.inputs import parsed
 from pipeline.core.known_rows import is_id
 from pipeline.core.model import Grid, Job, KnownRow, RowKind, State
 from pipeline.core.planning import Line
+from pipeline.core.reference_images import named_row
 from pipeline.core.states import is_open
 from pipeline.core.statuses import INDEPENDENT, Status
 
@@ -197,7 +199,7 @@ def _needs_no_work(line: Line, jobs: Sequence[Job], saves_files: bool) -> bool:
         and line.confirmed
         and is_id(line.seen.row_id)
         # It may be right to refuse a parent now, and not once another row is removed.
-        and not (line.status == Status.INVALID and HAS_PARENT in line.memory.inputs)
+        and not (line.status == Status.INVALID and named_row(parsed(line.memory.inputs)))
         and all(_is_over(job, saves_files) for job in jobs)
     )
 

@@ -12,7 +12,6 @@ import json
 import logging
 import secrets
 from collections.abc import Awaitable, Callable, Coroutine
-from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
@@ -26,13 +25,14 @@ from tenacity import (
     wait_random_exponential,
 )
 
+from pipeline.core.cell_files import ADDRESS
 from pipeline.core.errors import ConfigError, NoAnswer, NotSent, PartUnread, WireError
-from pipeline.core.fields import ADDRESS
 from pipeline.core.model import Request, Response
 from pipeline.core.paths import first_text, merged
 from pipeline.core.protocol import may_be_polled_at, reason_of
 from pipeline.core.provider import Provider
 from pipeline.provider.http import HttpClient
+from pipeline.provider.input_files import InputFiles
 from pipeline.provider.input_folder import Content
 from pipeline.provider.parts import Parts, form_of
 from pipeline.provider.tls import authorities
@@ -57,7 +57,7 @@ class ApiClient:
     """The way to one API with one key: an async context manager, one for a pass.
 
     Nothing is opened before the first request, so a pass that has nothing to ask pays nothing.
-    Raises ConfigError for a key that is not allowed in a header. `inputs` is the folder of the
+    Raises ConfigError for a key that is not allowed in a header. `inputs` are the
     files that requests may name. `sleep` waits between tries.
     """
 
@@ -68,7 +68,7 @@ class ApiClient:
         *,
         base_url: str,
         concurrency: int,
-        inputs: Path | None = None,
+        inputs: InputFiles | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._title = provider.title

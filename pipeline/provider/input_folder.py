@@ -20,6 +20,8 @@ from pipeline.plain_files import open_plain
 
 #: Bytes of one file. It is a third longer in base64, and APIs refuse large bodies.
 MOST_BYTES: Final = 12_000_000
+#: Beginning of a media type -> its name for people.
+_KINDS: Final = {"image": "picture"}
 #: Never in the name of a file: they part folders on some system, or name devices and streams.
 _NOT_IN_NAMES: Final = '\\:*?"<>|'
 
@@ -42,13 +44,16 @@ class InputFolder:
     def __repr__(self) -> str:
         return f"InputFolder({str(self._folder)!r}, {state_of(self._folder)})"
 
-    def problem(self, name: str) -> str:
-        """Why this file cannot be sent, as the end of a sentence; empty if it can be."""
+    def problem(self, name: str, kind: str = "") -> str:
+        """Why this file cannot be sent, as the end of a sentence; empty if it can be.
+
+        `kind` is what it must be, such as `image`.
+        """
         try:
-            self._checked(name, ENOUGH)
+            found = self._checked(name, ENOUGH).type
         except PartUnread as error:
             return str(error)
-        return ""
+        return "" if found.startswith(kind) else f"that file is no {_KINDS[kind]}"
 
     def read(self, name: str) -> Content:
         """The file of this name. Raises PartUnread with the end of a sentence."""

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, suppress
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.config import Secret, Settings
@@ -19,6 +18,7 @@ from pipeline.core.saved_files import Fetched, Kept
 if TYPE_CHECKING:
     from pipeline.provider.client import ApiClient
     from pipeline.provider.downloads.media import Media
+    from pipeline.provider.input_files import InputFiles
 
 
 class LazyApiClient:
@@ -31,7 +31,7 @@ class LazyApiClient:
         *,
         base_url: str,
         concurrency: int,
-        inputs: Path | None = None,
+        inputs: InputFiles | None = None,
         stack: AsyncExitStack,
     ) -> None:
         self._provider, self._api_key = provider, api_key

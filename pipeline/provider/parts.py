@@ -1,4 +1,4 @@
-"""The files of a request: read from the folder `[media] inputs`, or from a link.
+"""The files of a request: from the folder `[media] inputs`, from Google Drive, or from a link.
 
 A cell names a file in the folder, or holds an address. When the request is sent, the file becomes
 base64, a data URI, or an address that the API gives it by an upload. A file that cannot be read is
@@ -19,12 +19,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
+from pipeline.core.cell_files import ADDRESS, file_or_addresses
 from pipeline.core.errors import NotSaved, PartUnread
-from pipeline.core.fields import ADDRESS, file_or_addresses
+from pipeline.core.links import drive_file
 from pipeline.core.model import Part, Request
 from pipeline.core.paths import put
 from pipeline.core.text import quoted
-from pipeline.provider.input_folder import MOST_BYTES, Content, InputFolder, type_of
+from pipeline.provider.input_files import InputFiles
+from pipeline.provider.input_folder import MOST_BYTES, Content, type_of
 
 #: Seconds for which an uploaded file keeps its address. At known APIs it lives an hour or more.
 SAME_ADDRESS: Final = 600.0
@@ -34,19 +36,19 @@ _UPLOADS: Final = ("upload", "uploads")
 class Parts:
     """Reads the parts of requests to one API.
 
-    `folder` is that of `[media] inputs`; None: only addresses can be read. `allowed` is the base
+    `files` are those that cells may name; None: only addresses can be read. `allowed` is the base
     URL of the API, from which files may be loaded wherever it is. `upload` gives a file an address;
     None: the API takes no uploads.
     """
 
     def __init__(
         self,
-        folder: Path | None,
+        files: InputFiles | None,
         *,
         allowed: str,
         upload: Callable[[Content], Awaitable[str]] | None,
     ) -> None:
-        self._folder = InputFolder(folder) if folder else None
+        self._files = files
         self._allowed, self._upload = allowed, upload
         #: Digest of an uploaded file -> its address, and when it got that. Many rows may share a
         #: file.
@@ -79,7 +81,7 @@ class Parts:
         return f"data:{content.type};base64,{text}" if part.encode == "data_uri" else text
 
     async def _address(self, text: str) -> str:
-        if ADDRESS.fullmatch(text):
+        if ADDRESS.fullmatch(text) and not drive_file(text):
             return text
         if self._upload is None:
             raise PartUnread(f"{quoted(text, 40)}: this API takes no files, only addresses")
@@ -93,12 +95,12 @@ class Parts:
         return address
 
     async def _content(self, text: str) -> Content:
-        if ADDRESS.fullmatch(text):
+        if ADDRESS.fullmatch(text) and not drive_file(text):
             return await self._loaded(text)
-        if self._folder is None:
+        if self._files is None:
             raise PartUnread(f"{quoted(text, 40)}: set [media] inputs to the folder of that file")
         try:
-            return await asyncio.to_thread(self._folder.read, text)
+            return await asyncio.to_thread(self._files.read, text)
         except PartUnread as error:
             raise PartUnread(f"{quoted(text, 40)}: {error}") from None
 

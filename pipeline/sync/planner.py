@@ -19,7 +19,7 @@ from pipeline.core.header_checks import becoming_ours, check_header
 from pipeline.core.known_rows import made_by_us, new_id
 from pipeline.core.model import Grid
 from pipeline.core.named_columns import missing
-from pipeline.core.near_misses import NearMiss, hint, near_misses
+from pipeline.core.near_misses import NearMiss, hint, near_misses, unsent_image
 from pipeline.core.planning import Line, Plan, plan, plan_held
 from pipeline.core.row_matching import match, match_by_id_alone
 from pipeline.core.rules import Rules
@@ -68,6 +68,10 @@ class Planner:
     def near_misses(self, columns: Columns) -> list[NearMiss]:
         """Titles that are not used, each with the name that may be meant."""
         return near_misses(columns, self._header.fields, self._header.ignore)
+
+    def unsent_image(self, columns: Columns, grid: Grid) -> str:
+        """A sentence about a filled column `image` that is not sent; else empty."""
+        return unsent_image(columns, grid, self._header.ignore)
 
     def look(self, grid: Grid) -> Look:
         """The interpretation of a grid, and what prevents its rows from being sent."""

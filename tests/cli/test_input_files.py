@@ -135,7 +135,7 @@ def test_a_file_is_uploaded_where_the_api_wants_an_address(team: Team, api: Sand
 def test_a_refused_upload_costs_nothing_and_the_row_says_why(team: Team, api: Sandbox) -> None:
     # The API takes no videos here.
     (team.folder / "inputs" / "film.mp4").write_bytes(b"\0\0\0\x18ftypmp42" + bytes(100))
-    team.write("prompt,endpoint,image", ",describe,film.mp4", "a fox,,")
+    team.write("prompt,endpoint,images", ',blend,"mask.png, film.mp4"', "a fox,,")
 
     team.finish()
     film, fox = team.rows()
@@ -144,7 +144,7 @@ def test_a_refused_upload_costs_nothing_and_the_row_says_why(team: Team, api: Sa
     assert paid(api) == 1
 
     with team.editing() as rows:
-        rows[0]["image"] = "mask.png"
+        rows[0]["images"] = "mask.png, mask.png"
     assert team.finish().code == 0
     assert [row["status"] for row in team.rows()] == ["done", "done"]
     assert paid(api) == 2
@@ -156,8 +156,8 @@ def test_a_link_into_a_private_network_is_never_followed(team: Team, api: Sandbo
     team.finish()
 
     (row,) = team.rows()
-    assert row["status"] == "failed"
-    assert "private network" in row["note"]
+    assert row["status"] == "invalid"
+    assert "10.0.0.1 is in a private network, which the API cannot reach" in row["note"]
     assert paid(api) == 0
 
 

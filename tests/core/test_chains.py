@@ -272,7 +272,7 @@ def test_a_parent_without_what_the_child_needs_is_refused() -> None:
     line = lines(text, job(DONE))[-1]
 
     assert (line.status, line.endpoint) == ("invalid", "")
-    assert 'the row "fox" has no id of a result: name another row in parent' in line.note
+    assert 'the row "fox" has no id of a result: name another row' in line.note
 
 
 def test_a_result_whose_address_has_died_is_refused() -> None:

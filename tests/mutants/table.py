@@ -12,6 +12,7 @@ from tests.mutants import (
     provider,
     receipts,
     receiver,
+    reference_images,
     rows,
     sheets,
     store,
@@ -33,4 +34,5 @@ FAULTS: Final[tuple[Fault, ...]] = (
     *tables.FAULTS,
     *plans.FAULTS,
     *new_rows.FAULTS,
+    *reference_images.FAULTS,
 )

@@ -14,6 +14,8 @@ from pipeline.config.provider_files import read_provider
 from pipeline.core.errors import NotSent, PartUnread
 from pipeline.core.model import Part, Request
 from pipeline.provider.client import ApiClient
+from pipeline.provider.input_files import InputFiles
+from pipeline.provider.input_folder import InputFolder
 from pipeline.server import event_loop
 from tests.fakes.raw_server import RawServer, answer, answers
 
@@ -34,7 +36,13 @@ async def arrived(folder: Path, *parts: Part, reply: bytes = answer(200, {})) ->
     body = {"prompt": "a fox", "input": {"size": 2}}
     async with (
         RawServer(answers(reply, answer(200, {"task_id": "t-1"}))) as server,
-        ApiClient(APIFRAME, "key", base_url=server.url, concurrency=1, inputs=folder) as api,
+        ApiClient(
+            APIFRAME,
+            "key",
+            base_url=server.url,
+            concurrency=1,
+            inputs=InputFiles(InputFolder(folder)),
+        ) as api,
     ):
         await api.submit(Request("POST", "/imagine", body, parts=parts), 5.0)
         assert body == {"prompt": "a fox", "input": {"size": 2}}, "the attempt keeps no file"
@@ -90,7 +98,13 @@ def test_without_an_address_for_a_file_the_submission_is_not_sent(
         (tmp_path / "mask.png").write_bytes(picture())
         async with (
             RawServer(answers(reply, answer(200, {"task_id": "t-1"}))) as server,
-            ApiClient(APIFRAME, "key", base_url=server.url, concurrency=1, inputs=tmp_path) as api,
+            ApiClient(
+                APIFRAME,
+                "key",
+                base_url=server.url,
+                concurrency=1,
+                inputs=InputFiles(InputFolder(tmp_path)),
+            ) as api,
         ):
             request = Request("POST", "/describe", {}, parts=(Part("u", "mask.png", "upload"),))
             with pytest.raises(PartUnread, match=r"did not take mask\.png") as refused:
@@ -118,7 +132,13 @@ def test_a_file_of_many_rows_is_uploaded_once(tmp_path: Path) -> None:
         )
         async with (
             RawServer(replies) as server,
-            ApiClient(APIFRAME, "key", base_url=server.url, concurrency=1, inputs=tmp_path) as api,
+            ApiClient(
+                APIFRAME,
+                "key",
+                base_url=server.url,
+                concurrency=1,
+                inputs=InputFiles(InputFolder(tmp_path)),
+            ) as api,
         ):
             request = Request("POST", "/describe", {}, parts=(Part("u", "mask.png", "upload"),))
             for _ in range(2):

@@ -106,7 +106,7 @@ class Mask:
 
     name = "mask.png"
 
-    def problem(self, name: str) -> str:
+    def problem(self, name: str, kind: str = "") -> str:
         """Empty for the file that is there."""
         return "" if name == self.name else "there is no such file"
 

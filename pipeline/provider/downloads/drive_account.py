@@ -82,13 +82,14 @@ class DriveAccount:
         )
 
 
-def account_of(text: str | None, as_user: str = "") -> DriveAccount:
+def account_of(text: str | None, as_user: str = "", scope: str = DRIVE) -> DriveAccount:
     """The account of a JSON text, or of this machine's own credentials if there is none.
 
-    `as_user` is the person for whom a service account acts. Raises NoPlace if it cannot be used.
+    `as_user` is the person for whom a service account acts, `scope` what it asks to be allowed.
+    Raises NoPlace if it cannot be used.
     """
     if text is None:
-        return _of_this_machine(as_user)
+        return _of_this_machine(as_user, scope)
     try:
         info = json.loads(text)
         kind = info.get("type", "")
@@ -100,7 +101,7 @@ def account_of(text: str | None, as_user: str = "") -> DriveAccount:
         make: Any
         if kind == "service_account":
             make = service_account.Credentials.from_service_account_info
-            return _service(make(info, scopes=[DRIVE]), as_user)
+            return _service(make(info, scopes=[scope]), as_user)
         if kind == "authorized_user" or "refresh_token" in info:
             if as_user:
                 raise NoPlace(
@@ -118,9 +119,9 @@ def account_of(text: str | None, as_user: str = "") -> DriveAccount:
     )
 
 
-def _of_this_machine(as_user: str) -> DriveAccount:
+def _of_this_machine(as_user: str, scope: str) -> DriveAccount:
     try:
-        found, _ = google.auth.default(scopes=[DRIVE])
+        found, _ = google.auth.default(scopes=[scope])
     except (DefaultCredentialsError, ValueError, TypeError):
         raise NoPlace(
             f"There are no credentials for Google Drive. Set [media] credentials to {_OWNERS}."

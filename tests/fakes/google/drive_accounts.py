@@ -34,7 +34,7 @@ class Caller:
     @property
     def sees_all(self) -> bool:
         """False: only the files that its client made or that were opened with it."""
-        return DRIVE in self.scope.split()
+        return not {DRIVE, f"{DRIVE}.readonly"}.isdisjoint(self.scope.split())
 
 
 @dataclass
@@ -97,7 +97,7 @@ class DriveTokens:
         email, scope = str(claims["iss"]), str(claims.get("scope", ""))
         if email in self.disabled:
             return 400, flat("invalid_grant", "Invalid grant: account not found")
-        if not {DRIVE, DRIVE_FILE} & set(scope.split()):
+        if not {DRIVE, DRIVE_FILE, f"{DRIVE}.readonly"} & set(scope.split()):
             return 400, flat("invalid_scope", "Invalid OAuth scope or ID token audience provided.")
         if (person := str(claims.get("sub", ""))) and person not in self.delegated:
             return 401, flat(

@@ -97,6 +97,12 @@ class Files:
         self.all[one.id] = one
         return one
 
+    def picture_by_hand(self, name: str, content: bytes, **shared: str) -> File:
+        """A picture that a person uploaded in the browser."""
+        one = self.by_hand(name, owner="anna@example.com", **shared)
+        one.mime, one.content = "image/png", content
+        return one
+
     def shared_drive(self, name: str, **members: str) -> File:
         """The root folder of a new shared drive; `members` is role -> e-mail address."""
         one = self.by_hand(name, **members)
@@ -127,6 +133,7 @@ class Files:
         roles = [""]
         while here is not None:
             roles += ["organizer" if here.owner == email else "", here.shared.get(email, "")]
+            roles.append(here.shared.get("anyone", ""))  # who has the link
             here = self.all.get(here.parent) or (
                 self.all.get(here.drive) if here.id != here.drive else None
             )

@@ -1,0 +1,174 @@
+"""The files that cells may name: in the folder `[media] inputs`, and in Google Drive."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any, Final
+
+from tenacity import (
+    Retrying,
+    retry_if_exception_type,
+    stop_after_attempt,
+    wait_exponential_jitter,
+)
+
+from pipeline.config import GoogleSource, Secret, Settings
+from pipeline.core.cell_files import NO_DRIVE
+from pipeline.core.errors import NoPlace, PartUnread
+from pipeline.core.links import drive_file
+from pipeline.provider.input_folder import MOST_BYTES, Content, InputFolder, type_of
+
+if TYPE_CHECKING:
+    import requests
+
+_FILES: Final = "https://www.googleapis.com/drive/v3/files"
+#: The right to read what people share with the account, and nothing else.
+_SCOPE: Final = "https://www.googleapis.com/auth/drive.readonly"
+_TIMEOUT: Final = (10.0, 60.0)
+_PIECE: Final = 256 * 1024
+_TRIES: Final = 3
+#: In a refusal: there were too many requests.
+_MANY: Final = b"ateLimitExceeded"
+
+
+class _Busy(Exception):
+    """Google may give the file later."""
+
+
+class InputFiles:
+    """Reads files for requests. `folder` or `drive` is None if cells may name no such file.
+
+    Its repr changes with the files in the folder.
+    """
+
+    def __init__(self, folder: InputFolder | None = None, drive: DriveFiles | None = None) -> None:
+        self._folder, self._drive = folder, drive
+
+    def __repr__(self) -> str:
+        return f"InputFiles({self._folder!r}, {self._drive is not None})"
+
+    def problem(self, name: str, kind: str = "") -> str:
+        """Why this file cannot be sent, as the end of a sentence; empty if it can be.
+
+        A link to Google Drive is not followed here.
+        """
+        if drive_file(name):
+            return "" if self._drive else NO_DRIVE
+        if self._folder is None:
+            return "set [media] inputs to a folder in which that file is"
+        return self._folder.problem(name, kind)
+
+    def read(self, name: str) -> Content:
+        """The file of this name or link. Raises PartUnread with the end of a sentence."""
+        if number := drive_file(name):
+            if self._drive is None:
+                raise PartUnread(NO_DRIVE)
+            return self._drive.read(number)
+        if self._folder is None:
+            raise PartUnread("set [media] inputs to the folder of that file")
+        return self._folder.read(name)
+
+
+class DriveFiles:
+    """Reads files of Google Drive that are shared with an account, or with everyone who has a link.
+
+    `secret` is the key of an account; None: this machine's own. `base` is where requests go instead
+    of to Google, `as_user` the person for whom a service account acts. May be used by several
+    threads.
+    """
+
+    def __init__(self, secret: Secret | None, base: str = "", as_user: str = "") -> None:
+        self._secret, self._base, self._as_user = secret, base, as_user
+        self._called = "the account"
+        self._session: Any = None
+        self._making = threading.Lock()
+
+    def read(self, number: str) -> Content:
+        """The file with this id. Raises PartUnread with the end of a sentence."""
+        from google.auth.exceptions import GoogleAuthError
+
+        from pipeline.google_session import words
+
+        tries = Retrying(
+            stop=stop_after_attempt(_TRIES),
+            wait=wait_exponential_jitter(initial=1, max=8),
+            retry=retry_if_exception_type(_Busy),
+            reraise=True,
+        )
+        try:
+            data: bytes = tries(self._read, number)
+        except _Busy as e:
+            raise PartUnread(f"{e}: request it again later, with retry") from e
+        except GoogleAuthError as e:
+            raise PartUnread(f"Google does not accept the key of {self._called}: {words(e)}") from e
+        kind = type_of(data, "")
+        if not kind:
+            raise PartUnread(
+                "that file in Google Drive is no picture, video or sound that is known"
+            )
+        return Content(f"input.{kind.rpartition('/')[2]}", data, kind)
+
+    def _read(self, number: str) -> bytes:
+        """The bytes of a file. Raises _Busy if Google may answer later."""
+        import requests
+
+        params = {"alt": "media", "supportsAllDrives": "true"}
+        try:
+            with self._opened().get(
+                f"{_FILES}/{number}", params=params, timeout=_TIMEOUT, stream=True
+            ) as answer:
+                return self._data(answer)
+        except requests.RequestException as e:
+            raise _Busy("Google Drive cannot be reached") from e
+
+    def _data(self, answer: requests.Response) -> bytes:
+        status = answer.status_code
+        if status == 429 or status >= 500 or (status == 403 and _MANY in answer.content):
+            raise _Busy(f"Google Drive did not give the file ({status})")
+        if status in (403, 404):
+            raise PartUnread(
+                f"{self._called} cannot see that file in Google Drive: share it with that address, "
+                "or with everyone who has the link"
+            )
+        if status != 200:
+            raise PartUnread(f"Google Drive refused that file ({status})")
+        data = bytearray()
+        for piece in answer.iter_content(_PIECE):
+            data += piece
+            if len(data) > MOST_BYTES:
+                raise PartUnread(f"that file is larger than {MOST_BYTES // 1_000_000} MB")
+        return bytes(data)
+
+    def _opened(self) -> Any:
+        with self._making:
+            if self._session is None:
+                self._session = self._made()
+        return self._session
+
+    def _made(self) -> Any:
+        try:
+            from pipeline.google_session import authorized_session, token_session
+            from pipeline.provider.downloads.drive_account import account_of
+        except ModuleNotFoundError:
+            raise PartUnread(
+                'a link to Google Drive needs more libraries: pip install "promptsheet[google]"'
+            ) from None
+        secret = self._secret.reveal() if self._secret else None
+        try:
+            account = account_of(secret, self._as_user, _SCOPE)
+        except NoPlace:
+            raise PartUnread("the credentials for Google cannot be used to read files") from None
+        self._called = account.called
+        return authorized_session(account.credentials, token_session(self._base), self._base)
+
+
+def input_files(settings: Settings) -> InputFiles | None:
+    """The files that cells of a configuration may name; None if they may name none."""
+    folder = InputFolder(settings.inputs) if settings.inputs else None
+    source, place = settings.source, settings.remote
+    drive = None
+    if isinstance(source, GoogleSource):
+        drive = DriveFiles(source.credentials, source.base_url)
+    elif place is not None and place.kind == "drive":
+        drive = DriveFiles(place.credentials, place.base_url, place.as_user)
+    return InputFiles(folder, drive) if folder or drive else None
