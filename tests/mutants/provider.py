@@ -277,7 +277,7 @@ FAULTS = (
         "pipeline/provider/downloads/uploads.py",
         "if urlsplit(path)[:2] != urlsplit(self.address)[:2] or",
         "if urlsplit(path)[:1] != urlsplit(self.address)[:1] or",
-        "tests/provider/downloads/test_destinations.py",
+        "tests/provider/downloads/test_remote.py",
     ),
     Fault(
         "a file elsewhere has the type that its name says",

@@ -319,3 +319,19 @@ def test_a_check_says_if_files_can_be_saved_and_not_be_read(file: Path) -> None:
         "only small versions."
     )
     assert google.files == {}
+
+
+def test_a_key_that_opens_other_buckets_reads_only_the_one_of_the_configuration(
+    file: Path,
+) -> None:
+    server = s3_server()
+    ours, other = server.new_bucket(), server.new_bucket()
+    secret = kept(Bucket(RemotePlace("s3", f"s3://{other}", Secret(S3_KEY), server.url)), file)
+    earlier = kept(Bucket(RemotePlace("s3", f"s3://{ours}/old", Secret(S3_KEY), server.url)), file)
+    place = Bucket(RemotePlace("s3", f"s3://{ours}/new", Secret(S3_KEY), server.url))
+
+    assert place.read(earlier.path, 0, len(PNG)) == PNG  # save_to has moved since
+    assert unread(place, secret.path) == (
+        f"The file was saved elsewhere, not in {place.address}.",
+        True,
+    )
