@@ -12,9 +12,10 @@ import posixpath
 import secrets
 import stat
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 from urllib.parse import unquote, urlsplit
 
 from pipeline.config.remote import RemotePlace
@@ -24,8 +25,12 @@ from pipeline.provider.downloads.uploads import PROBE, WITHIN, Uploads
 if TYPE_CHECKING:
     import paramiko
 
+T = TypeVar("T")
+
 #: Uploads at one time: most servers allow ten channels in a connection.
 AT_ONCE: Final = 8
+#: Seconds between signs of life, without which routers forget a connection.
+KEEP_ALIVE: Final = 30
 #: Seconds for a connection.
 CONNECT: Final = 15.0
 
@@ -63,13 +68,30 @@ class Sftp(Uploads):
 
     def length(self, path: str) -> int:
         """See `Uploads.length`."""
-        return int(self._channel().stat(self._place(path)).st_size or 0)
+        return self._repeated(lambda sftp: int(sftp.stat(self._place(path)).st_size or 0))
 
     def piece(self, path: str, start: int, length: int) -> bytes:
         """See `Uploads.piece`."""
-        with self._channel().open(self._place(path), "rb") as file:
-            # Asks for all parts at once; a plain read would wait for each 32 KB.
-            return b"".join(file.readv([(start, length)]))
+
+        def read(sftp: paramiko.SFTPClient) -> bytes:
+            with sftp.open(self._place(path), "rb") as file:
+                # Asks for all parts at once; a plain read would wait for each 32 KB.
+                return b"".join(file.readv([(start, length)]))
+
+        return self._repeated(read)
+
+    def _repeated(self, work: Callable[[paramiko.SFTPClient], T]) -> T:
+        """The result of `work`, which only reads. A connection that was kept may have ended."""
+        was_kept = self._client is not None
+        try:
+            return work(self._channel())
+        except (FileNotFoundError, PermissionError):
+            raise
+        except Exception:
+            if not was_kept:
+                raise
+        self.disconnect()
+        return work(self._channel())
 
     def _place(self, path: str) -> str:
         """Where the file with this address is on the server."""
@@ -158,6 +180,8 @@ class Sftp(Uploads):
             allow_agent=not secret,
             look_for_keys=not secret,
         )
+        if transport := client.get_transport():
+            transport.set_keepalive(KEEP_ALIVE)
         return client
 
     def trouble(self, error: Exception) -> NoPlace | NotSaved:

@@ -156,6 +156,7 @@ class Uploads:
             missing = MissingExtra(f"[media] save_to {self.address}", self._extra)
             raise NotRead(str(missing)) from error
         except TimeoutError as error:
+            self.disconnect()  # the next call connects again
             raise self.not_read_now(f"it took longer than {READ_WITHIN:g} s") from error
         except Exception as error:
             raise self.unread(error) from error

@@ -335,3 +335,25 @@ def test_a_key_that_opens_other_buckets_reads_only_the_one_of_the_configuration(
         f"The file was saved elsewhere, not in {place.address}.",
         True,
     )
+
+
+def test_a_page_that_runs_for_days_connects_again_to_an_sftp_server(
+    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    with sftp_server(tmp_path / "server") as server:
+        server.known_hosts(tmp_path)
+        remote = RemotePlace("sftp", f"sftp://{USER}@127.0.0.1:{server.port}/", Secret(PASSWORD))
+        path = kept(Sftp(remote), file).path
+        place, read = Sftp(remote), []
+        for _ in range(3):
+            read.append(place.read(path, 0, len(PNG)))
+            for transport in server.transports:
+                transport.close()
+        again = place.about(path).size
+        connections = server.connections
+        event_loop.run(place.close())
+
+    assert read == [PNG] * 3
+    assert again == len(PNG)
+    assert connections == 5

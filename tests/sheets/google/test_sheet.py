@@ -583,7 +583,11 @@ def test_only_our_template_becomes_a_formula(google: GoogleSheets) -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["http://cdn.example/a.png", "https://u:p@cdn.example/a.png", "https://c/a.mp4", "x", ""]
+    "url",
+    [
+        *("http://cdn.example/a.png", "https://u:p@cdn.example/a.png", "https://c/a.mp4", "x", ""),
+        "https://pictures.example.com/saved/r_k3f9x2m1q/1/2",  # Google cannot sign in
+    ],
 )
 def test_only_pictures_get_a_preview(url: str) -> None:
     assert formula(url) == ""
