@@ -158,8 +158,11 @@ def _findings(settings: Settings, lost: _Pictures, repair: bool) -> Iterator[Fin
         yield from doctor_outlets.findings(settings)
         yield from doctor_api.findings(settings, keep=repair)
         return
+    closed: set[str] = set()
     try:
         with wiring.previewing(settings) as sync:
+            states = outlet_states.own(sync.store, sync.key, settings)
+            closed = {one.closed for one in states}
             yield from _of_the_sheet(sync, settings)
             yield from doctor_sheet.findings(sync)
             yield from doctor_sheet.of_the_files(settings, sync)
@@ -167,7 +170,7 @@ def _findings(settings: Settings, lost: _Pictures, repair: bool) -> Iterator[Fin
     except PromptsheetError as e:
         signs: dict[int, Sign] = {2: "unusable", 3: "reach"}
         yield Finding(signs.get(e.exit_code, "person"), str(e))
-    yield from doctor_outlets.findings(settings)
+    yield from doctor_outlets.findings(settings, closed)
     yield from doctor_webhook.findings(settings)
     yield from doctor_api.findings(settings, keep=repair)
 
@@ -232,8 +235,10 @@ def _of_the_sheet(sync: SheetSync, settings: Settings) -> Iterator[Finding]:
     unknown = unknown_fields(settings, sync.last.columns, sorted(inputs))
     lacking = missing_columns(sync.last.columns, sync.rules)
     yield from (Finding("person", sentence) for sentence in (*unknown, *lacking))
-    troubles = outlet_states.troubles(sync.store, sync.key, settings, wiring.now())
-    yield from (Finding("person", one) for one in troubles)
+    about = sync.store, sync.key, settings
+    troubles = outlet_states.troubles(*about, wiring.now())
+    two = outlet_states.disagreements(*about)
+    yield from (Finding("person", one) for one in (*troubles, *two))
     needing = Counter(row.status for row in row_reports.needing(sync))
     for status, cure in _CURES.items():
         if count := needing[status]:

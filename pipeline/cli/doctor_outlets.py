@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from pipeline.cli.doctor_api import Finding
 from pipeline.config import OutletSettings, Settings
@@ -17,11 +17,16 @@ from pipeline.terminal import about
 _SECONDS = 30.0
 
 
-def findings(settings: Settings) -> Iterator[Finding]:
-    """A finding for each outlet, in the order of the configuration. All are checked together."""
+def findings(settings: Settings, known: Collection[str] = ()) -> Iterator[Finding]:
+    """A finding for each outlet, in the order of the configuration. All are checked together.
+
+    `known` are the troubles that were reported already: they are not reported again.
+    """
     if not settings.outlets:
         return
     for one, problems in zip(settings.outlets, event_loop.run(_checked(settings)), strict=True):
+        if problems and joined(*problems) in known:
+            continue
         if problems:
             title = f'The outlet "{one.name}"'
             yield Finding("person", about(title, joined(*problems)))

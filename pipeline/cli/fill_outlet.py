@@ -79,11 +79,11 @@ def _summary(its: OutletSettings, found: Sequence[Filled]) -> str:
     kinds = Counter(str(one.message.kind) for one in found)
     ends = sorted(one.message.at.astimezone() for one in found)
     rows = len({one.message.key.row_id for one in found})
-    takes = f" ({counted(len(found), 'take')})" if rows < len(found) else ""
-    counts = ", ".join(f"{number} {kind}" for kind, number in kinds.items())
+    takes = f" ({counted(len(found), 'take', ',')})" if rows < len(found) else ""
+    counts = ", ".join(f"{number:,} {kind}" for kind, number in kinds.items())
     digest = " It gets a digest." if its.digest_every is not None else ""
     return (
-        f"{its.name} does not have {counted(rows, 'row')}{takes}: {counts}. They ended "
+        f"{its.name} does not have {counted(rows, 'row', ',')}{takes}: {counts}. They ended "
         f"{_days(ends[0], ends[-1])}.{digest}"
     )
 

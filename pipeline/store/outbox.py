@@ -28,6 +28,7 @@ from sqlalchemy import (
 
 from pipeline.core.outbox import LineState, MessageKind
 from pipeline.store.outbox_lines import (
+    FORGOTTEN,
     NOT_SENT,
     OPEN,
     Line,
@@ -125,6 +126,8 @@ class OutletState:
     config: str
     #: True if new messages to it are written. It was forgotten otherwise.
     is_told: bool
+    #: A digest of its table and secrets (`OutletEntry`).
+    settings: str
 
 
 class Outbox(StorePart):
@@ -290,7 +293,8 @@ class Outbox(StorePart):
             oldest = func.min(case((outbox.c.state.in_(OPEN), outbox.c.made_at)))
             every = outbox.alias()
             # Counted in an index alone, because there are many.
-            total = select(func.count()).where(every.c.outlet == outlets.c.id).scalar_subquery()
+            written = every.c.outlet == outlets.c.id, every.c.subject != FORGOTTEN
+            total = select(func.count()).where(*written).scalar_subquery()
             its = and_(outbox.c.outlet == outlets.c.id, NOT_SENT)
             rows = connection.execute(
                 select(
@@ -321,6 +325,7 @@ class Outbox(StorePart):
                     delivered_at=row.delivered_at,
                     config=row.config,
                     is_told=bool(row.kinds),
+                    settings=row.settings,
                 )
                 for row in rows
             ]

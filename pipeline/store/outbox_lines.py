@@ -19,6 +19,9 @@ OPEN: Final = (LineState.WAITING, LineState.SENDING)
 #: In these words SQLite finds the index `outbox_open`, and reads no delivered message.
 NOT_SENT: Final = outbox.c.state != literal_column(f"'{LineState.SENT}'")
 
+#: The subject of what is left of a deleted message, so that its number is not given again.
+FORGOTTEN: Final = "forgotten"
+
 
 @dataclass(frozen=True, slots=True)
 class Line:

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, and_, delete, exists, func, select, update
 
 from pipeline.core.outbox import LineState, MessageKind
 from pipeline.store.column_types import to_number
-from pipeline.store.outbox_lines import NOT_SENT
+from pipeline.store.outbox_lines import FORGOTTEN, NOT_SENT
 from pipeline.store.schema import outbox, outlets
 from pipeline.store.transactions import StorePart, made, number_of, upsert
 
@@ -112,7 +112,7 @@ class Outlets(StorePart):
             connection.execute(
                 update(outbox)
                 .where(its)
-                .values(subject="forgotten", state=LineState.SENT, done_at=now, **nothing)
+                .values(subject=FORGOTTEN, state=LineState.SENT, done_at=now, **nothing)
             )
             ended = {"kinds": (), "config": "", "settings": "", "told_since": ""}
             opened = {"closed": "", "reason": "", "failures": 0, "not_before": None}

@@ -11,6 +11,7 @@ from pipeline.config import Settings
 from pipeline.core.text import counted, is_or_are, joined
 from pipeline.store import OutletState, Store
 from pipeline.sync.deliveries import Told
+from pipeline.sync.outlet_entries import entries
 
 #: A single failure is nothing to report: the next try comes by itself.
 _FAILURES: Final = 3
@@ -47,6 +48,18 @@ def troubles(store: Store, sheet: str, settings: Settings, now: datetime) -> Ite
             yield _left_behind(one)
 
 
+def disagreements(store: Store, sheet: str, settings: Settings) -> Iterator[str]:
+    """A sentence for each outlet that another configuration has too, in another way."""
+    here = {one.name: one.settings for one in entries(settings)}
+    for one in own(store, sheet, settings):
+        other = configuration_of(one, settings)
+        if other and here[one.name] not in ("", one.settings):
+            yield (
+                f'The outlet "{one.name}" is in {other}, too, with another table or another '
+                "address. Make both tables the same, or give one of the outlets another name."
+            )
+
+
 def configuration_of(one: OutletState, settings: Settings) -> str:
     """The path of another configuration that has an outlet; empty if none has it."""
     is_elsewhere = one.config not in ("", str(settings.path)) and Path(one.config).is_file()
@@ -54,18 +67,12 @@ def configuration_of(one: OutletState, settings: Settings) -> str:
 
 
 def _left_behind(one: OutletState) -> str:
-    """About an outlet that no configuration has."""
-    number = one.waiting + one.parked
-    open_ = undelivered(number)
-    back = "If it was renamed, give it its old name back."
-    forget = f"promptsheet outlets forget {one.name}"
-    start = f'The outlet "{one.name}" is in no configuration any more'
-    if not one.is_told:
-        return f"{start}, and {open_}. {back} Otherwise run {forget}, which deletes them."
-    if not number:
-        return f"{start}. Messages to it are kept until it is back. {back} Otherwise run {forget}."
-    kept = "They are kept until it is back."
-    return f"{start}, and {open_}. {kept} {back} Otherwise run {forget}, which deletes them."
+    """About an outlet that no configuration has. More messages make no news of it."""
+    return (
+        f'The outlet "{one.name}" is in no configuration any more. Its messages are kept until it '
+        f"is back: {counted(one.waiting + one.parked, 'message')}. If it was renamed, give it its "
+        f"old name back. Otherwise run promptsheet outlets forget {one.name}, which deletes them."
+    )
 
 
 def undelivered(number: int) -> str:

@@ -153,6 +153,23 @@ def test_doctor_names_fields_of_an_outlet_that_nothing_fills(desk: Desk) -> None
     assert said.count("in its fields") == 2, "the others are filled"
 
 
+def test_doctor_says_once_why_an_outlet_accepts_nothing(desk: Desk) -> None:
+    (desk.team.folder / "db").write_text(f"sqlite:///{desk.team.folder}/shop.db")
+    (desk.team.folder / "shop.db").touch()
+    table = '[[outlets]]\nkind = "sql"\nurl = "file:db"\ntable = "pictures"\n'
+    desk.config.write_text(f"{desk.config.read_text()}{table}")
+    desk.team.write("prompt", "a fox")
+    missing = 'There is no table "pictures"'
+    assert f'The outlet "sql": {missing}' in desk.say("doctor")
+    desk.team.finish()
+
+    said = desk.say("doctor")
+    assert said.count(missing) == 1
+    assert f'The outlet "sql" accepts nothing: {missing}' in said
+    assert "Waiting: 1 message." in said
+    assert said.count("Nothing wrong was found with the outlet") == 2
+
+
 def test_the_list_is_in_the_order_of_the_configuration(desk: Desk) -> None:
     lines = desk.say("outlets", "list").splitlines()
     assert [line.partition(":")[0] for line in lines] == ["slack", "push"]

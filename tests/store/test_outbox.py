@@ -207,6 +207,7 @@ def test_a_forgotten_outlet_has_no_messages_and_is_told_of_nothing_until_it_is_b
     assert store.outbox.states("sheet") == []
     assert store.outbox.next_due(number) is None
     assert outlet(store, "slack") == number
+    assert store.outbox.states("sheet")[0].sent == 0
     tell(store, sent(store, "d"), DONE)
     assert kinds(store.outbox.claim(number, 10)) == [("d", "done")]
 
