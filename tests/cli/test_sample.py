@@ -197,6 +197,19 @@ def test_a_row_that_the_api_sends_back_does_not_make_room_for_another(
     assert campaign.statuses() == {"done": 3, "waiting": 5}
 
 
+def test_a_row_that_came_back_and_is_deleted_leaves_its_place_to_another(
+    campaign: Team, api: Sandbox
+) -> None:
+    api.set(busy="next 3")
+    campaign.run()
+    with campaign.editing() as rows:
+        del rows[:3]
+    campaign.finish()
+
+    assert tasks(api) == dict.fromkeys(PROMPTS[3:6], 1)
+    assert campaign.statuses() == {"done": 3, "waiting": 2}
+
+
 def test_a_row_inserted_above_does_not_make_the_sample_larger(campaign: Team, api: Sandbox) -> None:
     campaign.start("pause", campaign.config)
     campaign.finish()

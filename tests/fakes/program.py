@@ -122,8 +122,15 @@ def call(*words: str | Path, within: float = 90.0) -> Ended:
         return program.end(within)
 
 
-def at_one_instant(starts: Sequence[Sequence[str | Path]], within: float = 100.0) -> list[Ended]:
-    """Start the program this number of times at the same moment, and run each to its end."""
+def at_one_instant(
+    starts: Sequence[Sequence[str | Path]],
+    within: float = 100.0,
+    meanwhile: Callable[[list[Program]], None] = lambda programs: None,
+) -> list[Ended]:
+    """Start the program this number of times at the same moment, and run each to its end.
+
+    `meanwhile` is called once they run.
+    """
     gate, opening = os.pipe()
     with ExitStack() as stack:
         try:
@@ -131,4 +138,5 @@ def at_one_instant(starts: Sequence[Sequence[str | Path]], within: float = 100.0
         finally:
             os.close(gate)
             os.close(opening)  # each of them waits for the end of this pipe
+        meanwhile(programs)
         return [program.end(within) for program in programs]

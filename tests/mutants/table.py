@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from tests.mutants import (
+    campaigns,
     chats,
     new_rows,
     outbox,
@@ -35,4 +36,5 @@ FAULTS: Final[tuple[Fault, ...]] = (
     *plans.FAULTS,
     *new_rows.FAULTS,
     *reference_images.FAULTS,
+    *campaigns.FAULTS,
 )

@@ -6,11 +6,18 @@ Each start is a process of its own. The numbers come from the API's count.
 from __future__ import annotations
 
 import re
+import signal
 from collections import Counter
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from random import Random
 
+import pytest
+
+from pipeline.sandbox import Sandbox
 from tests.fakes.pausing_proxy import Moment, pausing_proxy
-from tests.fakes.program import KEY, Ended, Program, at_one_instant, call
+from tests.fakes.program import KEY, Ended, Program, at_one_instant, call, until
 from tests.fakes.sandbox_process import sandbox_process
 from tests.fakes.team import Team
 
@@ -123,34 +130,90 @@ def test_a_second_start_gets_a_message_and_a_dead_holder_blocks_no_start(tmp_pat
         assert statuses["done"] + statuses["check needed"] == 8
 
 
-def test_64_sheets_never_overspend_one_small_budget(tmp_path: Path) -> None:
-    count, rows, cap, cost = 64, 3, 400, 4
-    with sandbox_process(KEY, task_seconds=0.2) as sandbox:
-        team = Team(tmp_path, sandbox.url)
-        starts: list[list[str | Path]] = []
-        for number in range(count):
-            sheet = f"sheet-{number}.csv"
-            team.write_prompts([f"a boat, {number}-{row}" for row in range(rows)], sheet)
-            config = team.configured(f"config-{number}", sheet, tables={"budget": {"per_day": cap}})
-            starts.append(["run", config])
+@dataclass
+class Rush:
+    """64 processes over one small budget in one store; some of them are killed."""
 
-        ended = at_one_instant(starts)
+    kills: int
+    ended: list[Ended]
+
+
+#: Sheets, rows of each, the budget in credits, and the price of a row.
+SHEETS, ROWS, CAP, COST = 64, 4, 480, 4
+#: A kill leaves at most one attempt in doubt, whose price stays held: 5 of 120.
+KILLS = 5
+
+
+def rush(folder: Path, seed: int) -> Rush:
+    """Start all at one moment, kill some while they send, and start those again."""
+    chance = Random(seed)
+    with sandbox_process(KEY, seed=seed, task_seconds=0.2, answer_seconds=0.05) as sandbox:
+        team = Team(folder, sandbox.url)
+        starts: list[list[str | Path]] = []
+        for number in range(SHEETS):
+            sheet = f"sheet-{number}.csv"
+            team.write_prompts([f"a boat, {number}-{row}" for row in range(ROWS)], sheet)
+            limits: dict[str, dict[str, object]] = {"budget": {"per_day": CAP}}
+            config = team.configured(f"config-{number}", sheet, tables=limits, concurrency=1)
+            starts.append(["run", config])
+        moments = sorted(chance.sample(range(1, CAP // COST * 3 // 4), KILLS))
+        killed: list[int] = []
+
+        def kill_some(programs: list[Program]) -> None:
+            for moment in moments:
+                until(partial(_has_taken, sandbox, moment), "so many tasks are taken", every=0.02)
+                alive = [n for n, one in enumerate(programs) if not one.is_over]
+                if alive:
+                    killed.append(chance.choice(alive))
+                    programs[killed[-1]].kill()
+
+        ended = at_one_instant(starts, meanwhile=kill_some)
+        again = [call(*starts[number]) for number in dict.fromkeys(killed)]
 
         state = sandbox.state()
-        charged = state["credits_charged"]
         statuses: Counter[str] = Counter()
-        for number in range(count):
+        for number in range(SHEETS):
             statuses += team.statuses(f"sheet-{number}.csv")
+        kills = sum(one.code == -signal.SIGKILL for one in ended)
+        charged, taken = state["credits_charged"], state["tasks_taken"]
         print(
-            f"\nsafety: overspent {max(0, charged - cap)} of {cap}, paid twice "
-            f"{state['tasks_taken'] - len(state['tasks'])}; liveness: used {charged / cap:.1%}, "
+            f"\nseed {seed}: {kills} kills; safety: overspent {max(0, charged - CAP)} of {CAP}, "
+            f"paid twice {taken - len(state['tasks'])}; liveness: used {charged / CAP:.1%}, "
             f"{dict(statuses)}"
         )
-        assert cap * 0.95 <= charged <= cap
+        assert charged <= CAP
         assert set(state["tasks"].values()) == {1}
+        assert charged >= CAP * 0.95
+        rest = [one for one in ended if one.code != -signal.SIGKILL]
+        assert all(one.code == 0 and one.is_plain for one in rest + again), _worst(rest + again)
         # A row says `queued` until the next run if others spent the rest while it was written.
-        assert statuses["over budget"] + statuses["queued"] == count * rows - charged // cost
-        assert all(one.code == 0 and one.is_plain for one in ended), _worst(ended)
+        assert statuses["over budget"] + statuses["queued"] >= SHEETS * ROWS - CAP // COST
+        return Rush(kills, ended)
+
+
+def _has_taken(sandbox: Sandbox, many: int) -> bool:
+    taken: int = sandbox.state()["tasks_taken"]
+    return taken >= many
+
+
+def test_64_processes_never_overspend_one_small_budget_though_some_are_killed(
+    tmp_path: Path,
+) -> None:
+    assert rush(tmp_path, 1).kills >= 3
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(3600)
+def test_a_thousand_processes_never_overspend_the_budget_that_64_share(tmp_path: Path) -> None:
+    runs, kills = 0, 0
+    for seed in range(2, 18):
+        folder = tmp_path / str(seed)
+        folder.mkdir()
+        one = rush(folder, seed)
+        runs, kills = runs + len(one.ended), kills + one.kills
+    print(f"\n{runs} processes, {kills} killed")
+    assert runs >= 1000
+    assert kills >= 50
 
 
 def _worst(ended: list[Ended]) -> list[Ended]:
