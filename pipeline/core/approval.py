@@ -14,6 +14,7 @@ from enum import StrEnum
 from functools import lru_cache
 
 from pipeline.core.invisible import is_blank, visible
+from pipeline.core.known_rows import Seen, is_id
 from pipeline.core.model import KnownRow
 
 
@@ -113,19 +114,40 @@ def approval(cell: str, words: tuple[str, ...] = ()) -> Tick:
 
 
 def approved(
-    memory: KnownRow, cell: str, take: int | None, words: tuple[str, ...] = ()
+    memory: KnownRow,
+    cell: str,
+    take: int | None,
+    words: tuple[str, ...] = (),
+    *,
+    is_copied: bool = False,
 ) -> KnownRow:
     """The row with the approval that its `approved` cell gives now.
 
     An approval covers the inputs and the take of the first reading that shows it. Later inputs are
-    covered only after the cell said yes in another word, or was seen without a yes in between. The
-    cell must not be an error. `words` as in `approval`.
+    covered only after the cell said yes in another word, or was seen without a yes in between. A
+    cell that came from another row (`is_copied`) covers nothing. The cell must not be an error.
+    `words` as in `approval`.
     """
     if approval(cell, words) is not Tick.YES:
         return replace(memory, approved="", approved_for="") if memory.approved else memory
     if memory.approved and _content(cell) == _content(memory.approved):
         return memory
-    return replace(memory, approved=visible(cell), approved_for=asked_for(memory, take))
+    covers = "" if is_copied else asked_for(memory, take)
+    return replace(memory, approved=visible(cell), approved_for=covers)
+
+
+def is_copied(seen: Seen, cell: str) -> bool:
+    """True if the cell `approved` may have come into the row with the id of another row.
+
+    A person who copies a row, or sorts one column alone, has not approved what is beside the cell
+    then.
+    """
+    mark, origin = seen.marked.mark, seen.origin
+    if mark == seen.row_id or not is_id(mark):
+        return False
+    if origin is None:
+        return seen.known is None  # a row of another sheet
+    return bool(origin.approved) and _content(cell) == _content(origin.approved)
 
 
 def is_covered(memory: KnownRow, take: int | None) -> bool:

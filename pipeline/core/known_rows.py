@@ -29,6 +29,8 @@ class Seen:
     standing: RowKind
     #: What the store remembers of it from earlier readings; None for a new row.
     known: KnownRow | None = None
+    #: The row whose id is in it, if that is another one: its other cells may have come with the id.
+    origin: KnownRow | None = None
 
     @property
     def place(self) -> int:

@@ -21,6 +21,7 @@ from pipeline.core.approval import (
     box,
     covered_on_page,
     covers_another_take,
+    is_copied,
     is_covered,
 )
 from pipeline.core.cell_errors import is_value
@@ -265,7 +266,8 @@ def _judge(
     memory = remembered(seen, take, now)
     cell = columns.control(row, "approved")
     if is_value(cell):
-        memory = approved(memory, cell, take, rules.approved_words)
+        came = is_copied(seen, cell)
+        memory = approved(memory, cell, take, rules.approved_words, is_copied=came)
     if seen.standing is not memory.standing:
         seen = replace(seen, standing=memory.standing)
     job = jobs.get(take) if take else None

@@ -185,10 +185,12 @@ class _Sorting:
         """Rules 1 to 3 as found, else 4 to 6."""
         if found := self.ids.get(row.place):
             known = self.memory.known[found]
-            return Seen(row, found, known.standing, known)
+            origin = self.memory.known.get(row.mark) if row.mark != found else None
+            return Seen(row, found, known.standing, known, origin)
         if row.mark in self.memory.known or row.mark in self.memory.foreign:
             copy = row.has_marks and self.inputs[row.place] in self._inputs_beside(row.mark)
-            return Seen(row, mint(), RowKind.COPY if copy else RowKind.ROW)
+            kind = RowKind.COPY if copy else RowKind.ROW
+            return Seen(row, mint(), kind, origin=self.memory.known.get(row.mark))
         if is_id(row.mark) and row.mark not in self.places:
             self._assign(row.mark, row)
             return Seen(row, row.mark, RowKind.UNRECOGNIZED)

@@ -190,6 +190,16 @@ def test_over_plain_passes_the_quote_is_that_of_the_first_one(team: Team, api: S
     assert (said[-1], api.state()["tasks_taken"]) == (quotes[0], 6)
 
 
+def test_a_start_with_a_limit_quotes_only_the_rows_that_it_sends(team: Team, api: Sandbox) -> None:
+    team.write("prompt", *(f"a fox {number}" for number in range(5)))
+
+    first = json.loads(team.finish("--limit", "2", "--json").out)
+    second = json.loads(team.finish("--json").out)
+
+    assert (first["quote"], api.state()["tasks_taken"]) == ("", 5)
+    assert second["quote"] == "Quoted: 8 credits. It became: 20 credits, 5 rows instead of 2."
+
+
 def test_a_person_at_a_terminal_sees_the_comparison(team: Team, api: Sandbox) -> None:
     team.write("prompt", "a fox", "an owl")
     assert team.finish().out == ""

@@ -14,6 +14,7 @@ from pipeline.core.plan_files import (
     NAMED,
     PlannedSheet,
     agreed,
+    is_as_planned,
     of_text,
     planned_rows,
     refusal,
@@ -21,7 +22,7 @@ from pipeline.core.plan_files import (
     to_text,
 )
 from pipeline.core.planning import Line, plan
-from tests.core.build import NOW, RULES, attempt, columns_of, known, matched, memory, sheet
+from tests.core.build import NOW, RULES, attempt, columns_of, job, known, matched, memory, sheet
 
 GRID = sheet("prompt | row_id\na fox | r_fox000001\nan owl | r_owl000001")
 KNOWN = memory(known("r_fox000001", "a fox"), known("r_owl000001", "an owl"))
@@ -46,6 +47,15 @@ def test_a_reading_that_has_not_changed_fits() -> None:
     found = agreed(planned(), lines(), PLACES, {}, RULES, ())
 
     assert (found.rows.keys(), found.sent, found.problems) == (PLACES.keys(), 0, ())
+
+
+def test_a_row_that_is_to_be_sent_once_more_is_not_as_planned() -> None:
+    fox, _ = lines()
+    (row,) = planned_rows([fox], RULES)
+
+    for state, is_planned in ((State.RETURNED, True), (State.FAILED, False)):
+        again = replace(fox, job=job(attempt(state), row_id="r_fox000001", asked=2))
+        assert is_as_planned(again, row, RULES) is is_planned
 
 
 def test_another_price_is_named() -> None:

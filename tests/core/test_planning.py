@@ -32,7 +32,7 @@ from tests.core.build import (
     wrote,
 )
 
-A, B = "r_aaaaaaaaa", "r_bbbbbbbbb"
+A, B, C = "r_aaaaaaaaa", "r_bbbbbbbbb", "r_ccccccccc"
 ONE = "prompt | row_id \n a fox | r_aaaaaaaaa"
 ONE_WITH_TAKE = "prompt | row_id | take \n a fox | r_aaaaaaaaa |"
 
@@ -547,6 +547,35 @@ def test_an_error_in_the_cell_neither_gives_nor_withdraws_an_approval() -> None:
     said = approving("TRUE/a fox", "#N/A/a fox", "TRUE/a fox", "#N/A/an owl", "TRUE/an owl")
 
     assert said == ["queued", "waiting", "queued", "waiting", "needs approval"]
+
+
+def test_a_tick_that_came_with_a_copied_row_approves_only_what_it_stood_beside() -> None:
+    ticked = known(A, "a fox", approved="TRUE", approved_for=f"1 {wrote('a fox')}")
+    remembers = memory(ticked, known(B, "an owl"), foreign={C: wrote("a hen")})
+    copies = (
+        f"a fox | TRUE | {A}",
+        f"a red fox | TRUE | {A}",  # copied and changed
+        f"an owl | TRUE | {A}",  # the prompts were sorted alone
+        f"a red owl | TRUE | {B}",  # copied and ticked
+        f"a red fox | ok | {A}",  # copied and approved with another word
+        f"a red hen | TRUE | {C}",  # copied from another sheet and changed
+        "a cat | TRUE | ",
+    )
+
+    lines = planned("\n".join(("prompt | approved | row_id", *copies)), remembers=remembers)
+
+    assert [line.status for line in lines] == [
+        *("queued", "needs approval", "needs approval", "queued"),
+        *("queued", "needs approval", "queued"),
+    ]
+    again = memory(*(line.memory for line in lines))
+    rows = (
+        f"{row.rpartition('|')[0]}| {one.seen.row_id}"
+        for row, one in zip(copies, lines, strict=True)
+    )
+    later = planned("\n".join(("prompt | approved | row_id", *rows)), remembers=again)
+    assert [line.status for line in later] == [line.status for line in lines]
+    assert later[1].note.startswith("Changed after it was approved. Untick approved")
 
 
 def test_an_approval_of_one_take_does_not_approve_the_next() -> None:

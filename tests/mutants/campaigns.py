@@ -136,8 +136,8 @@ FAULTS = (
         "an approval with a word of the team is not remembered",
         "use",
         _PLANNING,
-        "memory = approved(memory, cell, take, rules.approved_words)",
-        "memory = approved(memory, cell, take)",
+        "memory = approved(memory, cell, take, rules.approved_words, is_copied=came)",
+        "memory = approved(memory, cell, take, is_copied=came)",
         _BY_GESTURE,
     ),
     Fault(
@@ -147,6 +147,22 @@ FAULTS = (
         "    match approval(cell, rules.approved_words):",
         "    match approval(cell):",
         _BY_GESTURE,
+    ),
+    Fault(
+        "a tick that was copied with a row approves the copy",
+        "P1",
+        _APPROVAL,
+        '    covers = "" if is_copied else asked_for(memory, take)',
+        "    covers = asked_for(memory, take)",
+        "tests/core/test_planning.py",
+    ),
+    Fault(
+        "a tick of a row of another sheet approves a copy",
+        "P1",
+        _APPROVAL,
+        "        return seen.known is None  # a row of another sheet",
+        "        return False",
+        "tests/core/test_planning.py",
     ),
     Fault(
         "case makes another value of a column with a budget",
@@ -179,14 +195,6 @@ FAULTS = (
         "counters = counters_of(*its, from_shares(unescaped(shares))) if api_key else ()",
         "counters = counters_of(*its) if api_key else ()",
         f"{_OF_ADMISSION}::test_a_refund_and_a_reported_charge_correct_every_counter",
-    ),
-    Fault(
-        "a row that changes its campaign keeps the budget of the old one",
-        "use",
-        "pipeline/core/earlier_lines.py",
-        '    titles = {"", *(folded(columns.titles.get(name, name)) for name in budgeted)}',
-        '    titles = {""}',
-        "tests/core/test_earlier_lines.py",
     ),
     Fault(
         "a month has the budget of a day",
@@ -275,7 +283,7 @@ FAULTS = (
         _KEPT_QUOTE,
         "lines = [line for line in wanted if only is None or only(line)][:limit]",
         "lines = [line for line in wanted if only is None or only(line)]",
-        "tests/cli/test_quotes.py",
+        "tests/cli/test_quotes.py::test_a_start_with_a_limit_quotes_only_the_rows_that_it_sends",
     ),
     Fault(
         "a plan of a file does not notice another take",
@@ -291,7 +299,7 @@ FAULTS = (
         _PLAN_FILES,
         "    return row.inputs, row.take, row.attempt, row.endpoint, row.credits, row.prompt",
         "    return row.inputs, row.take, row.endpoint, row.credits, row.prompt",
-        _BY_FILE,
+        "tests/core/test_plan_files.py",
     ),
     Fault(
         "a plan of a file sends a row that needs approval by now",
