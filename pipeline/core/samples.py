@@ -36,6 +36,8 @@ class Sample:
     #: Ids of the rows that were chosen for it, and of those that were sent.
     chosen: frozenset[str] = frozenset()
     sent: frozenset[str] = frozenset()
+    #: The note of rows that are sent once they have not changed for a while; empty if none waits.
+    settling: str = ""
 
 
 class Sampled(NamedTuple):
@@ -110,7 +112,7 @@ def within_sample(
     Rows that were chosen before keep their places, then others follow in the order of the sheet. A
     row that the budget does not cover takes no place. `account_of` says at which account a line is
     paid, and `left` what each may spend. Rows that follow others count, each after the row that it
-    follows.
+    follows, and so do rows that settle.
     """
     if not any(_needs_place(line, sample) for line in lines):
         return Sampled(tuple(lines), sample.sent)
@@ -145,7 +147,7 @@ class _Places:
     def decide(self, line: Line) -> None:
         """Give the line a place if it needs one and can be sent."""
         row_id = line.seen.row_id
-        if not _may_be_sent(line):
+        if not _may_be_sent(line, self._sample):
             if line.job is None or state_of(line.job) in (State.PENDING, State.FAILED):
                 self._unsent.add(row_id)
             return
@@ -175,8 +177,8 @@ class _Places:
             self.changed[line.seen.row_id] = replace(line, parent=None)
 
     def _missing(self, line: Line) -> str:
-        """The cap that does not cover a line that may be sent now; empty if all do."""
-        its = self._left.get(self._account_of(line)) if line.endpoint else None
+        """The cap that does not cover a line; empty if all do."""
+        its = self._left.get(self._account_of(line))
         if its is None or not over_budget([line], its.left):
             return ""
         return awaited([line], its.left).get(line.seen.row_id, PERIODS[0])
@@ -185,7 +187,7 @@ class _Places:
         if needs_place:
             self._places -= 1
             self.chosen.add(line.seen.row_id)
-        if line.endpoint and (its := self._left.get(name := self._account_of(line))):
+        if its := self._left.get(name := self._account_of(line)):
             self._left[name] = its.after([line])
 
     def _hold(self, line: Line) -> None:
@@ -209,8 +211,11 @@ def _parents_first(lines: Sequence[Line], before: Container[str]) -> Iterator[Li
         yield from reversed(path)
 
 
-def _may_be_sent(line: Line) -> bool:
-    return bool(line.endpoint) or line.waits_for_parent
+def _may_be_sent(line: Line, sample: Sample) -> bool:
+    """True if a row is sent now or later, without anything that a person does."""
+    note = sample.settling
+    settles = bool(note) and line.status == Status.WAITING and line.note.startswith(note)
+    return bool(line.endpoint) or line.waits_for_parent or settles
 
 
 def _needs_place(line: Line, sample: Sample) -> bool:
@@ -218,7 +223,7 @@ def _needs_place(line: Line, sample: Sample) -> bool:
 
     False if it was sent before, if a person has released it, or asked for another take.
     """
-    if not _may_be_sent(line) or line.seen.row_id in sample.sent:
+    if not _may_be_sent(line, sample) or line.seen.row_id in sample.sent:
         return False
     if line.job is not None and was_sent(line.job.attempts):
         return False

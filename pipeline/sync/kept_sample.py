@@ -6,8 +6,9 @@ start makes it larger. `KeptSample` owns it during a pass.
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
+from pipeline.core.messages import settling
 from pipeline.core.planning import Plan
 from pipeline.core.samples import (
     Sample,
@@ -22,10 +23,15 @@ from pipeline.store import Store
 
 
 class KeptSample:
-    """The samples of a sheet. `size` is `[rules] sample`; with 0 there are none."""
+    """The samples of a sheet. `size` is `[rules] sample`; with 0 there are none.
 
-    def __init__(self, store: Store, sheet: str, size: int) -> None:
-        self.size = size
+    Rows settle for `settle`.
+    """
+
+    def __init__(
+        self, store: Store, sheet: str, size: int, settle: timedelta = timedelta(0)
+    ) -> None:
+        self._size, self._settle = size, settle
         self._store, self._sheet = store, sheet
 
     def read(self) -> Sample:
@@ -33,7 +39,8 @@ class KeptSample:
         looked_at = self._store.sheets.get(self._sheet).sample_seen
         rows = self._store.samples.rows(self._sheet, looked_at)
         sent = rows_sent(self._store.jobs.of_rows(self._sheet, rows).values())
-        return Sample(self.size, looked_at, rows, sent)
+        note = settling(self._settle) if self._settle else ""
+        return Sample(self._size, looked_at, rows, sent, note)
 
     def keep(self, sample: Sample | None, rows: frozenset[str]) -> None:
         """Keep which rows are in the sample that was read. Without a sample, forget earlier ones.

@@ -55,7 +55,7 @@ class Planner:
         #: Which rows of a reading have to be looked at.
         self.changed_rows = ChangedRows(state, rules, header)
         #: The sample that is sent before the other rows.
-        self.sample = KeptSample(store, rules.sheet, rules.sample)
+        self.sample = KeptSample(store, rules.sheet, rules.sample, rules.settle)
         self._state, self._ownership = state, ownership
         self._clock, self._chance, self._limits_of = clock, chance, limits_of
         #: What the last plan was made from.

@@ -59,7 +59,7 @@ def sent(found: Sampled) -> list[str]:
     by_id = {one.seen.row_id: one for one in found.lines}
 
     def is_sent(one: Line) -> bool:
-        if one.endpoint or one.parent is None:
+        if not (one.waits_for_parent and one.parent):
             return bool(one.endpoint)
         parent = by_id[one.parent.row_id]
         return parent.job is not None or is_sent(parent)
@@ -146,6 +146,26 @@ def test_a_row_comes_after_the_one_that_it_follows_and_is_held_with_it() -> None
     assert (sent(chosen), held(chosen)) == (["r1"], ["r0", "r2"])
 
 
+def test_rows_that_follow_others_use_up_the_budget_in_their_turn() -> None:
+    parent, child, dear, cheap = rows(4)
+    lines = [parent, follows(child, parent), dear, replace(cheap, price=1)]
+
+    found = sampled(lines, Sample(4), left=PRICE * 2 + 1)
+
+    assert sent(found) == ["r0", "r1", "r3"]
+    assert found.lines[2].status == "over budget"
+
+
+def test_rows_that_settle_take_places_and_the_others_are_held_at_once() -> None:
+    lines = [replace(one, status="waiting", endpoint="", note="Settles.") for one in rows(3)]
+
+    found = sampled(lines, Sample(2, settling="Settles"))
+
+    assert held(found) == ["r2"]
+    assert found.rows == {"r0", "r1"}
+    assert held(sampled(lines, Sample(2))) == []
+
+
 @pytest.mark.parametrize(
     ("state", "waits"),
     [(State.RUNNING, True), (State.UNKNOWN, True), (State.FAILED, False), (None, False)],
@@ -202,7 +222,7 @@ def test_no_more_rows_are_sent_than_the_sample_has_and_no_place_is_left_free(
     new = {*sent(found)} - free
     assert found.rows == new
     assert len(new) <= size
-    spent = sum(one.price for one in found.lines if one.endpoint and one.seen.row_id in new)
+    spent = sum(one.price for one in found.lines if one.seen.row_id in new)
     assert left is None or spent <= left
     if len(new) < size:
         assert held(found) == []

@@ -102,7 +102,8 @@ class Campaign:
         said, plan = json.loads(ended.out), json.loads(file.read_text())["sheets"][0]["rows"]
         before, charged = self._calls(), self.sandbox.state()["credits_charged"]
 
-        ended = call("run", self.config, "--wait")
+        from_plan = ["--from-plan", file] if self.chance.random() < 0.4 else []
+        ended = call("run", self.config, "--wait", *from_plan)
 
         assert ended.is_plain, ended.said
         assert ended.code in (0, 1), ended.said
