@@ -102,7 +102,7 @@ class Campaign:
         said, plan = json.loads(ended.out), json.loads(file.read_text())["sheets"][0]["rows"]
         before, charged = self._calls(), self.sandbox.state()["credits_charged"]
 
-        from_plan = ["--from-plan", file] if self.chance.random() < 0.4 else []
+        from_plan: list[str | Path] = ["--from-plan", file] if self.chance.random() < 0.4 else []
         ended = call("run", self.config, "--wait", *from_plan)
 
         assert ended.is_plain, ended.said
