@@ -125,14 +125,14 @@ class Pictures:
         is_new = known and time.monotonic() < known[0] + SHOWN_FOR
         return str(known[1]) if known and is_new else ""
 
-    def preview(self, path: str, *, at_hand: bool = False) -> Path | None:
+    def preview(self, path: str, *, may_read: bool = True) -> Path | None:
         """A small version of a saved picture, as a file on this machine; None if it is no picture.
 
-        A missing one is made from the whole file, unless `at_hand`: then None is returned.
+        A missing one is made from the whole file; without `may_read`, None is returned then.
         """
         previews = self._small()
         found = previews.find(path)
-        if found or at_hand or path in self._no_pictures:
+        if found or not may_read or path in self._no_pictures:
             return found
         with self.whole(path) as content:
             try:

@@ -79,7 +79,7 @@ def elsewhere(pictures: Pictures, address: str, url: str) -> Saved:
     A file at such an address never gets other content.
     """
     version = hashlib.sha256(address.encode("utf-8", "surrogatepass")).hexdigest()[:16]
-    small = pictures.preview(address, at_hand=True)
+    small = pictures.preview(address, may_read=False)
     return Saved(small, kind_of(address, url), version, name_of(address), address)
 
 

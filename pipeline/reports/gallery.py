@@ -12,7 +12,7 @@ import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cache
 from pathlib import Path
@@ -74,7 +74,7 @@ class Picture:
     source: str = ""
     width: int = 0
     height: int = 0
-    #: Its address at the API, if it is an http(s) address.
+    #: The lasting web address of its saved file, else its address at the API; only http(s).
     url: str = ""
     #: The saved file's name.
     file: str = ""
@@ -269,12 +269,14 @@ class _Saved:
 
 
 def _pictures(shown: Shown, side: int, room: _Room, saved: _Saved) -> tuple[Picture, ...]:
-    return tuple(
+    found = (
         _elsewhere(number, url, shown.elsewhere[url], side, room, saved)
         if url in shown.elsewhere
-        else _picture(number, url, shown.files.get(url), side, room)
+        else _picture(number, shown.files.get(url), side, room)
         for number, url in enumerate(shown.urls, start=1)
     )
+    links = (_link(shown.links.get(url, url)) for url in shown.urls)
+    return tuple(replace(one, url=link) for one, link in zip(found, links, strict=True))
 
 
 def _link(url: str) -> str:
@@ -285,27 +287,26 @@ def _link(url: str) -> str:
 def _elsewhere(
     number: int, url: str, address: str, side: int, room: _Room, saved: _Saved
 ) -> Picture:
-    name, kind, link = name_of(address), kind_of(address, url), _link(url)
+    name, kind = name_of(address), kind_of(address, url)
     if _is_played(kind):
         source = saved.played(address, kind, room)
-        return Picture(number, source, url=link, file=name, kind=kind.partition("/")[0])
-    return _scaled(number, saved.small(address), side, link, name)
+        return Picture(number, source, file=name, kind=kind.partition("/")[0])
+    return _scaled(number, saved.small(address), side, name)
 
 
-def _picture(number: int, url: str, file: Path | None, side: int, room: _Room) -> Picture:
-    link = _link(url)
+def _picture(number: int, file: Path | None, side: int, room: _Room) -> Picture:
     if file and (kind := _played(file)):
         name = kind.partition("/")[0]
-        return Picture(number, _source(file, kind, room), url=link, file=file.name, kind=name)
-    return _scaled(number, file, side, link, file.name if file else "")
+        return Picture(number, _source(file, kind, room), file=file.name, kind=name)
+    return _scaled(number, file, side, file.name if file else "")
 
 
-def _scaled(number: int, file: Path | None, side: int, link: str, name: str) -> Picture:
+def _scaled(number: int, file: Path | None, side: int, name: str) -> Picture:
     small = scaled(file, side) if file else None
     if small is None:
-        return Picture(number, url=link, file=name)
+        return Picture(number, file=name)
     source = f"data:image/webp;base64,{base64.b64encode(small.webp).decode()}"
-    return Picture(number, source, small.width, small.height, link, name)
+    return Picture(number, source, small.width, small.height, file=name)
 
 
 def _played(file: Path) -> str:

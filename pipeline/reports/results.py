@@ -15,6 +15,7 @@ from pathlib import Path
 from pipeline import wiring
 from pipeline.config import Settings
 from pipeline.core import messages
+from pipeline.core.cell_links import is_web
 from pipeline.core.chains import link_in, without_link
 from pipeline.core.costs import Cost, costs_of
 from pipeline.core.credits import Credits
@@ -62,6 +63,8 @@ class Shown:
     files: Mapping[str, Path] = field(default_factory=dict)
     #: URL -> address of a saved file on another machine, in the order of the URLs.
     elsewhere: Mapping[str, str] = field(default_factory=dict)
+    #: URL -> web address of a saved file, which lasts; only of places that have such addresses.
+    links: Mapping[str, str] = field(default_factory=dict)
     #: Cost of all attempts of the job: as reported by the API, else as listed.
     credits: Credits = 0
     #: The same at each account, with its unit.
@@ -221,6 +224,7 @@ def _of_job(job: Job, known: KnownRow | None, redo: str, view: View) -> Shown:
         text=attempt.result.text,
         files=_files(job, attempt, view.media),
         elsewhere=_elsewhere(job, attempt),
+        links={url: link for url, link in job.links.items() if is_web(link)},
         credits=cost_of(job),
         costs=costs_of(view.rules, job),
         attempts=len(job.attempts),

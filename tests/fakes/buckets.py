@@ -99,7 +99,8 @@ def s3_server() -> S3:
 class Store:
     """What a stand-in has: names and contents.
 
-    `says` is a status to answer all uploads with, `refuses` one to answer all that read.
+    `says` is a status to answer all uploads with, `refuses` one to answer all that read. Without
+    `may_replace`, the key of Google has only the role Storage Object Creator.
     """
 
     files: dict[str, bytes] = field(default_factory=dict)
@@ -107,6 +108,7 @@ class Store:
     has_bucket: bool = True
     says: int = 0
     refuses: int = 0
+    may_replace: bool = True
     uploads: int = 0
     port: int = 0
     _kill: tuple[int, Callable[[], object], bool] = (0, lambda: None, False)
@@ -184,12 +186,14 @@ class _Google(_Handler):
         if status := self.store.says or (0 if self.store.has_bucket else 404):
             error = {"error": {"code": status, "message": "refused"}}
             return self.answer(status, json.dumps(error).encode())
+        name = self.uploaded(body)[0]
+        if name in self.store.files and not self.store.may_replace:
+            missing = "Permission 'storage.objects.delete' denied on resource."
+            denied = {"code": 403, "message": f"pictures@example.com has no access. {missing}"}
+            return self.answer(403, json.dumps({"error": denied}).encode())
         if parse_qs(asked.query).get("uploadType") != ["multipart"]:
             return self.answer(400)
-        boundary = re.search(r'boundary="?([^";]+)', self.headers["Content-Type"])
-        assert boundary
-        _, first, second, _ = body.split(b"--" + boundary[1].encode())
-        name = json.loads(first.split(b"\n\n", 1)[1])["name"]
+        name, second = self.uploaded(body)
         head, content = second.split(b"\n\n", 1)
         self.store.files[name] = content[:-1]
         self.store.types[name] = head.decode().strip().removeprefix("Content-Type: ")
@@ -199,6 +203,13 @@ class _Google(_Handler):
         described = {"name": name, "bucket": BUCKET, "size": str(len(content) - 1)}
         self.answer(200, json.dumps(described).encode())
         return None
+
+    def uploaded(self, body: bytes) -> tuple[str, bytes]:
+        """The name of an object, and the part of the body that has its content."""
+        boundary = re.search(r'boundary="?([^";]+)', self.headers["Content-Type"])
+        assert boundary
+        _, first, second, _ = body.split(b"--" + boundary[1].encode())
+        return json.loads(first.split(b"\n\n", 1)[1])["name"], second
 
     def do_GET(self) -> None:
         """https://cloud.google.com/storage/docs/json_api/v1/objects/get"""
@@ -224,7 +235,9 @@ class _Google(_Handler):
 
     def do_DELETE(self) -> None:
         name = unquote(urlsplit(self.path).path.rpartition("/o/")[2])
-        self.answer(204 if self.store.files.pop(name, None) is not None else 404)
+        if not self.store.may_replace:
+            return self.answer(403, b"{}")
+        return self.answer(204 if self.store.files.pop(name, None) is not None else 404)
 
 
 class _Azure(_Handler):

@@ -192,7 +192,8 @@ def test_pictures_elsewhere_are_shown_and_downloaded_like_those_of_a_folder(
 def test_a_place_out_of_reach_is_named_and_the_pictures_with_previews_are_still_there(
     team: Team, api: Sandbox, place: Place
 ) -> None:
-    settings = out_of_reach(ran(team, place))
+    public = "https://cdn.example.com/p"
+    settings = out_of_reach(ran(team, place, public_url=public))
     fox, owl = team.row("a fox"), team.row("an owl")
     with visiting(settings) as client:
         client.get("/")
@@ -223,6 +224,9 @@ def test_a_place_out_of_reach_is_named_and_the_pictures_with_previews_are_still_
     assert said[0].startswith("9 saved files are not in this gallery. Pictures cannot be read from")
     assert "data:image" not in page
     assert "9 saved files are not in this gallery." in page
+    # Links in a gallery last, where the place has any.
+    lasting = "https://drive.google.com/file/d/" if "drive.google" in place.save_to else public
+    assert page.count(f'href="{lasting}') == 9
     for text in (sentence, said[0], board):
         assert PASSWORD not in text
         assert S3_KEY not in text

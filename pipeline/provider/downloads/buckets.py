@@ -40,15 +40,9 @@ class Bucket(Uploads):
         try:
             self._opened().put_file(str(file), address, **arguments)
         except Exception as error:
-            if not (self._service.may_be_there(error) and self._has(address, file)):
+            # Its name has the digest of its content, so it is the same file.
+            if not self._service.says_it_is_there(error):
                 raise
-
-    def _has(self, address: str, file: Path) -> bool:
-        """True if the whole file is there; its name has the digest of its content."""
-        try:
-            return self.length(address) == file.stat().st_size
-        except Exception:
-            return False
 
     def length(self, path: str) -> int:
         """See `Uploads.length`."""
@@ -127,8 +121,8 @@ class _Service:
         """The argument of `put_file` for the type of a file."""
         raise NotImplementedError
 
-    def may_be_there(self, error: Exception) -> bool:
-        """True if an upload may be refused because an earlier one has saved the file."""
+    def says_it_is_there(self, error: Exception) -> bool:
+        """True if an upload was refused because there is a file of this name."""
         return False
 
 
@@ -196,10 +190,10 @@ class _Google(_Service):
     def type_of(self, media_type: str) -> Mapping[str, object]:
         return {"content_type": media_type}
 
-    def may_be_there(self, error: Exception) -> bool:
-        # A key that may only create objects cannot upload one a second time:
-        # https://cloud.google.com/storage/docs/access-control/iam-roles
-        return "403" in map(_code, _causes(error))
+    def says_it_is_there(self, error: Exception) -> bool:
+        # A key that may only create objects cannot replace one, and Google names the right that is
+        # missing: https://cloud.google.com/storage/docs/access-control/iam-permissions
+        return "storage.objects.delete" in " ".join(map(str, _causes(error)))
 
 
 class _Azure(_Service):

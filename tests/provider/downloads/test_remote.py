@@ -287,19 +287,25 @@ def test_why_a_file_cannot_be_read_is_said_with_the_right_that_is_missing(
         assert not is_alone
 
 
-def test_a_key_of_google_that_may_only_create_objects_repeats_an_upload(file: Path) -> None:
+def test_a_key_of_google_that_may_only_create_objects_repeats_an_upload_and_a_check(
+    file: Path,
+) -> None:
     with google_storage() as google:
+        google.may_replace, google.refuses = False, 403
         url = f"http://127.0.0.1:{google.port}"
         remote = RemotePlace("gs", f"gs://{BUCKET}", Secret('"anon"'), url)
-        first = kept(Bucket(remote), file)
-        google.says = 403  # it would replace the file
-        again = kept(Bucket(remote), file)
-        file.write_bytes(PNG + b"other")
+        for _ in range(2):  # two runs
+            place = Bucket(remote)
+            event_loop.run(place.check())
+            event_loop.run(place.close())
+        first, again = kept(Bucket(remote), file), kept(Bucket(remote), file)
+        google.says = 403
         other = refusal(Bucket(remote), file)
 
     assert again == first
     assert "may not write" in other
-    assert list(google.files.values()) == [PNG]
+    assert google.files[first.path.rpartition("/")[2]] == PNG
+    assert len(google.files) == 2  # the test file could not be deleted
 
 
 def test_a_check_says_if_files_can_be_saved_and_not_be_read(file: Path) -> None:
