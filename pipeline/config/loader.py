@@ -147,6 +147,7 @@ def load(
         file_name=template(document.media.file_name) if document.media.file_name else None,
         own_links=document.media.links == "ours",
         alt_text=document.media.alt_text,
+        checks_pictures=document.media.check,
         inputs=resolved(path, document.media.inputs) if document.media.inputs else None,
         schedule=schedule,
         webhook=webhook,

@@ -133,6 +133,7 @@ class MediaTable(_Table):
     file_name: FileName = ""
     links: Literal["api", "ours"] = "api"
     alt_text: bool = False
+    check: bool = True
     inputs: str = ""
 
 

@@ -204,6 +204,8 @@ class Settings(BaseModel):
     own_links: bool = False
     #: True if the prompt is written into saved pictures.
     alt_text: bool = False
+    #: True if saved pictures are looked at.
+    checks_pictures: bool = True
     #: The folder of the files that cells may name; None: they may name none.
     inputs: Path | None = None
     schedule: ScheduleSettings

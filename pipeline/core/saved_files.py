@@ -10,6 +10,7 @@ from typing import NamedTuple
 from pipeline.core.filetypes import MEDIA_TYPES
 from pipeline.core.inputs import parsed
 from pipeline.core.model import Attempt, JobKey
+from pipeline.core.picture_checks import Seen
 from pipeline.core.prompt_templates import prompt_sent
 
 
@@ -23,6 +24,20 @@ class Fetched:
     #: Its length in bytes, and the SHA-256 of its bytes in hexadecimal.
     size: int
     sha256: str
+    #: The SHA-256 of the bytes that were downloaded, if a label was written into the file since.
+    original: str = ""
+    #: What was seen of it, if it is a picture that was looked at.
+    seen: Seen | None = None
+
+    @property
+    def content(self) -> str:
+        """The SHA-256 of the bytes that were downloaded."""
+        return self.original or self.sha256
+
+    @property
+    def is_picture(self) -> bool:
+        """True if it is neither a video nor a sound."""
+        return self.media_type.startswith("image/")
 
     @property
     def media_type(self) -> str:

@@ -45,14 +45,3 @@ def add_line(file: Path, entry: Mapping[str, object], sheet: Path | None) -> Non
         os.write(descriptor, b"\n" * is_torn + text + b"\n")
     finally:
         os.close(descriptor)
-
-
-def size_in_pixels(path: Path) -> tuple[int, int] | None:
-    """Width and height of a picture; None if it cannot be read."""
-    from PIL import Image
-
-    try:
-        with Image.open(path) as picture:
-            return picture.size
-    except Exception:  # whatever a file makes the decoder stumble over
-        return None

@@ -8,16 +8,19 @@ import logging
 import secrets
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
+from pipeline.core.picture_checks import Seen
 from pipeline.core.saved_files import Fetched, Kept
 from pipeline.plain_files import is_plain
 from pipeline.provider.downloads.destination import Destination
 from pipeline.provider.downloads.fetching import Fetcher
 from pipeline.provider.downloads.folder import no_place
-from pipeline.provider.downloads.manifest import add_line, size_in_pixels
+from pipeline.provider.downloads.looking import looked_at, size_in
+from pipeline.provider.downloads.manifest import add_line
 from pipeline.provider.downloads.previews import Previews
 from pipeline.provider.downloads.provenance import labelled, packet
 
@@ -34,8 +37,8 @@ class Media:
     """Downloads files and keeps them in a place: an async context manager.
 
     The manifest is `manifest`, and `folder` is the place if it is a local folder. With `labels`,
-    what a picture shows is written into it. `previews` keeps small versions for a place on another
-    machine.
+    what a picture shows is written into it; with `checks`, each picture is looked at. `previews`
+    keeps small versions for a place on another machine.
     """
 
     def __init__(
@@ -47,11 +50,12 @@ class Media:
         manifest: Path | None = None,
         sheet: Path | None = None,
         labels: bool = False,
+        checks: bool = False,
         previews: Previews | None = None,
     ) -> None:
         self._fetcher, self._destination = fetcher, destination
         self._folder, self._manifest, self._sheet = folder, manifest, sheet
-        self._labels, self._previews = labels, previews
+        self._labels, self._checks, self._previews = labels, checks, previews
 
     async def __aenter__(self) -> Self:
         return self
@@ -69,6 +73,9 @@ class Media:
     async def fetched(self, url: str, text: str = "") -> AsyncIterator[Fetched]:
         """The file behind a link, downloaded: see `Fetcher.fetched`. `text` says what it shows."""
         async with self._fetcher.fetched(url) as file:
+            if self._checks and file.is_picture:
+                seen = await asyncio.to_thread(looked_at, file.path, file.ending)
+                file = replace(file, seen=seen)
             if not self._labels:
                 yield file
                 return
@@ -120,8 +127,8 @@ class Media:
     def _describe(self, manifest: Path, file: Fetched | None, entry: Mapping[str, object]) -> None:
         size: dict[str, object] = {}
         if file is not None:
-            is_picture = file.media_type.startswith("image/")
-            wide, high = (is_picture and size_in_pixels(file.path)) or (None, None)
+            seen = file.seen or Seen(size_in(file.path) if file.is_picture else None)
+            wide, high = seen.size or (None, None)
             size = {"bytes": file.size, "width": wide, "height": high, "type": file.media_type}
         try:
             add_line(manifest, {**entry, **size}, self._sheet)
@@ -144,4 +151,7 @@ def _labelled(file: Fetched, copy: Path, text: str) -> Fetched:
     if content is None:
         return file
     copy.write_bytes(content)
-    return Fetched(copy, file.ending, len(content), hashlib.sha256(content).hexdigest())
+    digest = hashlib.sha256(content).hexdigest()
+    return replace(
+        file, path=copy, size=len(content), sha256=digest, original=file.sha256
+    )

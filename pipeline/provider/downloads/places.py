@@ -29,6 +29,7 @@ def media_of(settings: Settings) -> Media:
         sheet=sheet,
         labels=settings.alt_text,
         previews=previews_of(settings) if settings.remote else None,
+        checks=settings.checks_pictures,
     )
 
 

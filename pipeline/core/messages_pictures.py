@@ -1,0 +1,68 @@
+"""The notes about saved pictures that are not as they should be, as `messages` has the others."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+
+from pipeline.core.messages import listed
+from pipeline.core.picture_checks import Findings
+
+
+def about(found: Mapping[int, Findings], of: int, api: str, redo: str) -> str:
+    """All that is wrong with the pictures of a task: number -> findings, out of `of` pictures.
+
+    `redo` says how to ask for the next take. Empty if nothing is wrong.
+    """
+    looks: defaultdict[str, list[int]] = defaultdict(list)
+    shapes: defaultdict[tuple[str, str], list[int]] = defaultdict(list)
+    twins: defaultdict[str, list[int]] = defaultdict(list)
+    for number, one in found.items():
+        if one.look:
+            looks[one.look].append(number)
+        if one.asked:
+            shapes[one.size, one.asked].append(number)
+        if one.same:
+            twins[one.same].append(number)
+    said = []
+    if its := looks.get("damaged"):
+        said.append(damaged(its, of, api, redo))
+    if its := looks.get("blank"):
+        said.append(blank(its, of, api, redo))
+    said += [other_shape(its, of, size, asked, redo) for (size, asked), its in shapes.items()]
+    said += [same_picture(its, of, same, redo) for same, its in twins.items()]
+    return " ".join(said)
+
+
+def damaged(numbers: list[int], of: int, api: str, redo: str) -> str:
+    """The files of these pictures cannot be read as pictures."""
+    what = _which(numbers, of, "is damaged", "are damaged")
+    return f"{what}: ask {api} for a refund, and {redo} to pay for another."
+
+
+def blank(numbers: list[int], of: int, api: str, redo: str) -> str:
+    """These pictures have one colour only."""
+    what = _which(numbers, of, "is blank", "are blank")
+    return f"{what}: ask {api} for a refund, and {redo} to pay for another."
+
+
+def other_shape(numbers: list[int], of: int, size: str, asked: str, redo: str) -> str:
+    """These pictures have another shape than the row asked for."""
+    what = _which(numbers, of, f"has {size} pixels", f"have {size} pixels")
+    return f"{what}, but the row asked for {asked}: check its cells; to pay for another, {redo}."
+
+
+def same_picture(numbers: list[int], of: int, same: str, redo: str) -> str:
+    """These pictures have the same content as another one."""
+    what = _which(numbers, of, f"is the same as {same}", f"are the same as {same}")
+    return f"{what}: change the prompt or the seed, and {redo} to pay for another."
+
+
+def _which(numbers: list[int], of: int, one: str, more: str) -> str:
+    if of == 1:
+        return f"The picture {one}"
+    if len(numbers) == of:
+        return f"All {of} pictures {more}"
+    if len(numbers) == 1:
+        return f"Picture {numbers[0]} of {of} {one}"
+    return f"Pictures {listed(numbers)} of {of} {more}"
