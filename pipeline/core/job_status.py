@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
-from pipeline.core import messages
+from pipeline.core import messages, messages_pictures
 from pipeline.core.cell_errors import is_value
 from pipeline.core.chains import LINK, Link, changeable, changes, link_in
 from pipeline.core.inputs import parsed
@@ -48,7 +48,8 @@ def job_status(
         case State.SUCCEEDED:
             gone = _lost(job, attempt, redo) if rules.saves_files else ""
             note = joined(_left_out(attempt), gone or _unsaved(job, attempt, rules, now))
-            note = joined(emptied or change, _second_success(job, attempt), note)
+            wrong = _wrong_pictures(job, attempt, api, redo)
+            note = joined(emptied or change, _second_success(job, attempt), note, wrong)
             status = Status.WAITING if emptied else Status.EDITED if news else Status.DONE
             status = Status.CHECK_NEEDED if gone else status
             return StatusAndNote(status, joined(note, "" if news else warning))
@@ -145,6 +146,15 @@ def _lost(job: Job, attempt: Attempt, redo: str) -> str:
         return ""
     why = unsaved[urls[lost[0] - 1]]
     return messages.files_lost(lost, len(urls), why.reason, why.next_at is not None, redo)
+
+
+def _wrong_pictures(job: Job, attempt: Attempt, api: str, redo: str) -> str:
+    """The note about saved pictures with which something is wrong; "" if there are none."""
+    if not job.findings:
+        return ""
+    urls = attempt.result.urls
+    found = {n: job.findings[url] for n, url in enumerate(urls, start=1) if url in job.findings}
+    return messages_pictures.about(found, len(urls), api, redo)
 
 
 def _unsaved(job: Job, attempt: Attempt, rules: Rules, now: datetime) -> str:

@@ -6,7 +6,8 @@ from collections import defaultdict
 from collections.abc import Mapping
 
 from pipeline.core.messages import listed
-from pipeline.core.picture_checks import Findings
+from pipeline.core.picture_findings import Findings
+from pipeline.core.text import quoted
 
 
 def about(found: Mapping[int, Findings], of: int, api: str, redo: str) -> str:
@@ -56,6 +57,17 @@ def same_picture(numbers: list[int], of: int, same: str, redo: str) -> str:
     """These pictures have the same content as another one."""
     what = _which(numbers, of, f"is the same as {same}", f"are the same as {same}")
     return f"{what}: change the prompt or the seed, and {redo} to pay for another."
+
+
+def twin_of(
+    *, row: str = "", name: str = "", take: int = 0, picture: int = 0, attempt: int = 0
+) -> str:
+    """Which picture another one is the same as: that of a row, of a take, or of an attempt."""
+    if row:
+        return f"that of the row {quoted(name, 40)} ({row})" if name else f"that of the row {row}"
+    if take:
+        return f"that of take {take}"
+    return f"picture {picture} of attempt {attempt}" if attempt else f"picture {picture}"
 
 
 def _which(numbers: list[int], of: int, one: str, more: str) -> str:

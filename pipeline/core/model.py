@@ -14,6 +14,7 @@ from enum import StrEnum
 from typing import Final, NamedTuple
 
 from pipeline.core.credits import Credits
+from pipeline.core.picture_findings import Findings
 
 #: A sheet as read in one moment: the header first, then the rows, cells as the text a person sees.
 #: Rows may be ragged: a cell that is not there is an empty cell.
@@ -165,6 +166,8 @@ class Attempt:
     #: When to poll its task because of a call that proved nothing (`webhook.early_poll`). Of a lost
     #: submission: when it was last sent again. Its task is polled as soon as it is known.
     early_poll: datetime | None = None
+    #: Why its result was set aside and made again, such as "blank"; empty if it was not.
+    remade: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,6 +203,8 @@ class Job:
     reserved: Mapping[str, str] = field(default_factory=dict)
     #: URL -> the lasting address of its saved file, where there is one.
     links: Mapping[str, str] = field(default_factory=dict)
+    #: URL -> what is wrong with that picture, for those with which something is.
+    findings: Mapping[str, Findings] = field(default_factory=dict)
 
     def to_save(self, attempt: Attempt) -> tuple[str, ...]:
         """The URLs of an attempt's pictures that are neither saved nor given up."""

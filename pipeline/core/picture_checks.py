@@ -1,4 +1,4 @@
-"""What is wrong with a saved picture, and the shape that its row asked for. Pure.
+"""The shape that a row asked for, and whether its picture has it. Pure.
 
 A shape is compared with room for the rounding of the vendors: their models draw in steps of 8 to 64
 pixels, and Imagen draws 4:3 as 1280 x 896, which is 7 % wider.
@@ -6,18 +6,16 @@ pixels, and Imagen draws 4:3 as 1280 x 896, which is 7 % wider.
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Final, Literal, NamedTuple
+from dataclasses import dataclass
+from typing import Final
 
 from pipeline.core.paths import first_text
+from pipeline.core.picture_findings import Size
 from pipeline.core.provider import Endpoint
 
-#: What the content of a picture may be, besides fine.
-Look = Literal["", "damaged", "blank"]
 #: How far a ratio may be from the one that was asked for, as a part of it.
 RATIO_ROOM: Final = 0.08
 #: How far a side may be from what was asked for: pixels, and a part of it. The larger one counts.
@@ -30,23 +28,6 @@ _PAIR = re.compile(r"(?:[A-Z]+_)?(\d{1,5})\s*[:x×*_]\s*(\d{1,5})", re.IGNORECAS
 _IN_PROMPT = re.compile(r"(?:--|—)(?:ar|aspect)\s+(\d{1,4}):(\d{1,4})(?!\S)")
 _RATIO_FIELDS, _SIZE_FIELDS = ("aspect_ratio",), ("size", "resolution", "ratio", "image_size")
 _ORIENTATIONS = {"square": (1.0, 1.0), "portrait": (0.0, 1.0), "landscape": (1.0, math.inf)}
-
-
-class Size(NamedTuple):
-    """Width and height in pixels."""
-
-    width: int
-    height: int
-
-    def __str__(self) -> str:
-        return f"{self.width} x {self.height}"
-
-
-class Seen(NamedTuple):
-    """What was seen of a picture. Its size is None if its head cannot be read."""
-
-    size: Size | None
-    look: Look = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,34 +48,6 @@ class Shape:
             and _is_near(size.width, self.width)
             and _is_near(size.height, self.height)
         )
-
-
-@dataclass(frozen=True, slots=True)
-class Findings:
-    """What is wrong with a saved picture; nothing is if all are empty."""
-
-    look: Look = ""
-    #: Its size, and what its row asked for, where that is something else.
-    size: str = ""
-    asked: str = ""
-    #: Which other picture it is the same as, as the end of a sentence.
-    same: str = ""
-
-    def __bool__(self) -> bool:
-        return bool(self.look or self.asked or self.same)
-
-    def to_text(self) -> str:
-        """As the store keeps it; empty if nothing is wrong."""
-        found = {name: text for name, text in asdict(self).items() if text}
-        return json.dumps(found, ensure_ascii=False) if self else ""
-
-    @classmethod
-    def from_text(cls, text: str) -> Findings:
-        """The findings that `to_text` wrote."""
-        return cls(**json.loads(text)) if text else NONE
-
-
-NONE: Final = Findings()
 
 
 def asked_shape(endpoint: Endpoint, body: Mapping[str, object]) -> Shape | None:
@@ -142,9 +95,8 @@ def _size(text: str) -> Shape | None:
 
 
 def _sides(given: Mapping[str, str]) -> Shape | None:
-    wide, high = (
-        int(text) if (text := given.get(name, "")).isdecimal() else 0 for name in ("width", "height")
-    )
+    sides = (given.get(name, "") for name in ("width", "height"))
+    wide, high = (int(text) if text.isdecimal() else 0 for text in sides)
     if wide and high:
         return Shape(f"{wide} x {high}", width=wide, height=high)
     if wide:

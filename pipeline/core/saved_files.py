@@ -10,7 +10,7 @@ from typing import NamedTuple
 from pipeline.core.filetypes import MEDIA_TYPES
 from pipeline.core.inputs import parsed
 from pipeline.core.model import Attempt, JobKey
-from pipeline.core.picture_checks import Seen
+from pipeline.core.picture_findings import Seen
 from pipeline.core.prompt_templates import prompt_sent
 
 

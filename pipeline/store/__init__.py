@@ -69,7 +69,7 @@ from pipeline.store.recording import Attempts
 from pipeline.store.reported import Reports
 from pipeline.store.rows import Rows, places_in
 from pipeline.store.samples import Samples
-from pipeline.store.saved_files import NewFile, SavedFile
+from pipeline.store.saved_files import NewFile, SavedFile, Twin
 from pipeline.store.sessions import Sessions
 from pipeline.store.sheets import SheetChanges, SheetRecord, Sheets
 from pipeline.store.stats import Stats
@@ -99,6 +99,7 @@ __all__ = [
     "SheetRecord",
     "Spent",
     "Store",
+    "Twin",
     "copied",
     "network_file_system",
     "places_in",

@@ -10,7 +10,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import (
+    ColumnElement,
     Connection,
+    String,
     and_,
     bindparam,
     delete,
@@ -25,7 +27,7 @@ from pipeline.core.model import JobKey, Unsaved
 from pipeline.store.column_types import escaped, to_number, unescaped
 from pipeline.store.jobs import raise_jobs
 from pipeline.store.outbox_messages import release
-from pipeline.store.saved_files import NewFile, SavedFile
+from pipeline.store.saved_files import NewFile, SavedFile, Twin
 from pipeline.store.schema import files, jobs
 from pipeline.store.transactions import Prepared, StorePart, digest, number_of, raise_versions
 
@@ -48,19 +50,29 @@ _SAVED = Prepared(
     "its_job",
     "its_digest",
 )
-_SAME_CONTENT = Prepared(
-    select(*_FILE)
-    .select_from(files.join(jobs))
-    .where(
-        jobs.c.sheet == bindparam("its_sheet"),
-        _is_saved,
-        files.c.sha256 == bindparam("its_sha256"),
-        # Without this term, no index is used: each new file would cost a look at all.
-        files.c.sha256 != literal_column("''"),
-    ),
-    "its_sheet",
-    "its_sha256",
-)
+_EMPTY = literal_column("''", String)
+
+
+def _same(column: ColumnElement[str]) -> Prepared:
+    """The pictures of a sheet with this digest."""
+    its = select(*_FILE, jobs.c.row_id, jobs.c.take, files.c.number, files.c.url)
+    return Prepared(
+        its.select_from(files.join(jobs))
+        .where(
+            jobs.c.sheet == bindparam("its_sheet"),
+            _is_saved,
+            column == bindparam("its_sha256"),
+            # Without this term, no index is used: each new file would cost a look at all.
+            column != _EMPTY,
+        )
+        .order_by(files.c.job, files.c.number)
+        .limit(literal_column("1")),
+        "its_sheet",
+        "its_sha256",
+    )
+
+
+_SAME_CONTENT, _SAME_ORIGINAL = _same(files.c.sha256), _same(files.c.original)
 
 
 class _Note:
@@ -90,7 +102,7 @@ class _Note:
 
 
 _WHY = ("reason", "tries", "next_at", "lost")
-_KEPT = _Note("path", "link", "sha256", *_WHY)
+_KEPT = _Note("path", "link", "sha256", "original", "findings", *_WHY)
 _MISSED = _Note("path", *_WHY)
 _RESERVED = _Note("reserved", at_first={"path": ""})
 
@@ -118,7 +130,8 @@ class Files(StorePart):
             if job := _job(connection, sheet, one.key):
                 changed[job] = version
                 path, link, sha256 = one.file
-                values = escaped(path), escaped(link), sha256, "", 0, None, False
+                content = sha256, one.original, escaped(one.findings.to_text())
+                values = escaped(path), escaped(link), *content, "", 0, None, False
                 _KEPT.write(connection, job, one.number, one.url, values)
                 release(connection, sheet, job, one.key.row_id, one.number)
                 noted += 1
@@ -175,11 +188,18 @@ class Files(StorePart):
             job = _job(connection, number_of(connection, key.sheet), key)
             return _file(_SAVED.first(connection, job, digest(url)))
 
-    def with_content(self, sheet: str, sha256: str) -> SavedFile | None:
-        """A saved file of this sheet with this content; None if there is none."""
+    def with_content(self, sheet: str, sha256: str) -> Twin | None:
+        """The first picture of this sheet whose saved file has this content; None if none has."""
         with self._database.reading() as connection:
             number = number_of(connection, sheet)
-            return _file(_SAME_CONTENT.first(connection, number, sha256))
+            return _twin(sheet, _SAME_CONTENT.first(connection, number, sha256))
+
+    def with_original(self, sheet: str, sha256: str) -> Twin | None:
+        """The first one that had this content when it was downloaded; None if none had."""
+        with self._database.reading() as connection:
+            number = number_of(connection, sheet)
+            found = _SAME_ORIGINAL.first(connection, number, sha256)
+            return _twin(sheet, found or _SAME_CONTENT.first(connection, number, sha256))
 
     def digests(self, sheet: str) -> list[tuple[JobKey, str, str, str]]:
         """Job, URL, path and SHA-256 of each saved file of which the content is known."""
@@ -212,3 +232,11 @@ def _job(connection: Connection, sheet: int, key: JobKey) -> int | None:
 
 def _file(found: Sequence[Any] | None) -> SavedFile | None:
     return SavedFile(unescaped(found[0]), unescaped(found[1]), found[2]) if found else None
+
+
+def _twin(sheet: str, found: Sequence[Any] | None) -> Twin | None:
+    if found is None:
+        return None
+    path, link, sha256, row_id, take, number, url = found
+    file = SavedFile(unescaped(path), unescaped(link), sha256)
+    return Twin(file, JobKey(sheet, unescaped(row_id), take), number, unescaped(url))

@@ -23,6 +23,7 @@ from sqlalchemy import (
 )
 
 from pipeline.core.model import Attempt, Job, JobKey, Unsaved
+from pipeline.core.picture_findings import Findings
 from pipeline.store.attempt_events import event_text
 from pipeline.store.column_types import escaped
 from pipeline.store.history import HistoryLine, asked_line, history_line, write_history
@@ -66,6 +67,7 @@ def _questions(*where: ColumnElement[bool]) -> _Questions:
         files.c.tries,
         files.c.next_at,
         files.c.lost,
+        files.c.findings,
     ]
     saved = select(*columns).select_from(files.join(jobs))
     return _Questions(
@@ -300,11 +302,14 @@ def _load(connection: Connection, ask: _Questions, about: Mapping[str, object]) 
     unsaved: dict[int, dict[str, Unsaved]] = defaultdict(dict)
     reserved: dict[int, dict[str, str]] = defaultdict(dict)
     links: dict[int, dict[str, str]] = defaultdict(dict)
-    for number, url, path, link, its_id, *why in connection.execute(ask.files, about):
+    findings: dict[int, dict[str, Findings]] = defaultdict(dict)
+    for number, url, path, link, its_id, *why, wrong in connection.execute(ask.files, about):
         if path:
             saved[number][url] = path
             if link:
                 links[number][url] = link
+            if wrong:
+                findings[number][url] = Findings.from_text(wrong)
         elif (missed := Unsaved(*why)).tries:
             unsaved[number][url] = missed
         if its_id and not path:
@@ -320,6 +325,7 @@ def _load(connection: Connection, ask: _Questions, about: Mapping[str, object]) 
             dismissed,
             reserved.get(number, {}),
             links.get(number, {}),
+            findings.get(number, {}),
         )
         for number, sheet, row_id, take, asked, made_at, dismissed in connection.execute(
             ask.jobs, about

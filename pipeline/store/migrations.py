@@ -74,6 +74,12 @@ UPGRADES: Final = {
         "ALTER TABLE outlets ADD COLUMN columns TEXT DEFAULT '[]' NOT NULL",
         "ALTER TABLE outlets ADD COLUMN told_since TEXT DEFAULT '' NOT NULL",
     ),
+    11: (
+        "ALTER TABLE attempts ADD COLUMN remade TEXT DEFAULT '' NOT NULL",
+        "ALTER TABLE files ADD COLUMN original VARCHAR(64) DEFAULT '' NOT NULL",
+        "ALTER TABLE files ADD COLUMN findings TEXT DEFAULT '' NOT NULL",
+        "CREATE INDEX files_by_original ON files (original) WHERE original <> ''",
+    ),
 }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from pipeline.core.model import JobKey
+from pipeline.core.picture_findings import NONE, Findings
 
 
 class SavedFile(NamedTuple):
@@ -22,3 +23,16 @@ class NewFile(NamedTuple):
     number: int
     url: str
     file: SavedFile
+    #: SHA-256 of the downloaded bytes, if the saved file has others.
+    original: str = ""
+    findings: Findings = NONE
+
+
+class Twin(NamedTuple):
+    """A saved picture with the content of another one."""
+
+    file: SavedFile
+    key: JobKey
+    #: The number of its attempt, and its URL.
+    number: int
+    url: str

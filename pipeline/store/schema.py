@@ -41,7 +41,7 @@ from sqlalchemy import (
 from pipeline.store.column_types import Amount, Listed, Moment, Words
 
 #: Raised when the tables change; a store of a higher version is not touched.
-VERSION: Final = 11
+VERSION: Final = 12
 
 metadata = MetaData()
 
@@ -223,6 +223,8 @@ attempts = Table(
     Column("labels", Words, nullable=False, default="", server_default=""),
     # What `charged` is counted under besides run, day and month, as JSON; empty for nothing else.
     Column("shares", Words, nullable=False, default="", server_default=""),
+    # Why its result was set aside and made again; empty if it was not.
+    Column("remade", Words, nullable=False, default="", server_default=""),
     Index("attempts_by_task", "task_id"),
     Index("attempts_by_deadline", "state", "deadline"),
     # Only of those that have one: polling alone pays nothing for it.
@@ -265,10 +267,19 @@ files = Table(
     # SHA-256 of the saved file, and a web address of it that does not expire.
     Column("sha256", String(64), nullable=False, server_default=""),
     Column("link", Words, nullable=False, server_default=""),
+    # SHA-256 of the downloaded bytes, if a label was written into the file since.
+    Column("original", String(64), nullable=False, server_default=""),
+    # What is wrong with the picture (`core.picture_checks.Findings`); empty for nothing.
+    Column("findings", Words, nullable=False, server_default=""),
     Index(
         "files_by_sha256",
         "sha256",
         sqlite_where=text("sha256 <> ''"),
+    ),
+    Index(
+        "files_by_original",
+        "original",
+        sqlite_where=text("original <> ''"),
     ),
 )
 

@@ -68,6 +68,7 @@ def to_plain(attempt: Attempt) -> tuple[object, ...]:
         attempt.hook,
         escaped(attempt.prompt),
         to_number(attempt.early_poll),
+        attempt.remade,
     )
 
 
@@ -89,7 +90,7 @@ def to_text(result: Result) -> str:
 def from_plain(fields: Iterable[Any]) -> Attempt:
     """An attempt from plain values, in the order of ATTEMPT."""
     number, state, inputs, columns, endpoint, price, sent_at, deadline, task_id, *after = fields
-    progress, result, reason, ended_at, reported, *sent_to, hook, prompt, early_poll = after
+    progress, result, reason, ended_at, reported, *sent_to, hook, prompt, early_poll, remade = after
     provider, base_url, account, resend_key, poll_at, asked_at = sent_to
     return Attempt(
         number,
@@ -115,6 +116,7 @@ def from_plain(fields: Iterable[Any]) -> Attempt:
         hook,
         unescaped(prompt),
         from_number(early_poll),
+        remade,
     )
 
 

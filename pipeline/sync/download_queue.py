@@ -9,7 +9,7 @@ from datetime import datetime
 from itertools import count
 from typing import Final
 
-from pipeline.sync.file_keeper import Wanted
+from pipeline.sync.wanted_pictures import Wanted
 
 #: Files that are downloaded at the same time.
 DOWNLOADS: Final = 16

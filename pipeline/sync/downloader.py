@@ -18,11 +18,12 @@ from pipeline.core.name_templates import NameTemplate
 from pipeline.core.states import shown
 from pipeline.sync.download_queue import DownloadQueue
 from pipeline.sync.download_retries import LINK_LIFE, missed
-from pipeline.sync.file_keeper import FileKeeper, Picture, Saver, Wanted
+from pipeline.sync.file_keeper import FileKeeper, Saver
 from pipeline.sync.file_names import FileNames
 from pipeline.sync.fresh_links import FreshLinks
 from pipeline.sync.place import Place
 from pipeline.sync.sheet_sync import SheetSync
+from pipeline.sync.wanted_pictures import Picture, Wanted
 from pipeline.sync.worker import Worker
 
 log = logging.getLogger("promptsheet")

@@ -10,17 +10,19 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from pipeline.core.errors import DeadLink
-from pipeline.core.model import Attempt, JobKey, Unsaved
+from pipeline.core.model import JobKey, Unsaved
 from pipeline.core.prompt_templates import prompt_sent
 from pipeline.core.saved_files import Fetched, Kept, described
 from pipeline.store import NewFile, SavedFile
+from pipeline.sync.file_notes import FileNotes
 from pipeline.sync.fresh_links import FreshLinks
+from pipeline.sync.picture_findings import PictureFindings
 from pipeline.sync.sheet_sync import SheetSync
+from pipeline.sync.wanted_pictures import Picture, Wanted
 from pipeline.sync.worker import Worker
 
 
@@ -52,51 +54,6 @@ class Saver(Protocol):
         """Note in the manifest what a kept file is; None if it was not downloaded again."""
 
 
-class Picture(NamedTuple):
-    """One result of an attempt: its key in the store."""
-
-    key: JobKey
-    attempt: int
-    url: str
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """A picture to save: of which attempt it is number `number`, and its earlier failure."""
-
-    picture: Picture
-    attempt: Attempt
-    number: int
-    stem: str
-    before: Unsaved | None
-    reserved: str
-
-
-class FileNotes:
-    """Notes in the store where files are. All that come while it writes are written together."""
-
-    def __init__(self, worker: Worker, save: Callable[[list[NewFile]], object]) -> None:
-        self._worker, self._save = worker, save
-        self._turn = asyncio.Lock()
-        self._waiting: list[NewFile] = []
-        #: The task that will write those that wait.
-        self._next: asyncio.Task[None] | None = None
-
-    async def add(self, note: NewFile) -> None:
-        """Returns when the note is on disk. Raises StoreError."""
-        self._waiting.append(note)
-        if self._next is None:
-            self._next = asyncio.create_task(self._write())
-            # If all callers were cancelled, no one reads the error; asyncio would print it.
-            self._next.add_done_callback(lambda done: done.cancelled() or done.exception())
-        await asyncio.shield(self._next)
-
-    async def _write(self) -> None:
-        async with self._turn:
-            notes, self._waiting, self._next = self._waiting, [], None
-            await self._worker.run(self._save, notes)
-
-
 class FileKeeper:
     """Saves pictures one by one; calls may overlap. A content is saved once."""
 
@@ -109,7 +66,7 @@ class FileKeeper:
         now: Callable[[], datetime],
     ) -> None:
         self._sync, self._worker, self._media, self._now = sync, worker, media, now
-        self._links = links
+        self._links, self._findings = links, PictureFindings(sync, worker)
         self._notes = FileNotes(worker, sync.store.files.save)
         #: Digest -> its turn: of two pictures with one content, the second waits for the first.
         self._contents: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
@@ -139,16 +96,22 @@ class FileKeeper:
     async def _downloaded(self, one: Wanted, url: str, downloaded: Callable[[], None]) -> Kept:
         async with (
             self._media.fetched(url, prompt_sent(one.attempt)) as file,
-            self._contents[file.sha256],
+            self._contents[file.content],
         ):
-            find = self._sync.store.files.with_content
-            like = await self._worker.run(find, one.picture.key.sheet, file.sha256)
-            if like and self._media.is_there(like.path):
-                return await self._recorded(one, like, file, downloaded)
-            reserved = one.reserved or await self._reserve(one.picture)
-            kept = await self._media.keep(file, one.stem, reserved)
-            saved = SavedFile(kept.path, kept.link, file.sha256)
-            return await self._recorded(one, saved, file, downloaded, is_new=True)
+            files, sheet = self._sync.store.files, one.picture.key.sheet
+            like = twin = await self._worker.run(files.with_content, sheet, file.sha256)
+            if file.original:
+                twin = await self._worker.run(files.with_original, sheet, file.original)
+            findings = await self._findings.of(one, file, twin)
+            is_new = like is None or not self._media.is_there(like.file.path)
+            if like is None or is_new:
+                reserved = one.reserved or await self._reserve(one.picture)
+                kept = await self._media.keep(file, one.stem, reserved)
+                saved = SavedFile(kept.path, kept.link, file.sha256)
+            else:
+                saved = like.file
+            note = NewFile(*one.picture, saved, file.original, findings)
+            return await self._recorded(one, note, file, downloaded, is_new=is_new)
 
     async def _used_again(self, one: Wanted) -> Kept | None:
         """Use the saved file of another row with the same link, if there is one."""
@@ -161,25 +124,27 @@ class FileKeeper:
         saved = await self._worker.run(self._sync.store.files.get, other, url)
         if saved is None or not self._media.is_there(saved.path):
             return None
-        return await self._recorded(one, saved, None)
+        findings = self._findings.of_same_link(one, other)
+        return await self._recorded(one, NewFile(*one.picture, saved, "", findings), None)
 
     async def _recorded(
         self,
         one: Wanted,
-        saved: SavedFile,
+        note: NewFile,
         file: Fetched | None,
         downloaded: Callable[[], None] = lambda: None,
         *,
         is_new: bool = False,
     ) -> Kept:
         """Add the file to the manifest, then to the store. A kill in between repeats the first."""
-        kept, now = Kept(saved.path, saved.link), self._now()
+        kept, now = Kept(note.file.path, note.file.link), self._now()
         entry = described(
             one.picture.key, one.attempt, one.number, kept, at=now, is_copy=not is_new
         )
-        await self._media.describe(file, {**entry, "sha256": saved.sha256})
+        entry |= {"sha256": note.file.sha256, **note.findings.as_json()}
+        await self._media.describe(file, entry)
         downloaded()
-        await self._notes.add(NewFile(*one.picture, saved))
+        await self._notes.add(note)
         if self._known is not None:
             self._known[one.picture.url] = one.picture.key
         return kept

@@ -81,7 +81,7 @@ FAULTS = (
     Fault(
         "the notes of files are lost when the download of another is cancelled",
         "P3",
-        "pipeline/sync/file_keeper.py",
+        "pipeline/sync/file_notes.py",
         "await asyncio.shield(self._next)",
         "await self._next",
         "tests/sync/test_downloader.py",

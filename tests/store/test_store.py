@@ -36,6 +36,7 @@ from pipeline.store import (
     Store,
 )
 from pipeline.store.files import _SAME_CONTENT
+from pipeline.store.saved_files import Twin
 from tests.store.build import KEY, LIMITS, NOON, Clock, intent, save
 
 
@@ -423,7 +424,8 @@ def test_a_file_with_the_same_content_is_found_without_a_look_at_all_files(store
         steps = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", (1, "5a"))
         plan = " ".join(step[3] for step in steps)
 
-    assert store.files.with_content("sheet", "5a") == SavedFile("a.png", "", "5a")
+    found = Twin(SavedFile("a.png", "", "5a"), KEY, 1, "a")
+    assert store.files.with_content("sheet", "5a") == found
     assert "files_by_sha256" in plan
 
 

@@ -15,7 +15,8 @@ from pipeline.core.model import JobKey, State, Unsaved
 from pipeline.store import NewFile, SavedFile
 from pipeline.sync.download_queue import DOWNLOADS, UNDER_WAY, DownloadQueue
 from pipeline.sync.download_retries import missed
-from pipeline.sync.file_keeper import FileNotes, Picture, Wanted
+from pipeline.sync.file_notes import FileNotes
+from pipeline.sync.wanted_pictures import Picture, Wanted
 from pipeline.sync.worker import Worker
 from tests.core.build import NOW, attempt
 

@@ -1,6 +1,6 @@
 """Looks at a downloaded picture: is it whole, and does it show anything?
 
-It costs at most about 15 ms of CPU for each megabyte. So a picture is decoded only as far as needed:
+It costs at most about 15 ms of CPU for each megabyte, so a picture is decoded as far as needed:
 
     JPEG       an eighth of its size in each direction; the whole file is read
     PNG        the checksums of all parts, and the pixels of the first rows. Only if these have one
@@ -20,7 +20,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from pipeline.core.picture_checks import Look, Seen, Size
+from pipeline.core.picture_findings import Look, Seen, Size
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
@@ -167,7 +167,8 @@ def _inflated(pixels: list[memoryview], wanted: int) -> tuple[bytes, int]:
 
 
 def _is_whole_webp(data: bytes) -> bool:
-    return len(data) >= struct.unpack_from("<I", data, 4)[0] + 8
+    length: int = struct.unpack_from("<I", data, 4)[0]
+    return len(data) >= length + 8
 
 
 def _is_whole_avif(data: bytes) -> bool:

@@ -13,7 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
-from pipeline.core.picture_checks import Seen
+from pipeline.core.picture_findings import Seen
 from pipeline.core.saved_files import Fetched, Kept
 from pipeline.plain_files import is_plain
 from pipeline.provider.downloads.destination import Destination
@@ -152,6 +152,4 @@ def _labelled(file: Fetched, copy: Path, text: str) -> Fetched:
         return file
     copy.write_bytes(content)
     digest = hashlib.sha256(content).hexdigest()
-    return replace(
-        file, path=copy, size=len(content), sha256=digest, original=file.sha256
-    )
+    return replace(file, path=copy, size=len(content), sha256=digest, original=file.sha256)
