@@ -174,6 +174,9 @@ class _Results:
             return media.clip()
         if kind == "audio":
             return media.tone(task.prompt, task.number, number)
+        if task.flaw:
+            its = task.prompt, task.aspect_ratio, task.number, number
+            return pictures.flawed(*its, task.flaw)
         plain = self._desk.settings.plain_pictures
         return pictures.draw(task.prompt, task.aspect_ratio, task.number, number, plain=plain)
 

@@ -49,7 +49,7 @@ TEAM_ID = "00000000-0000-4000-8000-000000000002"
 BUSIEST = 4
 NO_CAPACITY = "No available capacity — please retry shortly"
 REMEMBERED = (
-    *("id", "prompt", "aspect_ratio", "number", "failure", "failure_key"),
+    *("id", "prompt", "aspect_ratio", "number", "failure", "failure_key", "flaw"),
     *("endpoint", "model", "cost", "created"),
 )
 
@@ -264,6 +264,7 @@ class Desk:
     def _new_task(self, call: Call, order: Order, asked: str) -> Task:
         struck, words = self._striker(call), order.own_prompt or asked
         failed, full, odd = struck("fail"), struck("no_capacity"), struck("odd_status")
+        flaw = struck("flaw")
         failure = NO_CAPACITY if full else "generation failed" if failed else ""
         prompt = order.prompt or asked
         return Task(
@@ -279,6 +280,7 @@ class Desk:
             failure_key=failed.kind if failed else "message",
             endless=struck("endless") is not None and not order.sync,
             odd_status=odd.kind if odd else "",
+            flaw=flaw.kind if flaw else "",
             endpoint=order.endpoint,
             model=order.model,
             fields=order.fields,

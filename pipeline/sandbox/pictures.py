@@ -26,6 +26,10 @@ LABEL = "stand-in picture"
 SIDE = 384
 SHORTEST = 256
 WIDEST = 4.0
+#: The smallest side that is a number of pixels, and the most pixels.
+FEWEST, MOST = 200, 1 << 22
+#: Larger pictures are drawn smaller, and then enlarged.
+LARGEST = 900
 GRID = 0
 #: Scenes are drawn larger and scaled down: smooth edges.
 FINER = 2
@@ -53,13 +57,36 @@ def read_code(png: bytes) -> tuple[str, int]:
     return code, int(number)
 
 
-def size_of(aspect_ratio: str) -> tuple[int, int]:
-    """Width and height in pixels for "W:H"; beyond 4:1 the shape stays at 4:1."""
-    width, _, height = aspect_ratio.partition(":")
-    ratio = min(WIDEST, max(1 / WIDEST, int(width) / int(height)))
+def size_of(aspect_ratio: str, *, pixels: bool = True) -> tuple[int, int]:
+    """Width and height in pixels for "W:H"; beyond 4:1 the shape stays at 4:1.
+
+    Two numbers that can be pixels are pixels, unless `pixels` is false.
+    """
+    width, height = map(int, aspect_ratio.split(":"))
+    if pixels and min(width, height) >= FEWEST and width * height <= MOST:
+        return width, height
+    ratio = min(WIDEST, max(1 / WIDEST, width / height))
     wide, high = SIDE * math.sqrt(ratio), SIDE / math.sqrt(ratio)
     grow = max(1.0, SHORTEST / min(wide, high))
     return round(wide * grow), round(high * grow)
+
+
+def flawed(prompt: str, aspect_ratio: str, number: int, index: int, flaw: str) -> bytes:
+    """The picture with a flaw: `blank`, `one_blank`, `damaged`, `shape` or `same`."""
+    match flaw:
+        case "same":
+            return draw("the same for all", aspect_ratio, 1, index)
+        case "shape":
+            width, height = map(int, aspect_ratio.split(":"))
+            return draw(prompt, "1:3" if width >= height else "3:1", number, index)
+        case "damaged":
+            whole = draw(prompt, aspect_ratio, number, index)
+            return whole[: len(whole) * 2 // 3]
+    if flaw == "one_blank" and index != 1:
+        return draw(prompt, aspect_ratio, number, index)
+    blank, png = Image.new("RGB", size_of(aspect_ratio), "white"), BytesIO()
+    blank.save(png, "PNG", pnginfo=_coded(prompt, index, number))
+    return png.getvalue()
 
 
 @lru_cache(maxsize=512)
@@ -67,16 +94,27 @@ def draw(prompt: str, aspect_ratio: str, number: int, index: int, *, plain: bool
     """A picture as PNG: number 1 to 4 of the prompt's `number`-th task, or the grid of all four."""
     size = size_of(aspect_ratio)
     if plain:
-        picture = Image.new("RGB", size, _palette(prompt, number + index)[1])
+        colours = _palette(prompt, number + index)
+        picture = Image.new("RGB", size, colours[1])
+        picture.paste(colours[3], (0, 0, size[0] // 2, size[1]))
     else:
+        small = size if max(size) <= LARGEST else size_of(f"{size[0]}:{size[1]}", pixels=False)
         picture = (
-            _grid(prompt, size, number) if index == GRID else _scene(prompt, size, number, index)
+            _grid(prompt, small, number) if index == GRID else _scene(prompt, small, number, index)
         )
         _write(picture, "" if index == GRID else prompt)
-    text, png = PngInfo(), BytesIO()
-    text.add_text(CODE, f"{code_of(prompt)} {index}")
-    picture.save(png, "PNG", compress_level=1, pnginfo=text)
+        picture = picture.resize(size) if size != small else picture
+    png = BytesIO()
+    picture.save(png, "PNG", compress_level=1, pnginfo=_coded(prompt, index))
     return png.getvalue()
+
+
+def _coded(prompt: str, index: int, number: int = 0) -> PngInfo:
+    text = PngInfo()
+    text.add_text(CODE, f"{code_of(prompt)} {index}")
+    if number:
+        text.add_text("task", str(number))
+    return text
 
 
 def _grid(prompt: str, size: tuple[int, int], number: int) -> Image.Image:

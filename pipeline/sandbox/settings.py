@@ -158,6 +158,16 @@ class SandboxSettings:
     endless: Fault = _fault("the task never ends")
     odd_status: Fault = _fault("the task shows this status for a while", "dreaming", free=True)
 
+    flaw: Fault = _fault(
+        "the pictures of the task are blank, only the first is, they are damaged, have another "
+        "shape, or are the same as those of other such tasks",
+        "blank",
+        "one_blank",
+        "damaged",
+        "shape",
+        "same",
+    )
+
     # The form of answers.
     bare_final: bool = _yes("finished tasks have no status, where the documentation has none")
     percentage_as: str = _choice(
@@ -169,7 +179,7 @@ class SandboxSettings:
     status_as: str = _choice("statuses of version 2: COMPLETED or completed", "upper", "lower")
     shuffle: bool = _yes("fetch-many answers in another order")
     dead_links: Fault = _fault("links to results answer 404", path="*")
-    plain_pictures: bool = _yes("pictures of one colour: quicker to draw, and read the same way")
+    plain_pictures: bool = _yes("pictures of two colours: quicker to draw, and read the same way")
 
     # Webhooks, for submissions that give an address. Path: /progress, /final, or * for all.
     webhook_progress: int = _count(2, "updates that are posted before the final webhook")

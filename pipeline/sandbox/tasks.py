@@ -87,6 +87,8 @@ class Task:
     failure_key: str = "message"
     endless: bool = False
     odd_status: str = ""
+    #: What is wrong with its pictures, or "".
+    flaw: str = ""
     endpoint: str = "imagine"
     model: str = ""
     fields: Mapping[str, Any] = field(default_factory=dict)
