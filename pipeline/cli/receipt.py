@@ -24,7 +24,7 @@ from pipeline.core.credits import Credits, total
 from pipeline.core.errors import ConfigError
 from pipeline.core.messages import as_text
 from pipeline.core.receipt_lines import Basis, Charge, Line, Sent
-from pipeline.core.receipts import Receipt, Why, closing
+from pipeline.core.receipts import Receipt, Refund, Why, closing
 from pipeline.core.refund_claims import claims
 from pipeline.core.text import counted, one_line, shortened
 from pipeline.plain_files import write_whole
@@ -36,7 +36,7 @@ MOST_CHARGES, MOST_LISTED = 40, 20
 WIDE = 110
 TITLES = (
     *("date", "row", "row_id", "name", "prompt", "take", "attempt", "endpoint", "account", "unit"),
-    *("task_id", "listed", "charged", "rests_on", "refund", "why", "files"),
+    *("task_id", "listed", "charged", "rests_on", "refund", "why", "files", "pictures"),
 )
 
 
@@ -120,7 +120,7 @@ def _print(found: SheetReceipt, console: Console) -> None:
                 console,
                 (
                     f"{_amount(each.amount, one)}, {each.why}"
-                    f"{' (check if it came back)' if each.to_check else ''}: "
+                    f"{_what_to_do(each)}: "
                     f"{_row_in_words(found, each.line.sent)}, task {each.line.task_id}"
                     for each in one.refunds
                 ),
@@ -184,6 +184,12 @@ def _row_in_words(found: SheetReceipt, sent: Sent) -> str:
     place = f"row {row.number}" if row.number else f"row {sent.row_id} (no longer in the sheet)"
     words = shortened(row.name or prompt_of(sent), 60)
     return f'{place}, "{words}", take {sent.take}, attempt {sent.number}'
+
+
+def _what_to_do(refund: Refund) -> str:
+    if refund.to_ask:
+        return " (ask for it)"
+    return " (check if it came back)" if refund.to_check else ""
 
 
 def _amount(amount: Credits, one: Receipt) -> str:
@@ -288,6 +294,7 @@ def _records(found: SheetReceipt) -> Iterator[dict[str, object]]:
                 "refund": refund.amount if refund else None,
                 "why": f"{refund.why}{' (to check)' if refund.to_check else ''}" if refund else "",
                 "files": found.files_of(line),
+                "pictures": line.sent.wrong,
             }
         for charge in one.strangers:
             yield {
@@ -348,7 +355,8 @@ def _as_json(found: SheetReceipt, said: str, letter: str, code: int) -> dict[str
         "charges": sum(one.charges for one in found.receipts),
         "unmatched": sum(one.unmatched for one in found.receipts),
         "refunds_due": sum(len(one.due) for one in found.receipts),
-        "refunds_to_check": sum(len(one.refunds) - len(one.due) for one in found.receipts),
+        "refunds_to_check": sum(len(one.to_check) for one in found.receipts),
+        "refunds_to_ask_for": sum(len(one.to_ask) for one in found.receipts),
         "accounts": [
             {
                 **Cost(one.charged, one.account).as_json(),

@@ -61,6 +61,8 @@ def print_status(settings: Settings, console: Console, row: str = "") -> int:
         _list(console, "Waiting until a cell is corrected:", stuck)
         edited = [one for one in rows if one.status == Status.EDITED]
         _list(console, "Edited after they were made:", edited)
+        wrong = [one for one in rows if one.findings and not one.needs_attention]
+        _list(console, "With pictures to look at:", wrong)
         _list(console, "Copies of other rows:", [one for one in rows if one.status == Status.COPY])
         return max(int(bool(needing)), sync.last.hold.exit_code if sync.last.hold else 0)
 
@@ -83,8 +85,9 @@ def print_status_json(settings: Settings, _: Console, row: str = "") -> int:
     name, unit, amount, and whether it is the sheet's own); `running` (which run is working on the
     sheet, or empty); `hold` (why nothing is sent, or empty); `messages`; `details` (every row:
     `row`, the number that spreadsheets show, `row_id`, `name`, `status`, `note`, `take`, `task_id`,
-    `urls`, `text`, `credits`, `needs_attention`); `exit_code`. With `row`, `details` has only that
-    row, and `history` has its events (`at` in ISO 8601, `attempt`, `kind`, `text`).
+    `urls`, `text`, `credits`, `needs_attention`, `pictures`: what is wrong with which);
+    `exit_code`. With `row`, `details` has only that row, and `history` has its events (`at` in ISO
+    8601, `attempt`, `kind`, `text`).
     """
     with wiring.previewing(settings) as sync:
         found = [_found(sync, row)] if row else []

@@ -13,6 +13,7 @@ from pipeline.core.cell_errors import is_value
 from pipeline.core.chains import LINK, Link, changeable, changes, link_in
 from pipeline.core.inputs import parsed
 from pipeline.core.model import Attempt, Job, State
+from pipeline.core.picture_findings import Findings
 from pipeline.core.prompt_checks import is_missing
 from pipeline.core.reference_images import named_row
 from pipeline.core.rules import Rules
@@ -150,11 +151,16 @@ def _lost(job: Job, attempt: Attempt, redo: str) -> str:
 
 def _wrong_pictures(job: Job, attempt: Attempt, api: str, redo: str) -> str:
     """The note about saved pictures with which something is wrong; "" if there are none."""
+    found = findings_of(job, attempt)
+    return messages_pictures.about(found, len(attempt.result.urls), api, redo) if found else ""
+
+
+def findings_of(job: Job, attempt: Attempt) -> dict[int, Findings]:
+    """What is wrong with the saved pictures of an attempt: number -> findings."""
     if not job.findings:
-        return ""
-    urls = attempt.result.urls
-    found = {n: job.findings[url] for n, url in enumerate(urls, start=1) if url in job.findings}
-    return messages_pictures.about(found, len(urls), api, redo)
+        return {}
+    urls = enumerate(attempt.result.urls, start=1)
+    return {number: job.findings[url] for number, url in urls if url in job.findings}
 
 
 def _unsaved(job: Job, attempt: Attempt, rules: Rules, now: datetime) -> str:

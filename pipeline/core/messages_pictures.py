@@ -55,7 +55,8 @@ def other_shape(numbers: list[int], of: int, size: str, asked: str, redo: str) -
 
 def same_picture(numbers: list[int], of: int, same: str, redo: str) -> str:
     """These pictures have the same content as another one."""
-    what = _which(numbers, of, f"is the same as {same}", f"are the same as {same}")
+    those = same.replace("that of", "those of", 1)
+    what = _which(numbers, of, f"is the same as {same}", f"are the same as {those}")
     return f"{what}: change the prompt or the seed, and {redo} to pay for another."
 
 

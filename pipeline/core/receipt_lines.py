@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from pipeline.core.credits import Credits
 from pipeline.core.model import State
+from pipeline.core.picture_findings import Findings
 from pipeline.core.provider import MARGIN
 from pipeline.core.states import costs_nothing
 
@@ -42,6 +43,20 @@ class Sent(NamedTuple):
     account: str
     #: If its answer was lost: when it was heard of last. It may have been sent again until then.
     again_at: datetime | None
+    #: What is wrong with its pictures: number -> findings, and how many pictures it has.
+    findings: tuple[tuple[int, Findings], ...] = ()
+    pictures: int = 0
+
+    @property
+    def is_useless(self) -> bool:
+        """True if every picture of it is blank or damaged."""
+        useless = sum(bool(one.look) for _, one in self.findings)
+        return 0 < self.pictures == useless
+
+    @property
+    def wrong(self) -> str:
+        """What is wrong with its pictures, in words; empty if nothing is."""
+        return "; ".join(f"{number}: {one.in_words()}" for number, one in self.findings)
 
     @property
     def cost(self) -> Credits:

@@ -9,7 +9,7 @@ An API without a list is taken at its word: a task costs what it reported, else 
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -32,6 +32,7 @@ class Why(StrEnum):
     FAILED = "the task failed"
     DOUBLE = "charged twice for one request"
     ABOVE = "charged more than the listed price"
+    USELESS = "every picture is blank or damaged"
 
 
 class Refund(NamedTuple):
@@ -42,6 +43,11 @@ class Refund(NamedTuple):
     amount: Credits
     #: True if it is not known whether they came back already.
     to_check: bool = False
+
+    @property
+    def to_ask(self) -> bool:
+        """True if no rule of the vendor says that it comes back."""
+        return self.why is Why.USELESS
 
 
 class Reading(NamedTuple):
@@ -105,7 +111,17 @@ class Receipt:
     @property
     def due(self) -> tuple[Refund, ...]:
         """The refunds that certainly did not come back."""
-        return tuple(one for one in self.refunds if not one.to_check)
+        return tuple(one for one in self.refunds if not (one.to_check or one.to_ask))
+
+    @property
+    def to_check(self) -> tuple[Refund, ...]:
+        """The refunds of which it is not known whether they came back."""
+        return tuple(one for one in self.refunds if one.to_check)
+
+    @property
+    def to_ask(self) -> tuple[Refund, ...]:
+        """The refunds that no rule of the vendor promises."""
+        return tuple(one for one in self.refunds if one.to_ask)
 
 
 class Asked(NamedTuple):
@@ -331,6 +347,8 @@ def _refunds(
             yield Refund(line, Why.FAILED, line.charged, to_check)
         elif line.task_id in twice:
             yield Refund(line, Why.DOUBLE, line.charged)
+        elif line.sent.is_useless:
+            yield Refund(line, Why.USELESS, line.charged)
         elif 0 < line.sent.price < line.charged:
             yield Refund(line, Why.ABOVE, exact(line.charged - line.sent.price))
 
@@ -363,15 +381,19 @@ def grouped(
 
 def closing(receipts: Sequence[Receipt]) -> str:
     """One line such as "500 charges, 500 rows, 0 unmatched, 2 refunds due"."""
-    counts = Counter(one.to_check for each in receipts for one in each.refunds)
+    due, to_check, to_ask = (
+        sum(len(getattr(one, name)) for one in receipts) for name in ("due", "to_check", "to_ask")
+    )
     parts = [
         _counted(sum(one.charges for one in receipts), "charge"),
         _counted(rows_of(receipts), "row"),
         f"{sum(one.unmatched for one in receipts)} unmatched",
-        f"{_counted(counts[False], 'refund')} due",
+        f"{_counted(due, 'refund')} due",
     ]
-    if counts[True]:
-        parts.append(f"{_counted(counts[True], 'refund')} to check")
+    if to_check:
+        parts.append(f"{_counted(to_check, 'refund')} to check")
+    if to_ask:
+        parts.append(f"{_counted(to_ask, 'refund')} to ask for")
     if unsure := sum(len(one.unsure) for one in receipts):
         parts.append(f"{_counted(unsure, 'charge')} not known")
     parts += (

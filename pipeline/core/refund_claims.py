@@ -19,6 +19,10 @@ _HEADINGS = {
         "idempotency key because its answer was lost."
     ),
     Why.ABOVE: "These tasks cost more than the price that was listed when we sent them.",
+    Why.USELESS: (
+        "Every picture of these tasks is blank or damaged, so we cannot use them. Please refund "
+        "them."
+    ),
 }
 _TO_CHECK = (
     "These tasks failed as well. By your rules, a task that fails is refunded in full; we cannot "
@@ -37,7 +41,8 @@ def _letter(receipt: Receipt, today: datetime) -> str:
         by_reason[_TO_CHECK if one.to_check else _HEADINGS[one.why]].append(one)
     due = receipt.due
     account = receipt.account
-    asked = f"a refund of {_amount(due, account)}" if due else "a check of refunds"
+    sure = due or receipt.to_ask
+    asked = f"a refund of {_amount(sure, account)}" if sure else "a check of refunds"
     provider = receipt.provider
     lines = [
         f"Subject: Request for {asked}",
@@ -63,6 +68,8 @@ def _line(one: Refund, account: Account) -> str:
             return f"{words} (charged {line.charged}, listed {line.sent.price})"
         case Why.DOUBLE:
             return f"{words} (the first task: {line.sent.task_id})"
+        case Why.USELESS:
+            return f"{words} (picture {line.sent.wrong})"
     return f"{words} ({one_line(line.sent.reason) or 'failed'})"
 
 

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 
 #: 16:9, ASPECT_16_9, RESOLUTION_1280_720, 1280x720.
 RATIO = re.compile(r"(?:ASPECT_|RESOLUTION_)?([1-9]\d{0,3})[:_x]([1-9]\d{0,3})")
+#: Midjourney's own way to ask for a ratio.
+IN_PROMPT = re.compile(r"--(?:ar|aspect)\s+([1-9]\d{0,3}):([1-9]\d{0,3})(?!\S)")
 DIMENSIONS = {"portrait": "2:3", "landscape": "3:2"}
 FIELDS = ("aspect_ratio", "resolution", "size", "image_size", "dimension")
 
@@ -22,4 +24,5 @@ def ratio_of(fields: Mapping[str, object], default: str = "1:1") -> str:
         found := RATIO.fullmatch(f"{fields['width']}:{fields.get('height')}")
     ):
         return found[0]
-    return default
+    in_prompt = IN_PROMPT.search(str(fields.get("prompt", "")))
+    return f"{in_prompt[1]}:{in_prompt[2]}" if in_prompt else default

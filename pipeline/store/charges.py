@@ -15,9 +15,11 @@ from sqlalchemy import Connection, Text, func, select, type_coerce
 
 from pipeline.core.charges import Charged
 from pipeline.core.model import State
+from pipeline.core.picture_findings import Findings
 from pipeline.core.receipt_lines import Sent
 from pipeline.store.column_types import from_number, unescaped
 from pipeline.store.schema import attempts, events, files, jobs, sheets
+from pipeline.store.serialization import result_from
 from pipeline.store.transactions import StorePart, chunks, number_of
 
 #: The columns of `Sent`, in its order; `_sent` reads their plain values.
@@ -41,6 +43,8 @@ _SENT = [
     attempts.c.base_url,
     attempts.c.api_key,
 ]
+#: How many pictures an attempt has, and what is wrong with which of them.
+WrongPictures = tuple[int, tuple[tuple[int, Findings], ...]]
 _STATES = {str(state): state for state in State}
 
 
@@ -74,7 +78,8 @@ class Charges(StorePart):
         with self._database.reading() as connection:
             again = _sent_again(connection)
             found = connection.execute(asked.order_by(attempts.c.job, attempts.c.number))
-            return [_sent(again, *row) for row in found]
+            wrong = _wrong_pictures(connection)
+            return [_sent(again, wrong, *row) for row in found]
 
     def first_sent_at(self, api_key: str) -> datetime | None:
         """When the first attempt at an account was sent; None if there was none."""
@@ -115,8 +120,23 @@ def _sent_again(connection: Connection) -> dict[tuple[int, int], int]:
     return {(job, number): at for job, number, at in rows}
 
 
+def _wrong_pictures(connection: Connection) -> dict[tuple[int, int], WrongPictures]:
+    """(job, number) -> how many pictures the attempt has, and what is wrong with which of them."""
+    its = (attempts.c.job == files.c.job) & (attempts.c.number == files.c.number)
+    asked = select(files.c.job, files.c.number, files.c.url, files.c.findings, attempts.c.result)
+    asked = asked.select_from(files.join(attempts, its)).where(files.c.findings != "")
+    found: dict[tuple[int, int], tuple[int, dict[int, Findings]]] = {}
+    for job, number, url, text, result in connection.execute(asked):
+        urls = result_from(result).urls
+        if url in urls:
+            _, findings = found.setdefault((job, number), (len(urls), {}))
+            findings[urls.index(url) + 1] = Findings.from_text(text)
+    return {key: (of, tuple(sorted(its.items()))) for key, (of, its) in found.items()}
+
+
 def _sent(
     again: Mapping[tuple[int, int], int],
+    wrong: Mapping[tuple[int, int], WrongPictures],
     job: int,
     sheet: str,
     row_id: str,
@@ -136,6 +156,7 @@ def _sent(
     base_url: str,
     api_key: str,
 ) -> Sent:
+    pictures, findings = wrong.get((job, number), (0, ()))
     return Sent(
         job,
         unescaped(sheet),
@@ -156,4 +177,6 @@ def _sent(
         base_url,
         api_key,
         from_number(again.get((job, number))),
+        findings,
+        pictures,
     )

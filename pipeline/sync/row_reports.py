@@ -7,14 +7,16 @@ attempts of its take cost: as the API reported, else as listed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 from pipeline.core import messages
 from pipeline.core.attention import is_dismissed, said_by
 from pipeline.core.credits import Credits
 from pipeline.core.inputs import parsed
+from pipeline.core.job_status import findings_of
 from pipeline.core.model import Job, JobKey
+from pipeline.core.picture_findings import Findings
 from pipeline.core.planning import Line
 from pipeline.core.rules import Rules
 from pipeline.core.samples import is_held
@@ -48,6 +50,8 @@ class Row:
     needs_attention: bool
     #: True if only a change to the sheet ends its waiting: an input cell shows an error.
     is_stuck: bool
+    #: What is wrong with its pictures: number -> findings.
+    findings: Mapping[int, Findings]
 
     def as_json(self) -> dict[str, object]:
         """The row for programs."""
@@ -63,6 +67,9 @@ class Row:
             "text": self.text,
             "credits": self.credits,
             "needs_attention": self.needs_attention,
+            "pictures": [
+                {"picture": number, **one.as_json()} for number, one in self.findings.items()
+            ],
         }
 
 
@@ -166,6 +173,7 @@ def _row(
         credits=cost_of(job) if job else 0,
         needs_attention=Status.of(status_and_note[0]) in NEEDS_ATTENTION and not dismissed,
         is_stuck=is_stuck,
+        findings=findings_of(job, attempt) if job and attempt else {},
     )
 
 

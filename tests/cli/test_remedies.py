@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.core import header_checks, messages
+from pipeline.core import header_checks, messages, messages_pictures
 from pipeline.sandbox import Sandbox
 from pipeline.sync.hold import Hold
 from tests.fakes.program import KEY, ROOT, until
@@ -32,6 +32,7 @@ REMEDIES: list[Act] = []
 #: Functions of `messages` that return parts of sentences, or for which no action is needed.
 NOTHING_TO_DO = {
     *("as_text", "or_ignore", "write_take", "made_from", "not_a_value", "listed"),
+    *("about", "twin_of"),
     "asked_on_the_page",
     "second_success",
     *("warning", "left_out"),
@@ -75,8 +76,9 @@ def test_every_recommended_remedy_has_a_test() -> None:
     kinds = typing.get_args(typing.get_type_hints(Hold)["kind"])
     sentences = {
         name
-        for name, one in inspect.getmembers(messages, inspect.isfunction)
-        if one.__module__ == messages.__name__ and not name.startswith("_")
+        for module in (messages, messages_pictures)
+        for name, one in inspect.getmembers(module, inspect.isfunction)
+        if one.__module__ == module.__name__ and not name.startswith("_")
     }
     assert sentences >= NOTHING_TO_DO
     recommended = {
@@ -696,6 +698,44 @@ def pictures_whose_links_were_dead_are_saved(team: Team, api: Sandbox) -> None:
     assert team.start("doctor", team.config, "--repair").code == 0
     assert len(list((team.folder / "media").rglob("*.png"))) == 4
     goes_on(team, api, {"a fox": 1})
+
+
+def pictures_are_made_again(team: Team, api: Sandbox, flaw: str, words: str) -> None:
+    api.set(flaw=f"next 1 {flaw}")
+    team.write("prompt,take,aspect_ratio", "a fox,,16:9")
+    noted(team, "done", f"{words}")
+    change(team, take="2")
+    goes_on(team, api, {"a fox": 2})
+    assert [row["note"] for row in team.rows()] == ["", ""]
+
+
+@remedy("note blank")
+def blank_pictures_are_made_again(team: Team, api: Sandbox) -> None:
+    pictures_are_made_again(team, api, "blank", "All 4 pictures are blank: ask Apiframe for a")
+
+
+@remedy("note damaged")
+def damaged_pictures_are_made_again(team: Team, api: Sandbox) -> None:
+    pictures_are_made_again(team, api, "damaged", "All 4 pictures are damaged: ask Apiframe for")
+
+
+@remedy("note other_shape")
+def pictures_of_another_shape_are_made_again(team: Team, api: Sandbox) -> None:
+    pictures_are_made_again(team, api, "shape", "pixels, but the row asked for 16:9: check its")
+
+
+@remedy("note same_picture")
+def a_picture_of_another_row_is_made_again(team: Team, api: Sandbox) -> None:
+    api.set(flaw="next 2 same")
+    team.write("prompt,take", "a fox,")
+    team.finish()
+    first = team.row("a fox")
+    with team.editing() as rows:
+        rows.append({"prompt": "an owl"})
+    noted(team, "done", f"are the same as those of the row {first['row_id']}: change the", 1)
+    with team.editing() as rows:
+        rows[1]["take"] = "2"
+    goes_on(team, api, {"a fox": 1, "an owl": 2})
 
 
 @remedy("command doctor --repair")

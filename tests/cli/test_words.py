@@ -100,7 +100,7 @@ def test_the_closing_line_has_the_results_and_the_remaining_rows() -> None:
 
 
 def _row(prompt: str, status: str, note: str, number: int = 2) -> Row:
-    return Row(number, "r_abcdefghi", "", prompt, status, note, 1, "", (), "", 0, True, False)
+    return Row(number, "r_abcdefghi", "", prompt, status, note, 1, "", (), "", 0, True, False, {})
 
 
 def _line(inputs: str, status: str, note: str, job: Job | None) -> Line:

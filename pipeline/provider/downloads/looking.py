@@ -86,8 +86,11 @@ def _decoded(data: bytes, *, small: bool = False) -> Picture:
 
 def _deviation(picture: Picture) -> float:
     """The greatest standard deviation of a colour, or of the opacity."""
-    from PIL import ImageStat
+    from PIL import Image, ImageStat
 
+    if picture.mode.startswith("I;16"):  # Pillow would cut the values off at 255
+        high = picture.tobytes("raw", "I;16")[1::2]
+        picture = Image.frombytes("L", picture.size, high)
     plain = picture.convert("RGBA" if picture.has_transparency_data else "RGB")
     if plain.mode == "RGBA":
         if plain.getchannel("A").getextrema()[1] == 0:
