@@ -7,7 +7,7 @@ never added, so a call that was interrupted can be repeated. Nothing is sent.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -32,12 +32,15 @@ from pipeline.core.combinations import (
     with_rows,
 )
 from pipeline.core.errors import ConfigError, SheetError
+from pipeline.core.header import folded
 from pipeline.core.model import Grid
 from pipeline.core.money import in_credits_and_money
 from pipeline.core.planning import Line
+from pipeline.core.prompt_templates import PROMPT
+from pipeline.core.rules import Rules
 from pipeline.core.statuses import Status
 from pipeline.core.text import counted, is_or_are, one_line, quoted
-from pipeline.open_sheet import grid_in, open_sheet
+from pipeline.open_sheet import grid_in, is_marked_open, open_sheet
 from pipeline.reports.plan import costs, following, outlook, settling, to_send
 from pipeline.sheets import Sheet
 from pipeline.store import Lease, Store
@@ -92,6 +95,7 @@ def expand(path: Path, lists: Sequence[ValueList], console: Console, choice: Cho
             console.print(f"{title}: nothing to add. {wanted.there}", markup=False)
             return 0
         _refuse(sync.sheet, wanted.found)
+        _refuse_open_file(settings)
         next_step = _show(console, sync, wanted, settings)
     number = len(wanted.found.lacking)
     if choice.plan:
@@ -152,6 +156,16 @@ class _Wanted:
             return ""
         return f"{counted(number, 'combination', ',')} {is_or_are(number)} in the sheet already."
 
+    def more_of(self, number: int, shown: Collection[str]) -> str:
+        """The texts of one combination that are not in the `shown` columns, and differ."""
+        texts = iter(self.found.lacking[number])
+        found = []
+        for one in self.lists:
+            its = [next(texts) for _ in one.columns]
+            if len(one.values) > 1 and {*map(folded, one.columns)}.isdisjoint(map(folded, shown)):
+                found += its
+        return ", ".join(filter(None, found))
+
     def added(self, grid: Grid) -> Grid:
         """A grid with the missing rows. Raises ConfigError if there are too many."""
         self._check(many(self.lists) - len(grid))
@@ -196,6 +210,15 @@ def _refuse(sheet: Sheet, found: Combinations) -> None:
             raise ConfigError(f"{quoted(text, 60)} {why}.")
 
 
+def _refuse_open_file(settings: Settings) -> None:
+    """Raise SheetError if the file is open: rows would not be written later, as results are."""
+    if isinstance(settings.source, Path) and is_marked_open(settings.source):
+        raise SheetError(
+            f"{settings.source.name} is open in another program. Close it there, and start this "
+            "again. Nothing was written."
+        )
+
+
 def _show(console: Console, sync: SheetSync, wanted: _Wanted, settings: Settings) -> str:
     """Print the new rows, what becomes of them, and what they cost.
 
@@ -206,7 +229,15 @@ def _show(console: Console, sync: SheetSync, wanted: _Wanted, settings: Settings
     number = len(wanted.found.lacking)
     about = f"{counted(number, 'new row', ',')}, {in_words(wanted.lists)}: {_price(sync, lines)}."
     said = f"{about} {wanted.there}".rstrip()
-    show.show_plan(console, sync, outlook(sync, settings, ask_balance=True), said)
+
+    def words(line: Line, rules: Rules) -> str:
+        # Rows with one prompt differ in other cells.
+        more = wanted.more_of(
+            line.seen.place - wanted.places.start, (PROMPT, *rules.prompt_columns)
+        )
+        return ", ".join(filter(None, (more, show.prompt_of(line, rules))))
+
+    show.show_plan(console, sync, outlook(sync, settings, ask_balance=True), said, words)
     if len(to_send(sync)) + len(following(sync)) + len(settling(sync)) == len(lines):
         return f"The next run sends {'it' if number == 1 else 'them'}."
     return "Not all of them are sent by the next run: see above."

@@ -6,7 +6,7 @@ Each function takes what it shows as an argument. Nothing is kept between two ca
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import groupby
 from pathlib import Path
@@ -121,10 +121,16 @@ def rows_table(shown: Sequence[Row], width: int, prices: Sequence[Credits] = ())
     return table
 
 
-def show_plan(console: Console, sync: SheetSync, seen: Outlook, about: str = "") -> None:
+def show_plan(
+    console: Console,
+    sync: SheetSync,
+    seen: Outlook,
+    about: str = "",
+    words_of: Callable[[Line, Rules], str] = prompt_of,
+) -> None:
     """Print what a run would do: rows by planned action, requests, credits, examples.
 
-    `about` is what to say of the sheet in the first line.
+    `about` is what to say of the sheet in the first line, `words_of` what to show of a row.
     """
     title, api = Text(sync.sheet.title, style="bold"), sync.rules.provider.full_title
     about = about or f"what a run would do now with {api}. Nothing was changed."
@@ -140,7 +146,7 @@ def show_plan(console: Console, sync: SheetSync, seen: Outlook, about: str = "")
         console.print(Text(f"{len(lines):>6}  ", style="bold") + title)
         for note, alike in groupby(lines[:EXAMPLES], lambda line: line.note):
             for line in alike:
-                words = f"row {line.seen.place + 1}: {one_line(prompt_of(line, sync.rules))}"
+                words = f"row {line.seen.place + 1}: {one_line(words_of(line, sync.rules))}"
                 row = Text(" " * _INDENT + words, overflow="ellipsis", no_wrap=True, style="dim")
                 console.print(row, overflow="ellipsis", no_wrap=True)
             if note:

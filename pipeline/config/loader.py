@@ -41,7 +41,7 @@ from pipeline.config.settings import (
 from pipeline.config.sheet_source import sheet_source
 from pipeline.config.trigger import TOKEN_LENGTH, schedule_settings, trigger_settings
 from pipeline.core.errors import ConfigError
-from pipeline.core.fields import as_texts, columns_of, fields_of, problem_with
+from pipeline.core.fields import IMAGE, as_texts, columns_of, fields_of, problem_with
 from pipeline.core.header import ALWAYS, CONTROLS, OURS, folded
 from pipeline.core.name_templates import template
 from pipeline.core.provider import Provider
@@ -89,6 +89,7 @@ def load(
     fields = _fields(provider, others)
     prompt = prompt_settings(document.prompt, path, fields, problems)
     fields |= {*(prompt.template.columns if prompt else ())}
+    fields |= {IMAGE for e in provider.endpoints.values() if e.image}
     titles, ignore = _columns(document.columns, fields, problems)
     problems += _ignored_problems(titles, ignore)
     problems += _provider_problems(document, provider, prompt)

@@ -205,7 +205,12 @@ def many(lists: Sequence[ValueList]) -> int:
 
 def in_words(lists: Sequence[ValueList]) -> str:
     """The lists with their sizes, such as "3 product × 4 style"."""
-    return " × ".join(f"{len(one.values)} {' and '.join(one.columns)}" for one in lists)
+    names = (one.columns[0] if len(one.columns) == 1 else _together(one) for one in lists)
+    return " × ".join(f"{len(one.values)} {name}" for one, name in zip(lists, names, strict=True))
+
+
+def _together(one: ValueList) -> str:
+    return f"({', '.join(one.columns)})"
 
 
 def missing(grid: Grid, columns: Columns, lists: Sequence[ValueList], title: str) -> Combinations:

@@ -61,7 +61,9 @@ def test_what_is_missing_is_shown_asked_for_and_added_once(campaign: Team, api: 
 
     assert "7 new rows, 2 product × 2 style × 2 aspect_ratio: 28 credits (28.00 EUR)" in plan.said
     assert "1 combination is in the sheet already." in plan.said
-    assert "a fox, neon light" in plan.out
+    # The first rows with the cells in which they differ, and their prompts.
+    assert "row 4: 9:16, a fox, ink on paper" in plan.out
+    assert "row 5: 1:1, a fox, neon light" in plan.out
     assert (plan.code, alone.code) == (0, 2)
     assert "Nothing was written. Add --yes" in alone.err
     assert campaign.traces() == before
@@ -97,6 +99,15 @@ def test_at_a_terminal_only_a_yes_adds_rows_and_only_those_that_were_shown(campa
         assert shown.end() == 0
     found = combinations(campaign)
     assert sorted(found) == sorted([*EVERY[1:], ("a cat", "ink", "")])
+
+
+def test_nothing_is_written_while_the_file_is_open(campaign: Team) -> None:
+    (campaign.folder / ".~lock.prompts.csv#").write_text(",zoe,desk,01.01.2026 10:00,file:///x;")
+
+    ended = campaign.start("expand", campaign.config, *LISTS, "--yes")
+
+    assert (ended.code, "prompts.csv is open in another program" in ended.err) == (3, True)
+    assert campaign.sheet.read_bytes() == SHEET
 
 
 def test_one_call_waits_for_no_other_and_adds_nothing_meanwhile(campaign: Team) -> None:

@@ -42,8 +42,10 @@ def paid(api: Sandbox) -> int:
 def test_one_column_holds_the_picture_for_every_endpoint(
     team: Team, api: Sandbox, runs: list[str]
 ) -> None:
+    team.config.write_text(f'{team.config.read_text()}[defaults]\nimage = "brand.png"\n')
     team.write(
         HEADER,
+        ",it waits,imagine-video,,,,",
         ",it runs,kling-imagine-2-6,,,5,FOX#2",
         "fox,a fox,imagine,,,,",
         ",it flies,imagine-video,,,,brand.png",
@@ -61,12 +63,12 @@ def test_one_column_holds_the_picture_for_every_endpoint(
         team.run(*filter(None, [words]))
 
     rows = team.rows()
-    assert [row["status"] for row in rows] == ["done"] * 7, [row["note"] for row in rows]
-    assert paid(api) == 7
+    assert [row["status"] for row in rows] == ["done"] * 8, [row["note"] for row in rows]
+    assert paid(api) == 8
     # What the person wrote is what is compared: the next run sends nothing.
     before = team.sheet.read_bytes()
     assert team.run().code == 0
-    assert (team.sheet.read_bytes(), paid(api)) == (before, 7)
+    assert (team.sheet.read_bytes(), paid(api)) == (before, 8)
 
 
 def test_another_name_changes_nothing_and_another_take_is_noticed(team: Team, api: Sandbox) -> None:

@@ -94,6 +94,12 @@ def test_a_file_gives_each_value_once_and_columns_together() -> None:
         values_in(grid[:1], value_list("product=@p.csv:name"), "p.csv")
 
 
+def test_the_lists_are_named_with_their_sizes() -> None:
+    together = ValueList(("product", "image"), (("fox", "f.png"), ("owl", "")))
+
+    assert in_words([together, value_list("style=a,b,c")]) == "2 (product, image) × 3 style"
+
+
 def test_all_combinations_come_in_order_and_those_in_the_sheet_are_left_out() -> None:
     grid = (
         ("Prompt", "aspect_ratio", "owner", "status"),
