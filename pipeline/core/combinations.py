@@ -26,6 +26,8 @@ NewRow = Mapping[int, str]
 #: Columns that a person fills in row by row: their cells cause or allow a payment.
 _BY_HAND: Final = ("take", "approved")
 _FILE = re.compile(r"(.+?\.(?:csv|tsv|xlsx|xlsm))(?::(.*))?", re.IGNORECASE | re.DOTALL)
+#: What is written like the path of a file of another kind.
+_OTHER_FILE = re.compile(r"[/\\]|\.[A-Za-z]{2,5}$")
 _WORKBOOKS: Final = (".xlsx", ".xlsm")
 #: As many titles are named in a sentence about a missing column.
 MOST_TITLES: Final = 8
@@ -108,6 +110,8 @@ def _source(left: str, place: str) -> Source:
         tab, _, rest = rest.partition(":")
         if not tab.strip():
             raise ValueError(f"{left}=@{place} names no file: {_FORM}.")
+        if not match and _OTHER_FILE.search(tab):
+            raise ValueError(f"{left}=@{place}: a list is in a .csv, .tsv, .xlsx or .xlsm file.")
     titles = tuple(title.strip() for title in rest.split(",")) if rest.strip() else ()
     if titles and len(titles) != len(left.split(",")):
         raise ValueError(f"{left}=@{place}: name as many columns after the file as before it.")
@@ -127,7 +131,7 @@ def values_in(grid: Grid, wanted: ValueList, place: str) -> tuple[tuple[str, ...
         at = [0]  # A file with one list need not call it like the column.
     for name, column in zip(asked or wanted.columns, at, strict=True):
         if column < 0:
-            raise ValueError(f"{place} has no column {name}{_instead(name, titles)}.")
+            raise ValueError(f"{place} has no column {name}{_instead(name, titles, add=False)}.")
     rows = (tuple(row[n] if n < len(row) else "" for n in at) for row in grid[1:])
     found = _distinct(row for row in rows if any(map(normalise, row)))
     if not found:
@@ -188,14 +192,19 @@ def _name_at(columns: Columns, at: int) -> str:
     return next((name for name, place in columns.index.items() if place == at), "")
 
 
-def _instead(name: str, titles: Iterable[str]) -> str:
-    """Which column may be meant, or which there are, as the end of a sentence."""
+def _instead(name: str, titles: Iterable[str], *, add: bool = True) -> str:
+    """Which column may be meant, or which there are, as the end of a sentence.
+
+    `add` is whether a missing column may be added.
+    """
     known = {folded(title): title.strip() for title in titles if folded(title)}
     if near := get_close_matches(folded(name), known, n=1, cutoff=0.6):
-        return f": did you mean {quoted(known[near[0]], 40)}? Otherwise add the column"
+        meant = f": did you mean {quoted(known[near[0]], 40)}?"
+        return f"{meant} Otherwise add the column" if add else f"{meant} Correct the name"
     there = ", ".join(quoted(title, 40) for title in [*known.values()][:MOST_TITLES])
     more = " …" if len(known) > MOST_TITLES else ""
-    return f": add it, or correct the name; there is {there}{more}" if there else ": add it"
+    cure = ": add it, or correct the name" if add else ": correct the name"
+    return f"{cure}; there is {there}{more}" if there else ": it has no header"
 
 
 def many(lists: Sequence[ValueList]) -> int:

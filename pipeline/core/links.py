@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
+from functools import lru_cache
 from ipaddress import ip_address
 from typing import Final
 from urllib.parse import parse_qs, urlsplit
@@ -44,14 +45,21 @@ def private_host(address: str, allowed: Collection[str] = ()) -> str:
     host = _host(address)
     if not host or any(host == _host(one) for one in allowed):
         return ""
+    return host if _is_private(host) else ""
+
+
+# Kept, because many rows may have the same picture.
+@lru_cache(maxsize=1024)
+def _is_private(host: str) -> bool:
     if host == "localhost" or host.endswith(_PRIVATE_NAMES):
-        return host
+        return True
     try:
-        return "" if ip_address(host).is_global else host
+        return not ip_address(host).is_global
     except ValueError:
-        return ""
+        return False
 
 
+@lru_cache(maxsize=1024)
 def _host(address: str) -> str:
     try:
         return (urlsplit(address).hostname or "").lower()

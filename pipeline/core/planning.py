@@ -54,7 +54,7 @@ from pipeline.core.known_rows import Seen, remembered
 from pipeline.core.model import Grid, Job, JobKey, KnownRow, RowKind, State
 from pipeline.core.prompt_templates import PROMPT
 from pipeline.core.provider import Endpoint, is_over
-from pipeline.core.reference_images import Titled, contradictions, field_for
+from pipeline.core.reference_images import Titled, contradictions, field_for, named_row
 from pipeline.core.rules import Rules
 from pipeline.core.shares import shares_of
 from pipeline.core.states import shown, state_of
@@ -192,7 +192,7 @@ def plan(
 def _member(seen: Seen, row: Sequence[str], columns: Columns, rules: Rules) -> Member:
     inputs, name, parent = seen.marked.inputs, label(columns.cell(row, "name")), ""
     column = PARENT
-    if may_follow(inputs):
+    if may_follow(inputs) and named_row(parsed(inputs)):
         endpoint = rules.endpoint_of(rules.endpoint_name(inputs))
         wrote = rules.cells(inputs).wrote
         parent = wrote.get(PARENT, "") if endpoint and endpoint.takes_parent else ""
@@ -394,9 +394,11 @@ def _problems(
     problems = list(finished.problems) if finished else []
     # Half a prompt is never sent, and its length says nothing.
     made = {PROMPT: finished.prompt or PROMPT} if finished else {}
-    given, cells = rules.values(line.memory.inputs), rules.cells(line.memory.inputs)
-    picture = field_for(endpoint, given) if IMAGE in wrote else ""
-    problems += contradictions(endpoint, wrote, given, columns)
+    cells = rules.cells(line.memory.inputs)
+    given = {**cells.defaults, **cells.wrote}
+    image = field_for(endpoint, {**given, **wrote})
+    picture = image if IMAGE in wrote else ""
+    problems += contradictions(wrote, image, columns)
     problems += problems_with(
         endpoint,
         {**cells.wrote, **made},
@@ -404,7 +406,7 @@ def _problems(
         has_parent=PARENT in cells.wrote,
         files=rules.files,
         takes_uploads=rules.api_named(name).provider.upload is not None,
-        columns=Titled(columns, field_for(endpoint, given)),
+        columns=Titled(columns, image),
         today=now.date(),
         picture=picture,
         allowed=rules.base_urls,

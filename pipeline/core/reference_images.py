@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 from pipeline.core.cell_files import ADDRESS, file_or_addresses
 from pipeline.core.fields import IMAGE, INDEX, PARENT, Titles, fields_of
 from pipeline.core.filetypes import MEDIA_TYPES
-from pipeline.core.provider import Endpoint
+from pipeline.core.provider import Endpoint, Field
 
 #: How canonical text names a filled cell of the column.
 HAS_IMAGE: Final = f'"{IMAGE}":'
@@ -72,10 +72,17 @@ def field_for(endpoint: Endpoint, given: Mapping[str, str]) -> str:
 
     If the endpoint has one, but not for the model of the row, it is that one.
     """
-    there = fields_of(endpoint, given)
+    if not (endpoint.image or IMAGE in endpoint.fields):
+        return ""
+    return _field_among(endpoint, fields_of(endpoint, given), picture_in(given.get(IMAGE, "")))
+
+
+def _field_among(
+    endpoint: Endpoint, there: Mapping[str, Field], picture: NamedPicture | None
+) -> str:
     names = [IMAGE, *endpoint.image] if IMAGE in there else [*endpoint.image]
     its = [name for name in names if name in there]
-    if picture_in(given.get(IMAGE, "")):
+    if picture:
         # The picture of another row goes where the endpoint takes one.
         its.sort(key=lambda name: there[name].parent != "url")
     return next(iter(its or names), "")
@@ -86,16 +93,17 @@ def by_field(endpoint: Endpoint, wrote: Mapping[str, str], defaults: Mapping[str
 
     The picture of another row becomes `parent` and `index`, where the field can be filled so.
     """
-    given = {**defaults, **wrote}
-    name = field_for(endpoint, given)
     own, others = dict(wrote), dict(defaults)
+    if not (endpoint.image or IMAGE in endpoint.fields):
+        return Cells(own, others)
+    there, picture = fields_of(endpoint, {**defaults, **wrote}), picture_in(wrote.get(IMAGE, ""))
+    name = _field_among(endpoint, there, picture)
     if not name:
         return Cells(own, others)
-    field = fields_of(endpoint, given).get(name)
+    field = there.get(name)
     if own.get(IMAGE):
         others.pop(IMAGE, None)
         others.pop(name, None)
-        picture = picture_in(own[IMAGE])
         if picture and field is not None and field.parent == "url" and PARENT not in own:
             del own[IMAGE]
             own[PARENT] = picture.row
@@ -109,13 +117,11 @@ def by_field(endpoint: Endpoint, wrote: Mapping[str, str], defaults: Mapping[str
     return Cells(own, others)
 
 
-def contradictions(
-    endpoint: Endpoint, wrote: Mapping[str, str], given: Mapping[str, str], columns: Titles
-) -> Iterator[str]:
-    """What `image` says twice, a phrase each."""
+def contradictions(wrote: Mapping[str, str], name: str, columns: Titles) -> Iterator[str]:
+    """What `image` says twice, a phrase each. `name` is the field that it fills."""
     if not wrote.get(IMAGE):
         return
-    title, name = columns.title(IMAGE), field_for(endpoint, given)
+    title = columns.title(IMAGE)
     if name and name != IMAGE and wrote.get(name):
         yield f"{title} and {columns.title(name)} are one input: clear one of them"
     if picture_in(wrote[IMAGE]) and wrote.get(PARENT):

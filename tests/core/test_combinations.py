@@ -74,6 +74,8 @@ def test_after_an_at_sign_is_where_the_values_are(word: str, source: Source) -> 
         ("a,b=fox,owl", "columns that go together come from a file"),
         ("a,b=@c.csv:x", "as many columns after the file as before it"),
         ("a=@", "names no file"),
+        ("a=@lists.txt", "a list is in a .csv"),
+        ("a=@lists/styles:name", "a list is in a .csv"),
     ],
 )
 def test_what_is_no_list_is_refused_with_a_sentence(word: str, why: str) -> None:

@@ -44,8 +44,8 @@ FAULTS = (
         "an address in a private network is sent",
         "P7",
         "pipeline/core/links.py",
-        "is_global else host",
-        'is_global else ""',
+        "        return not ip_address(host).is_global",
+        "        return False",
         _CORE,
     ),
     Fault(
