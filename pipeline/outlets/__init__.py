@@ -31,8 +31,8 @@ class Pace:
     every: float = 0.0
     #: True if a second delivery of the same message changes nothing at the other end.
     is_repeatable: bool = False
-    #: True if only the newest message about a row counts: it tells all that earlier ones tell.
-    newest_only: bool = False
+    #: True if a row has one place there, so that an earlier take must not come after a later one.
+    has_one_take: bool = False
 
 
 class Outlet(Protocol):

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from pipeline.core.outbox import Message, Result
 from pipeline.outlets import Pace
-from pipeline.outlets.mapping import FieldMap
+from pipeline.outlets.mapping import FieldMap, has_one_take
 
 if TYPE_CHECKING:
     from pipeline.outlets.airtable_client import AirtableClient
@@ -32,8 +32,6 @@ class AirtableOutlet:
     field. Their library takes most of a second to load, so it is loaded with the first message.
     """
 
-    pace = Pace(MOST, EVERY, is_repeatable=True)
-
     def __init__(
         self,
         token: str,
@@ -43,6 +41,8 @@ class AirtableOutlet:
         fields: Mapping[str, str] | None = None,
         base_url: str = "",
     ) -> None:
+        one_take = has_one_take(key, fields or {})
+        self.pace = Pace(MOST, EVERY, is_repeatable=True, has_one_take=one_take)
         self._table = table
         self._client: AirtableClient | None = None
 

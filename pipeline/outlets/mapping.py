@@ -111,6 +111,12 @@ NOT_A_ROW: Final = Undelivered(
 )
 
 
+def has_one_take(key: Sequence[str], fields: Mapping[str, str]) -> bool:
+    """True if a table with these keys has one line for a row, and not one for each of its takes."""
+    sources = {folded(column): source for column, source in fields.items()}
+    return all(folded(sources.get(folded(column), column)) != "take" for column in key)
+
+
 class FieldMap:
     """The keys `key` and `fields` of an outlet's table.
 

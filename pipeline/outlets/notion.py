@@ -39,6 +39,7 @@ from pipeline.outlets.mapping import (
     Line,
     Unfit,
     fingerprint,
+    has_one_take,
     stored,
 )
 from pipeline.outlets.notion_values import PIECE, column_of, property_of
@@ -121,8 +122,6 @@ class NotionOutlet:
     """
 
     # One at a time: a kill then leaves one message of which it is not known whether it arrived.
-    pace = Pace(1, is_repeatable=True)
-
     def __init__(
         self,
         token: str,
@@ -131,6 +130,8 @@ class NotionOutlet:
         fields: Mapping[str, str] | None = None,
         base_url: str = "",
     ) -> None:
+        one_take = has_one_take(key, fields or {})
+        self.pace = Pace(1, is_repeatable=True, has_one_take=one_take)
         self._database = database
         self._map = FieldMap(key, fields or {}, noun="property")
         self._client: AsyncClient | None = None

@@ -23,7 +23,15 @@ from sqlalchemy.engine import URL
 from pipeline.core.outbox import Delivered, Message, Result, Trouble, Undelivered
 from pipeline.core.text import quoted
 from pipeline.outlets import Pace
-from pipeline.outlets.mapping import Column, FieldMap, Line, Unfit, in_halves, in_order
+from pipeline.outlets.mapping import (
+    Column,
+    FieldMap,
+    Line,
+    Unfit,
+    has_one_take,
+    in_halves,
+    in_order,
+)
 from pipeline.outlets.sql_errors import (
     UNSURE,
     is_about_values,
@@ -62,13 +70,13 @@ class SqlOutlet:
     `key` are the columns that identify a line, and `fields` is their column -> our field.
     """
 
-    pace = Pace(MOST, is_repeatable=True)
-
     def __init__(
         self, url: str, table: str, key: Sequence[str], fields: Mapping[str, str] | None = None
     ) -> None:
         its = usable(url)
         self._schema, _, self._name = table.rpartition(".")
+        one_take = has_one_take(key, fields or {})
+        self.pace = Pace(MOST, is_repeatable=True, has_one_take=one_take)
         self._map = FieldMap(key, fields or {})
         self._key, self._fields = tuple(key), dict(fields or {})
         self._place: _Place | None = None

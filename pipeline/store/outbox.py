@@ -33,6 +33,7 @@ from pipeline.store.outbox_lines import (
     OPEN,
     Line,
     due_lines,
+    is_of_earlier_take,
     is_open,
     is_overtaken,
     line_of,
@@ -189,30 +190,27 @@ class Outbox(StorePart):
         return max(due, not_before) if due and not_before else due
 
     def claim(
-        self, outlet: int, most: int, *, newest_only: bool = False, several: bool = False
+        self, outlet: int, most: int, *, one_take: bool = False, several: bool = False
     ) -> list[Line]:
         """The oldest messages that may be delivered now, marked as being delivered.
 
         No two are about the same row, unless `several`. A message waits for an earlier one about
-        its row. With `newest_only` an earlier one counts as delivered, because the newest tells
-        everything. The caller holds the outlet's lease.
+        its row. With `one_take` it is dropped if one about a later take was delivered. The caller
+        holds the outlet's lease.
         """
         now = self._database.now()
         with self._database.writing() as connection:
             found = connection.execute(due_lines(outlet, now, most if several else 2 * most)).all()
             chosen: dict[object, Any] = {}
-            replaced = []
             for row in found:
                 about: object = row.id if several or not row.row_id else row.row_id
-                if about not in chosen:
-                    if len(chosen) < most:
-                        chosen[about] = row
-                elif newest_only:
-                    replaced.append(chosen[about].id)
+                if about not in chosen and len(chosen) < most:
                     chosen[about] = row
             # A newer message was under way when this one was tried again (`retry`).
+            is_late = is_overtaken(outlet)
             late = select(outbox.c.id).where(
-                outbox.c.id.in_([row.id for row in chosen.values()]), is_overtaken(outlet)
+                outbox.c.id.in_([row.id for row in chosen.values()]),
+                or_(is_late, is_of_earlier_take(outlet)) if one_take else is_late,
             )
             if overtaken := {*connection.execute(late).scalars()}:
                 dropped = update(outbox).where(outbox.c.id.in_(overtaken))
@@ -228,12 +226,6 @@ class Outbox(StorePart):
                 .where(outbox.c.id.in_(ids))
                 .values(state=LineState.SENDING, tries=tries, unsure=unsure)
             )
-            if replaced:
-                connection.execute(
-                    update(outbox)
-                    .where(outbox.c.id.in_(replaced))
-                    .values(state=LineState.SENT, done_at=now, reason="a newer message replaced it")
-                )
             noted = remotes(connection, outlet, {row.row_id for row in chosen.values()})
         return [line_of(row, noted.get(row.row_id, "")) for row in chosen.values()]
 

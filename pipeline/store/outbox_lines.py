@@ -8,7 +8,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, and_, exists, literal_column, or_, select
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    FromClause,
+    ScalarSelect,
+    and_,
+    exists,
+    literal_column,
+    or_,
+    select,
+)
 
 from pipeline.core.model import JobKey
 from pipeline.core.outbox import LineState, MessageKind
@@ -65,18 +75,41 @@ def may_go(outlet: int, now: datetime) -> ColumnElement[bool]:
 
 
 def is_overtaken(outlet: int) -> ColumnElement[bool]:
-    """The messages about rows of which the outlet has got a newer one."""
+    """The messages about rows of which the outlet has got a newer one, not of an earlier take."""
     newer = outbox.alias()
+    its_take, newer_take = _take_of(outbox), _take_of(newer)
+    return _is_delivered(
+        outlet,
+        newer,
+        newer.c.id > outbox.c.id,
+        # No notice replaces a result.
+        or_(outbox.c.job.is_(None), and_(newer.c.job.is_not(None), newer_take >= its_take)),
+    )
+
+
+def is_of_earlier_take(outlet: int) -> ColumnElement[bool]:
+    """The messages about takes of rows of which the outlet has got a later take."""
+    newer = outbox.alias()
+    return _is_delivered(outlet, newer, _take_of(newer) > _take_of(outbox))
+
+
+def _is_delivered(
+    outlet: int, newer: FromClause, *where: ColumnElement[bool]
+) -> ColumnElement[bool]:
+    """The messages about rows of which the outlet has got another one, for which this is so."""
     return exists().where(
         outbox.c.row_id != "",
         newer.c.outlet == outlet,
         newer.c.row_id == outbox.c.row_id,
-        newer.c.id > outbox.c.id,
         newer.c.state == LineState.SENT,
-        # One with a reason was not sent itself, and no notice replaces a result.
-        newer.c.reason == "",
-        or_(newer.c.job.is_not(None), outbox.c.job.is_(None)),
+        newer.c.reason == "",  # One with a reason was not sent itself.
+        *where,
     )
+
+
+def _take_of(line: FromClause) -> ScalarSelect[int]:
+    take = select(jobs.c.take).where(jobs.c.id == line.c.job)
+    return take.correlate(line).scalar_subquery()
 
 
 def due_lines(outlet: int, now: datetime, most: int) -> Any:

@@ -222,7 +222,7 @@ class Deliveries:
         return self._store.outbox.claim(
             self._route.id,
             min(most, self._most or most),
-            newest_only=pace.newest_only,
+            one_take=pace.has_one_take,
             several=self._is_digest,
         )
 

@@ -9,8 +9,8 @@ from datetime import datetime
 from pipeline.config import OutletSettings
 from pipeline.config.outlets import FieldsTable
 from pipeline.core.filling import Told, untold
-from pipeline.core.header import folded
 from pipeline.core.model import Job, JobKey
+from pipeline.outlets.mapping import has_one_take
 from pipeline.store import Filled
 from pipeline.sync.outlet_entries import columns_of, row_labels
 from pipeline.sync.sheet_sync import SheetSync
@@ -44,6 +44,4 @@ def lacking(
 def _has_takes(outlet: OutletSettings) -> bool:
     """Returns whether an outlet is a table with a line for each take."""
     its = outlet.table
-    if not isinstance(its, FieldsTable):
-        return False
-    return any(folded(its.fields.get(column, column)) == "take" for column in its.key)
+    return isinstance(its, FieldsTable) and not has_one_take(its.key, its.fields)

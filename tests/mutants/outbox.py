@@ -137,9 +137,27 @@ FAULTS = (
         "a notice overtakes a result that was set aside",
         "P3",
         _LINES,
-        "or_(newer.c.job.is_not(None), outbox.c.job.is_(None)),",
-        "",
-        _STORE,
+        "or_(outbox.c.job.is_(None), and_(newer.c.job.is_not(None), newer_take >= its_take)),",
+        "or_(outbox.c.job.is_(None), newer.c.job.is_(None), newer_take >= its_take),",
+        f"{_STORE}::test_a_result_that_was_set_aside_is_not_overtaken_by_a_notice",
+    ),
+    Fault(
+        "an earlier take that succeeds late replaces a later one in a table",
+        "P3",
+        _OUTBOX,
+        "or_(is_late, is_of_earlier_take(outlet)) if one_take else is_late",
+        "is_late",
+        f"{_STORE}::"
+        "test_an_earlier_take_that_succeeds_late_replaces_no_later_one_where_a_row_has_one_place",
+    ),
+    Fault(
+        "tables with one line for a row do not say so",
+        "P3",
+        "pipeline/outlets/mapping.py",
+        'return all(folded(sources.get(folded(column), column)) != "take" for column in key)',
+        "return False and bool(sources or key)",
+        "tests/outlets/test_all_outlets.py"
+        "::test_two_takes_of_a_row_have_one_place_where_the_outlet_says_so",
     ),
     Fault(
         "a message that is tried again comes after a newer one that was under way",

@@ -19,7 +19,7 @@ from pipeline.core.outbox import (
     Undelivered,
 )
 from pipeline.outlets import airtable_client
-from pipeline.outlets.airtable import AirtableOutlet
+from pipeline.outlets.airtable import MOST, AirtableOutlet
 from tests.fakes.outlets.airtable import BASE, COLUMNS, TABLE, TOKEN, Airtable
 from tests.fakes.outlets.killed import deliver_and_kill
 from tests.fakes.outlets.messages import NASTY, POISON, notice, repeated
@@ -107,7 +107,7 @@ def test_ten_records_go_in_one_request(base: Airtable, service: Service) -> None
 
     assert [type(one) for one in deliver(service, *messages)] == [Delivered] * 10
     assert [call.method for call in service.calls] == ["GET", "PATCH"]
-    assert len(base.records) == AirtableOutlet.pace.most == 10
+    assert len(base.records) == MOST == 10
 
 
 def test_pictures_are_sent_only_when_they_change(base: Airtable, service: Service) -> None:

@@ -156,6 +156,17 @@ async def _repeatable(outlet: Outlet) -> bool:
     return outlet.pace.is_repeatable
 
 
+def test_two_takes_of_a_row_have_one_place_where_the_outlet_says_so(trial: Trial) -> None:
+    for take in (1, 2):
+        (result,) = delivered(trial, [row(1, take=take)])
+        assert isinstance(result, Delivered)
+    assert trial.count() == (1 if using(trial, _one_take) else 2)
+
+
+async def _one_take(outlet: Outlet) -> bool:
+    return outlet.pace.has_one_take
+
+
 def test_the_text_of_a_row_is_text(trial: Trial) -> None:
     (result,) = delivered(trial, [row(prompt=NASTY, name=NASTY)])
 

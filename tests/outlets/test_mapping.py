@@ -19,6 +19,7 @@ from pipeline.outlets.mapping import (
     Line,
     Unfit,
     converted,
+    has_one_take,
     in_halves,
 )
 from tests.fakes.outlets.rows import AT, row
@@ -187,3 +188,18 @@ def test_links_that_last_go_before_the_links_of_the_sheet() -> None:
     pictures = Column("image_urls", Kind.PICTURES)
     line = FieldMap(["row_id"], {}).line([KEY, pictures], message)
     assert line.cells[pictures] == ["https://ours.example/1.png"]
+
+
+@pytest.mark.parametrize(
+    ("key", "fields", "expected"),
+    [
+        (("row_id",), {}, True),
+        (("Row",), {"Row": "row_id", "Take": "take"}, True),
+        (("row_id", "Take"), {}, False),
+        (("row_id", "Version"), {"version": "take"}, False),
+    ],
+)
+def test_a_table_has_one_take_of_a_row_unless_the_take_is_in_its_key(
+    key: tuple[str, ...], fields: dict[str, str], expected: bool
+) -> None:
+    assert has_one_take(key, fields) is expected

@@ -96,14 +96,45 @@ def test_a_result_after_a_failure_is_a_second_message_which_waits_for_the_first(
     assert store.outbox.claim(number, 10) == []
 
 
-def test_where_only_the_newest_counts_an_older_message_of_a_row_is_not_delivered(
+def late(store: Store, number: int) -> JobKey:
+    """A row whose first take succeeds after the second. The outlet has not got that yet."""
+    first, second = sent(store, take=1), sent(store, take=2)
+    tell(store, first, Lost("no answer"))
+    taken(store, number, store.outbox.claim(number, 10))
+    tell(store, second, DONE)
+    return first
+
+
+def takes(lines: list[Line]) -> list[int]:
+    return [line.key.take if line.key else 0 for line in lines]
+
+
+@pytest.mark.parametrize("one_take", [True, False])
+def test_an_earlier_take_that_succeeds_late_replaces_no_later_one_where_a_row_has_one_place(
+    store: Store, one_take: bool
+) -> None:
+    number = outlet(store)
+    first = late(store, number)
+    tell(store, first, DONE)
+    claimed = store.outbox.claim(number, 10, one_take=one_take)
+    taken(store, number, claimed)
+
+    assert takes(claimed) == [2]
+    assert takes(store.outbox.claim(number, 10, one_take=one_take)) == ([] if one_take else [1])
+
+
+def test_a_later_take_that_was_set_aside_is_sent_after_an_earlier_one_that_succeeded_late(
     store: Store,
 ) -> None:
-    number, key = outlet(store), sent(store)
-    tell(store, key, Failed("timed out", "t1"), DONE)
+    number = outlet(store)
+    first = late(store, number)
+    (line,) = store.outbox.claim(number, 10)
+    store.outbox.record(number, [Delivery(line.id, LineState.PARKED, "too long")])
+    tell(store, first, DONE)
+    taken(store, number, store.outbox.claim(number, 10, one_take=True))
 
-    assert kinds(store.outbox.claim(number, 10, newest_only=True)) == [("a", "done")]
-    assert [one.sent for one in store.outbox.states("sheet")] == [1]
+    assert store.outbox.retry(number) == (1, 0)
+    assert takes(store.outbox.claim(number, 10, one_take=True)) == [2]
 
 
 def test_a_digest_gets_all_messages_of_a_row(store: Store) -> None:

@@ -52,13 +52,12 @@ class Place:
         *,
         most: int = 3,
         poison: str = "",
-        newest_only: bool = False,
         problems: Sequence[str] = (),
         wait: float = 1,
     ) -> None:
         self.faults, self.poison, self.problems = list(faults), poison, list(problems)
         self.wait = wait
-        self.pace = Pace(most=most, newest_only=newest_only)
+        self.pace = Pace(most=most)
         #: Ids in the order in which they were accepted, and those that were said to be repeats.
         self.accepted: list[str] = []
         self.rows: list[tuple[str, str]] = []
