@@ -67,8 +67,10 @@ def note_troubles(
         outcome.worsen(3, sentence)
     waits = sync.state.record.sample_waits
     if waits and not any(outcome.statuses[status] for status in ON_THE_WAY):
-        outcome.sample = sample_done(waits, *sync.planner.sample.results())
-        outcome.worsen(1, outcome.sample)
+        sent, succeeded = sync.planner.sample.results()
+        if sent:
+            outcome.sample = sample_done(waits, sent, succeeded)
+            outcome.worsen(1, outcome.sample)
     if outcome.newly:
         outcome.worsen(1)
     if unsaved:

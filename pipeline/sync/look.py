@@ -59,6 +59,15 @@ class Look:
             for line in self.plan.lines
         )
 
+    def settled_at(self, now: datetime, settle: timedelta) -> datetime | None:
+        """When all rows have settled that were edited a moment ago; None if there are none."""
+        ends = (
+            (line.memory.since or now) + settle
+            for line in self.plan.lines
+            if line.status == Status.WAITING
+        )
+        return max((end for end in ends if end > now), default=None) if settle else None
+
     def with_hold(self, hold: Hold | None) -> Look:
         """The same with a hold, if there is one and it had none."""
         return replace(self, hold=self.hold or hold)

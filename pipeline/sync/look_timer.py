@@ -1,7 +1,8 @@
 """When a pass has to look at its sheet again.
 
-It looks because something happened that the sheet does not show, because an attempt became late, or
-because what is sent must still be in a sheet that was read within the last minute.
+It looks because something happened that the sheet does not show, because an attempt became late or
+rows have settled, or because what is sent must still be in a sheet that was read within the last
+minute.
 """
 
 from __future__ import annotations
@@ -88,7 +89,7 @@ class LookTimer:
         return self._clock.monotonic()
 
     def end(self, began: float, late_at: datetime | None) -> None:
-        """A look has ended. `late_at` is when the next attempt becomes late."""
+        """A look has ended. `late_at` is when an attempt becomes late, or rows have settled."""
         self._late_at = late_at
         self._looked = self._clock.monotonic()
         spent = self._looked - began

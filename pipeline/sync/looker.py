@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from pipeline.core.errors import SheetError
 from pipeline.core.model import State
@@ -88,7 +88,14 @@ class Looker:
             self._pass_on(look)
         self._lanes.found(self._sync.state.jobs.at_work(), self._rows)
         self._follow_up(soon=first)
-        self._timer.end(began, self._sync.state.jobs.late_at(self._give_up_after))
+        self._timer.end(began, self._changes_at())
+
+    def _changes_at(self) -> datetime | None:
+        """When the sheet shows something false by the time alone; None if that does not happen."""
+        sync, now = self._sync, self._sync.now()
+        late = sync.state.jobs.late_at(self._give_up_after)
+        settled = sync.last.settled_at(now, sync.rules.settle)
+        return min(filter(None, (late, settled)), default=None)
 
     async def send_followers(self) -> None:
         """Send the rows whose parents are done, without a new look if the last one allows it."""

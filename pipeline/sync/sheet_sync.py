@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
+from datetime import datetime
 from random import Random
 
 from pipeline.core.endings import warnings
@@ -106,6 +107,10 @@ class SheetSync:
     def key(self) -> str:
         """The sheet's name in the store."""
         return self.rules.sheet
+
+    def now(self) -> datetime:
+        """The present moment."""
+        return self._clock.now()
 
     def endings(self) -> list[str]:
         """Sentences about what will end on a known day and is asked for by rows not sent yet."""

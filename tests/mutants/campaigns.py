@@ -309,4 +309,29 @@ FAULTS = (
         "    if not (line.endpoint or line.seen.row_id in coming or not waits):",
         _BY_FILE,
     ),
+    Fault(
+        "a pass that waits does not look when rows have settled",
+        "use",
+        "pipeline/sync/looker.py",
+        "        return min(filter(None, (late, settled)), default=None)",
+        "        return late if settled else late",
+        "tests/cli/test_campaigns_under_way.py"
+        "::test_a_google_sheet_with_sample_template_and_budgets_whose_rows_settle",
+    ),
+    Fault(
+        "a plan shows all rows that settle, though only the sample is sent",
+        "use",
+        _SAMPLES,
+        "    settles = bool(note) and line.status == Status.WAITING and line.note.startswith(note)",
+        "    settles = False",
+        _OF_SAMPLES,
+    ),
+    Fault(
+        "rows that follow others have places that the budget does not cover",
+        "use",
+        _SAMPLES,
+        "        its = self._left.get(self._account_of(line))\n",
+        "        its = self._left.get(self._account_of(line)) if line.endpoint else None\n",
+        _OF_SAMPLES,
+    ),
 )
