@@ -23,10 +23,19 @@ class Samples(StorePart):
         return frozenset(kept["rows"] if kept and kept["after"] == _text(looked_at) else ())
 
     def keep(self, sheet: str, looked_at: datetime | None, rows: Collection[str]) -> None:
-        """Keep them instead of the earlier ones; no ids forget those."""
-        kept = json.dumps({"after": _text(looked_at), "rows": sorted(rows)}) if rows else ""
+        """Keep them instead of the earlier ones."""
+        kept = json.dumps({"after": _text(looked_at), "rows": sorted(rows)})
         with self._database.writing() as connection:
             keep_value(connection, _name(number_of(connection, sheet)), kept)
+
+    def forget(self, sheet: str) -> None:
+        """Forget the rows of the sample, if there are any."""
+        with self._database.reading() as connection:
+            name = _name(number_of(connection, sheet))
+            is_kept = bool(value_of(connection, name))
+        if is_kept:
+            with self._database.writing() as connection:
+                keep_value(connection, name, "")
 
 
 def _name(number: int) -> str:

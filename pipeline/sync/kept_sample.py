@@ -33,6 +33,7 @@ class KeptSample:
     ) -> None:
         self._size, self._settle = size, settle
         self._store, self._sheet = store, sheet
+        self._is_forgotten = False
 
     def read(self) -> Sample:
         """The sample as it is now: other processes may have noted that a person looked."""
@@ -47,9 +48,12 @@ class KeptSample:
 
         So rows that were sent while there was no sample take no places in a later one.
         """
-        looked_at = sample.looked_at if sample else self._looked_at()
-        if rows != self._store.samples.rows(self._sheet, looked_at):
-            self._store.samples.keep(self._sheet, looked_at, rows)
+        if sample is None:
+            if not self._is_forgotten:
+                self._store.samples.forget(self._sheet)
+                self._is_forgotten = True
+        elif rows != sample.chosen:
+            self._store.samples.keep(self._sheet, sample.looked_at, rows)
 
     def results(self) -> tuple[int, int]:
         """How many rows of the sample were sent, and how many of them have results."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import pytest
 
@@ -28,7 +29,7 @@ from pipeline.sync.submissions import Submissions
     ],
 )
 def test_an_attempt_started_after_midnight_counts_for_the_new_day_and_month(
-    tmp_path: Path, caps: dict[str, int], kind: str, old: str, new: str
+    tmp_path: Path, caps: dict[str, Any], kind: str, old: str, new: str
 ) -> None:
     (tmp_path / "rows.csv").write_text("prompt\na fox\na hen\n")
     config = tmp_path / "mine.toml"
