@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from ipaddress import ip_address
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
@@ -63,6 +64,20 @@ class PageSettings:
     listen: str = "127.0.0.1:8640"
     #: Its address in browsers, if it is behind a proxy or a tunnel; else empty.
     public_url: str = ""
+
+    @property
+    def address(self) -> str:
+        """Its address for people on other machines; empty if that is not known."""
+        if self.public_url or not self.wanted:
+            return self.public_url
+        host = self.listen.rpartition(":")[0].strip("[]")
+        try:
+            ip = ip_address(host)
+        except ValueError:
+            is_open = host not in ("", "localhost")
+        else:
+            is_open = not (ip.is_loopback or ip.is_unspecified)
+        return f"http://{self.listen}" if is_open else ""
 
 
 @dataclass(frozen=True, slots=True)
