@@ -202,7 +202,8 @@ def test_a_row_can_be_enlarged_with_its_history_its_links_and_its_cost(
         for words in ("Ein gemütliches Teehaus", "3:2", "imagine", "4 credits", "Submitted"):
             assert words in text
         assert "Delivered 4 results" in " ".join(text.split())
-        assert dialog.locator(".links a").count() == 4
+        assert dialog.locator(".links a", has_text="Original").count() == 4
+        assert dialog.locator(".links a.id").count() == 4  # the saved files
 
 
 def test_the_keyboard_reaches_everything(chromium: Browser, demo_page: DemoPage) -> None:
