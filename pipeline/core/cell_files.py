@@ -17,8 +17,8 @@ _BETWEEN_ADDRESSES = re.compile(r"\s*\n\s*|[\s,]+(?=https?://)", re.IGNORECASE)
 TYPES: Final = ("file", "address", "addresses")
 #: Why a link to Google Drive cannot be used, as the end of a sentence.
 NO_DRIVE: Final = (
-    "there are no credentials for Google: set [sheet] credentials or [media] credentials, or save "
-    "the picture in the folder of [media] inputs and write its name"
+    "there are no credentials for Google: those of a Google Sheet or of [media] save_to in Google "
+    "Drive are used. Or save the picture in the folder of [media] inputs, and write its name"
 )
 
 

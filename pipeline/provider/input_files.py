@@ -73,12 +73,14 @@ class DriveFiles:
     """Reads files of Google Drive that are shared with an account, or with everyone who has a link.
 
     `secret` is the key of an account; None: this machine's own. `base` is where requests go instead
-    of to Google, `as_user` the person for whom a service account acts. May be used by several
-    threads.
+    of to Google. May be used by several threads.
+
+    Only a service account reads them, and for itself. With the rights of a person, everyone who
+    edits the sheet could send the pictures of that person to the API.
     """
 
-    def __init__(self, secret: Secret | None, base: str = "", as_user: str = "") -> None:
-        self._secret, self._base, self._as_user = secret, base, as_user
+    def __init__(self, secret: Secret | None, base: str = "") -> None:
+        self._secret, self._base = secret, base
         self._called = "the account"
         self._session: Any = None
         self._making = threading.Lock()
@@ -155,9 +157,11 @@ class DriveFiles:
             ) from None
         secret = self._secret.reveal() if self._secret else None
         try:
-            account = account_of(secret, self._as_user, _SCOPE)
+            account = account_of(secret, scope=_SCOPE)
         except NoPlace:
             raise PartUnread("the credentials for Google cannot be used to read files") from None
+        if account.kind != "service":
+            raise PartUnread("a link to Google Drive needs the key of a service account")
         self._called = account.called
         return authorized_session(account.credentials, token_session(self._base), self._base)
 
@@ -170,5 +174,5 @@ def input_files(settings: Settings) -> InputFiles | None:
     if isinstance(source, GoogleSource):
         drive = DriveFiles(source.credentials, source.base_url)
     elif place is not None and place.kind == "drive":
-        drive = DriveFiles(place.credentials, place.base_url, place.as_user)
+        drive = DriveFiles(place.credentials, place.base_url)
     return InputFiles(folder, drive) if folder or drive else None

@@ -153,6 +153,15 @@ def test_a_link_to_google_drive_is_downloaded_with_the_credentials(
     assert f"{EMAIL} cannot see that file in Google Drive: share it" in rows[2]["note"]
     assert "is no picture, video or sound" in rows[3]["note"]
     assert paid(api) == 2
+
+    # With a person's own rights, everyone who edits the sheet could send their pictures.
+    person = {"type": "authorized_user", "client_id": "i", "client_secret": "s"}
+    (team.folder / "bot.json").write_text(json.dumps({**person, "refresh_token": "t"}))
+    team.write(HEADER, f",one more,kling-imagine-2-6,,,5,{links[0]}")
+    team.finish()
+    (row,) = team.rows()
+    assert "needs the key of a service account" in row["note"], row
+    assert paid(api) == 2
     readers = {one.query["alt"][0] for one in google.log if "alt" in one.query}
     assert readers == {"media"}
     assert "drive.readonly" in "".join(str(one) for one in google.tokens.__dict__.values())

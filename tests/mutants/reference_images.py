@@ -57,6 +57,14 @@ FAULTS = (
         _WHOLE,
     ),
     Fault(
+        "a link to Google Drive is read with the rights of a person",
+        "P7",
+        "pipeline/provider/input_files.py",
+        '        if account.kind != "service":',
+        "        if not account.kind:",
+        _WHOLE,
+    ),
+    Fault(
         "a host that only looks like Google Drive gets our credentials",
         "P7",
         "pipeline/core/links.py",
