@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -19,6 +21,7 @@ from tests.fakes.google.grid import Protected
 from tests.fakes.google_sheets import google_sheets
 from tests.fakes.google_team import GoogleTeam
 from tests.fakes.outlets.chat_services import channel
+from tests.fakes.program import call
 
 
 @pytest.fixture
@@ -47,6 +50,23 @@ def test_a_run_fills_the_sheet_and_a_second_one_pays_nothing(team: GoogleTeam) -
     assert (team.google.reads, team.google.writes) == (asked[0] + 1, asked[1])
     assert team.rows() == rows
     assert team.api.state()["tasks_taken"] == 2
+
+
+def test_a_new_table_is_filled_with_earlier_rows_for_one_reading(team: GoogleTeam) -> None:
+    team.run("--wait")
+    with closing(sqlite3.connect(team.folder / "shop.db")) as file:
+        file.execute("CREATE TABLE pictures (row_id TEXT PRIMARY KEY, prompt, status, remark)")
+    (team.folder / "db").write_text(f"sqlite:///{team.folder}/shop.db")
+    config = team.configure()
+    table = '[[outlets]]\nkind = "sql"\nurl = "file:db"\ntable = "pictures"\n'
+    config.write_text(config.read_text() + table)
+    asked = team.google.reads, team.google.writes
+
+    assert call("outlets", "fill", "sql", config, "--yes").code == 0
+    assert (team.google.reads, team.google.writes) == (asked[0] + 1, asked[1])
+    with closing(sqlite3.connect(team.folder / "shop.db")) as file:
+        lines = file.execute("SELECT prompt, status, remark FROM pictures ORDER BY prompt DESC")
+        assert lines.fetchall() == [("a fox", "done", "2"), ("=an owl", "done", None)]
 
 
 def test_a_result_is_told_under_the_title_of_the_spreadsheet(team: GoogleTeam) -> None:
