@@ -129,6 +129,7 @@ def rules(settings: Settings, key: str, store: Store | None = None) -> Rules:
         # A person's own price is for a row, whatever the list's price is for.
         modes={name: mode for name, mode in own.modes.items() if name not in settings.prices},
         files=input_files(settings),
+        remake=settings.remake,
         prompts=_prompts(settings.prompt) if settings.prompt else None,
         others=tuple(
             Api(

@@ -19,6 +19,7 @@ from pipeline.config.addresses import problems_with as address_problems
 from pipeline.config.problems import nearest, sentences
 from pipeline.config.prompt import prompt_settings
 from pipeline.config.provider_files import base_url_of, key_problems, read_provider, with_prices
+from pipeline.config.remake import remake_of
 from pipeline.config.remote import remote_of
 from pipeline.config.schema import (
     BudgetTable,
@@ -111,6 +112,7 @@ def load(
         problems.append(f"webhook.public_url: {provider.title} sends no webhooks. Remove it.")
     outlets = _outlets(document, path, environ, problems, need_key)
     remote = remote_of(document.media, path, environ, problems)
+    remake = remake_of(document, problems)
     if problems:
         raise ConfigError(*(f"{path.name}: {problem}" for problem in problems))
     settle, pace = document.sheet.settle, document.pace
@@ -149,6 +151,7 @@ def load(
         own_links=document.media.links == "ours",
         alt_text=document.media.alt_text,
         checks_pictures=document.media.check,
+        remake=remake,
         inputs=resolved(path, document.media.inputs) if document.media.inputs else None,
         schedule=schedule,
         webhook=webhook,

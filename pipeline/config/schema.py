@@ -114,6 +114,8 @@ class RulesTable(_Table):
     approved_words: list[Annotated[str, Field(pattern=r"\S")]] = []
     sample: Annotated[int, Field(ge=0)] = 0
     strict_prompts: bool = False
+    remake: list[Literal["blank", "damaged"]] = []
+    remake_limit: Annotated[int, Field(ge=1, le=10)] = 1
 
 
 class StoreTable(_Table):

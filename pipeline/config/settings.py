@@ -20,6 +20,7 @@ from pipeline.core.name_templates import NameTemplate
 from pipeline.core.outbox import MessageKind
 from pipeline.core.prompt_templates import PromptTemplate
 from pipeline.core.provider import Provider
+from pipeline.core.remakes import RemakeRule
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,6 +222,8 @@ class Settings(BaseModel):
     alt_text: bool = False
     #: True if saved pictures are looked at.
     checks_pictures: bool = True
+    #: Which results are made again; None: none.
+    remake: RemakeRule | None = None
     #: The folder of the files that cells may name; None: they may name none.
     inputs: Path | None = None
     schedule: ScheduleSettings

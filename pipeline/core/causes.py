@@ -15,6 +15,8 @@ def cause_of(memory: KnownRow, take: int | None, earlier: Sequence[Attempt]) -> 
     """
     counted = [one for one in earlier if one.state is not State.RETURNED]
     if counted:
+        if counted[-1].remade:
+            return f"every picture was {counted[-1].remade}"
         if without_link(counted[-1].inputs) != memory.inputs:
             return "the row was changed after it failed"
         return "it was requested again"

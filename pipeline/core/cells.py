@@ -16,7 +16,7 @@ from pipeline.core.header import ALWAYS, OURS, PREVIEW, Columns
 from pipeline.core.inputs import normalise
 from pipeline.core.model import Attempt, Grid, Job, Patch, State
 from pipeline.core.planning import Line
-from pipeline.core.states import costs_nothing, shown
+from pipeline.core.states import costs_nothing, shown, with_results
 from pipeline.core.statuses import is_ours
 from pipeline.core.text import printable
 
@@ -130,8 +130,12 @@ def cells_of(
     job, attempt = line.job, shown(line.job) if line.job else None
     if job is None or attempt is None or attempt.state is State.RETURNED:
         return cells
-    its = links.shown_in(job)
-    return cells | {name: _SAYS[name](its, attempt) for name in names if name in _SAYS}
+    its, source = links.shown_in(job), with_results(job, attempt)
+    return cells | {
+        name: _SAYS[name](its, source if name in _FROM_RESULT else attempt)
+        for name in names
+        if name in _SAYS
+    }
 
 
 def _urls(job: Job, attempt: Attempt) -> list[str]:
@@ -179,6 +183,8 @@ _OF_RESULT: Mapping[str, Says] = {
     "text": _text,
     **{f"image_{number}": _nth_url(number) for number in range(1, 5)},
 }
+#: Cells that keep their content while the result is made again.
+_FROM_RESULT = {*_OF_RESULT, "files"} - {"task_id"}
 _SAYS: Mapping[str, Says] = {
     **_OF_RESULT,
     "files": _files,

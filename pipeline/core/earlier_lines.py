@@ -131,7 +131,9 @@ def _stays(
     if rules.settle and line.status == Status.WAITING and line.parent is None:
         return False
     # The addresses of a parent's results may work for some time only.
-    if followed and followed.is_done and line.status in (Status.QUEUED, Status.INVALID):
+    # A row waits only for some time until the pictures of its parent are checked.
+    timed = (Status.QUEUED, Status.INVALID, *([Status.WAITING] if rules.remake else []))
+    if followed and followed.is_done and line.status in timed:
         return False
     attempt = shown(line.job) if line.job else None
     return attempt is None or _attempt_stays(line.job, attempt, rules, then, now)

@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from pipeline.core import messages
+from pipeline.core import messages, messages_pictures
 from pipeline.core.apis import Api
 from pipeline.core.chains import Link
 from pipeline.core.fields import INDEX, PARENT, Parent, fields_of, from_parent
@@ -17,6 +17,7 @@ from pipeline.core.inputs import parsed
 from pipeline.core.model import Attempt, Job, State
 from pipeline.core.provider import Endpoint, Field
 from pipeline.core.reference_images import named_row
+from pipeline.core.remakes import is_awaited
 from pipeline.core.rules import Rules
 from pipeline.core.states import shown, state_of
 from pipeline.core.statuses import Status, StatusAndNote
@@ -35,6 +36,8 @@ class Followed:
     take: int | None = None
     job: Job | None = None
     status: str = ""
+    #: How many results of its other takes were made again.
+    remade: int = 0
 
     @property
     def link(self) -> Link | None:
@@ -60,6 +63,9 @@ def held_by_parent(
     """Why a row cannot be sent after its parent now, as status and note; None if it can."""
     if not followed.is_done or followed.attempt is None:
         return StatusAndNote(Status.WAITING, waiting(inputs, followed.status))
+    if is_awaited(followed.job, followed.remade, rules.remake, now):
+        name = named_row(parsed(inputs))
+        return StatusAndNote(Status.WAITING, messages_pictures.waiting_for_check(name))
     given = rules.values(inputs)
     name, endpoint = given[PARENT], rules.endpoint_name(inputs)
     if problem := unusable(name, endpoint, given, followed.attempt, rules, now):

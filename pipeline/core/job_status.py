@@ -50,7 +50,8 @@ def job_status(
             gone = _lost(job, attempt, redo) if rules.saves_files else ""
             note = joined(_left_out(attempt), gone or _unsaved(job, attempt, rules, now))
             wrong = _wrong_pictures(job, attempt, api, redo)
-            note = joined(emptied or change, _second_success(job, attempt), note, wrong)
+            again = joined(_made_again(job, attempt), _second_success(job, attempt))
+            note = joined(emptied or change, again, note, wrong)
             status = Status.WAITING if emptied else Status.EDITED if news else Status.DONE
             status = Status.CHECK_NEEDED if gone else status
             return StatusAndNote(status, joined(note, "" if news else warning))
@@ -65,7 +66,8 @@ def job_status(
                 return StatusAndNote(Status.CHECK_NEEDED, joined(doubt, late, emptied or change))
             if news and not emptied:
                 return StatusAndNote(Status.EDITED, joined(doubt, change))
-            return StatusAndNote(in_progress(attempt.progress), joined(doubt, emptied or warning))
+            note = joined(doubt, _made_again(job, attempt), emptied or warning)
+            return StatusAndNote(in_progress(attempt.progress), note)
         case State.SUBMITTING:
             return StatusAndNote(Status.SENDING, warning)
         case State.UNKNOWN if rules.may_be_resent(attempt, now):
@@ -126,8 +128,20 @@ def _emptied(attempt: Attempt, news: Mapping[str, str], inputs: str, rules: Rule
     return ""
 
 
+def _made_again(job: Job, attempt: Attempt) -> str:
+    if attempt.remade:
+        failed = [one for one in job.attempts if one.state is State.FAILED]
+        return messages_pictures.not_better(attempt.remade, failed[-1].reason) if failed else ""
+    remade = [one.remade for one in job.attempts if one.remade]
+    return messages_pictures.to_be_made_again(remade[-1]) if remade else ""
+
+
 def _second_success(job: Job, first: Attempt) -> str:
-    others = [a for a in job.attempts if a.state is State.SUCCEEDED and a.number != first.number]
+    others = [
+        a
+        for a in job.attempts
+        if a.state is State.SUCCEEDED and a.number != first.number and not a.remade
+    ]
     return " ".join(
         messages.second_success(a.task_id, a.price, any(url in job.files for url in a.result.urls))
         for a in others

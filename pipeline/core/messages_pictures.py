@@ -60,6 +60,21 @@ def same_picture(numbers: list[int], of: int, same: str, redo: str) -> str:
     return f"{what}: change the prompt or the seed, and {redo} to pay for another."
 
 
+def to_be_made_again(why: str) -> str:
+    """Every picture of the row was of no use, so it is made again. Empty without a reason."""
+    return f"Made again because every picture was {why}." if why else ""
+
+
+def not_better(why: str, reason: str) -> str:
+    """Every picture of the row was of no use, and making it again failed for this reason."""
+    return f"It was made again because every picture was {why}, and that failed: {quoted(reason)}."
+
+
+def waiting_for_check(name: str) -> str:
+    """The pictures of the parent are not checked yet, or are made again."""
+    return f"Waiting until the pictures of the row {quoted(name, 40)} are checked."
+
+
 def twin_of(
     *, row: str = "", name: str = "", take: int = 0, picture: int = 0, attempt: int = 0
 ) -> str:

@@ -12,18 +12,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from pipeline.core import messages
-from pipeline.core.approval import (
-    EXAMPLES,
-    Tick,
-    approval,
-    approved,
-    box,
-    covered_on_page,
-    covers_another_take,
-    is_copied,
-    is_covered,
-)
+from pipeline.core import messages, messages_pictures
+from pipeline.core.approval import Tick, approved, box, is_copied
+from pipeline.core.approval_missing import approval_missing
 from pipeline.core.cell_errors import is_value
 from pipeline.core.chains import (
     HAS_PARENT,
@@ -55,6 +46,7 @@ from pipeline.core.model import Grid, Job, JobKey, KnownRow, RowKind, State
 from pipeline.core.prompt_templates import PROMPT
 from pipeline.core.provider import Endpoint, is_over
 from pipeline.core.reference_images import Titled, contradictions, field_for, named_row
+from pipeline.core.remakes import cause, remakes_in
 from pipeline.core.rules import Rules
 from pipeline.core.shares import shares_of
 from pipeline.core.states import shown, state_of
@@ -88,6 +80,10 @@ class Line:
     name: str = ""
     #: What looks like a mistake in its prompt, as a sentence; it is a part of the note.
     warning: str = ""
+    #: Why its result is set aside and made again, such as "blank"; empty if it is not.
+    remake: str = ""
+    #: How many results of the row's other takes were made again.
+    remade: int = 0
     #: The job of the row that it follows, if it may be sent, or waits for nothing but that job.
     parent: JobKey | None = None
 
@@ -231,7 +227,7 @@ def plan_held(
 def followed_line(parent: Line) -> Followed:
     """What a row that follows this line knows of it."""
     row_id, inputs = parent.seen.row_id, parent.memory.inputs
-    return Followed("", row_id, inputs, parent.take, parent.job, parent.status)
+    return Followed("", row_id, inputs, parent.take, parent.job, parent.status, parent.remade)
 
 
 def with_waits(lines: Sequence[Line]) -> tuple[Line, ...]:
@@ -278,13 +274,20 @@ def _judge(
     link = followed.link if followed else None
     # A parent that was made again does not send a failed row again: no person asked to pay for it.
     is_new = failed is not None and bool(changes(failed, memory.inputs, link).keys() - {LINK})
+    remade = remakes_in(one for one in jobs.values() if one is not job) if rules.remake else 0
+    done, remake = None, ""
     if compared is not None and state is not State.PENDING and not is_new:
         # The cell value that, plus the takes requested on the page, gives the next take.
         redo = how_to_ask(columns, max(max(jobs, default=0) + 1 - extra, 1))
         status, note = job_status(compared, memory.inputs, rules, now, redo, link)
         note = joined(note, _on_page(take, extra))
-        return Line(seen, memory, status, note, take, job, name=name)
+        done = Line(seen, memory, status, note, take, job, name=name, remade=remade)
+        if status == Status.DONE and take == max(jobs):
+            remake = cause(job, remade, rules.remake)
+        if not remake:
+            return done
     line = Line(seen, memory, Status.QUEUED, _on_page(take, extra), take, job, name=name)
+    line = replace(line, remake=remake, remade=remade)
     if rules.budgeted:
         line = replace(line, shares=shares_of(columns, row, rules.budgeted))
     mistake = mistake_in_take(seen, memory, take, jobs, columns)
@@ -301,24 +304,27 @@ def _judge(
     unsent = held is None or held.status in (Status.NEEDS_APPROVAL, Status.WAITING)
     warning = messages.warning(rules.doubts(memory.inputs, take or 1)) if unsent else ""
     if held is not None:
+        if done:
+            return done
         note = joined(held.note, made_from, warning)
         price = rules.price(memory.inputs) or 0 if parent else 0
         line = replace(line, status=held.status, note=note, warning=warning)
         return replace(line, price=price, parent=parent)
     line = replace(line, warning=warning, parent=parent)
-    return to_send(line, rules, job.asked + is_new if job else 1)
+    return to_send(line, rules, job.asked + (is_new or bool(done)) if job else 1)
 
 
 def to_send(line: Line, rules: Rules, asked: int) -> Line:
     """The line as one that may be sent; `asked` as in `Line`."""
     inputs, extra = line.memory.inputs, line.memory.extra_takes
+    again = messages_pictures.to_be_made_again(line.remake)
     return replace(
         line,
         status=Status.QUEUED,
         endpoint=rules.endpoint_name(inputs),
         price=rules.price(inputs) or 0,
         asked=asked,
-        note=joined(_on_page(line.take, extra), line.warning),
+        note=joined(again, _on_page(line.take, extra), line.warning),
     )
 
 
@@ -369,7 +375,7 @@ def _held_back(
         return StatusAndNote(Status.WAITING, messages.price_unread(name, title, model))
     if endpoint is None or rules.price(memory.inputs) is None:
         return StatusAndNote(Status.INVALID, messages.no_price(name, rules.model(memory.inputs)))
-    if note := _approval_missing(line, row, columns, rules):
+    if note := approval_missing(line, row, columns, rules):
         return StatusAndNote(Status.NEEDS_APPROVAL, note)
     if rules.settle and now - (memory.since or now) < rules.settle:
         return StatusAndNote(Status.WAITING, messages.settling(rules.settle))
@@ -422,23 +428,6 @@ def _problems(
             ignore = messages.or_ignore(title)
             problems.append(f"{name} has no input {title}: clear that cell{ignore}")
     return problems
-
-
-def _approval_missing(line: Line, row: Sequence[str], columns: Columns, rules: Rules) -> str:
-    cell = columns.control(row, "approved")
-    if line.memory.approved_on_page == covered_on_page(line.memory, line.take, cell):
-        return ""
-    if "approved" not in columns.index:
-        return messages.needs_approval_column(columns.title("approved")) if rules.approval else ""
-    title = columns.title("approved")
-    match approval(cell, rules.approved_words):
-        case Tick.NO:
-            return messages.needs_approval(title)
-        case Tick.OTHER:
-            return messages.not_approved(title, cell, rules.approved_words or EXAMPLES)
-    if is_covered(line.memory, line.take):
-        return ""
-    return messages.needs_approval_again(title, covers_another_take(line.memory))
 
 
 def _on_page(take: int | None, extra_takes: int) -> str:

@@ -18,6 +18,7 @@ from pipeline.core.prompt_templates import PROMPT, FinishedPrompt, Prompts
 from pipeline.core.protocol import is_key_for
 from pipeline.core.provider import MARGIN, Endpoint, Provider
 from pipeline.core.reference_images import Cells, by_field
+from pipeline.core.remakes import RemakeRule
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,8 @@ class Rules:
     prices: Mapping[str, Credits] = field(default_factory=dict)
     #: Model -> what that price is for (see `Api.modes`).
     modes: Mapping[str, str] = field(default_factory=dict)
+    #: Which results are made again; None: none.
+    remake: RemakeRule | None = None
     #: The files that cells may name; None: none. Its repr differs if they have changed.
     files: Files | None = None
     #: How prompts are made of columns; None: the cell is the prompt.

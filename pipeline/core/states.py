@@ -11,6 +11,7 @@ what may be sent always agree.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final, NamedTuple, Protocol
@@ -186,13 +187,16 @@ def gives_back(event: Event) -> bool:
 
 def state_of(job: Job) -> State:
     """The state of a job: that of its best attempt, or PENDING while more are requested."""
-    states = {attempt.state for attempt in job.attempts}
+    states = {attempt.state for attempt in job.attempts if not attempt.remade}
     for best in (_OK, _R, _S):
         if best in states:
             return best
     if counted(job) < job.asked:
         return State.PENDING
-    return _U if _U in states else _F
+    if _U in states:
+        return _U
+    # A result that was set aside counts again if nothing better came of it.
+    return _OK if any(attempt.remade for attempt in job.attempts) else _F
 
 
 def counted(job: Job) -> int:
@@ -201,16 +205,41 @@ def counted(job: Job) -> int:
 
 
 def shown(job: Job) -> Attempt | None:
-    """The attempt that people see: the first success, else the latest of the best state."""
+    """The attempt that people see: the first success, else the latest of the best state.
+
+    A result that was set aside is seen only if nothing better came of it.
+    """
     if len(job.attempts) == 1:
         return job.attempts[0]
-    done = [a for a in job.attempts if a.state is _OK]
-    if done:
-        return min(done, key=lambda a: (a.ended_at or a.sent_at, a.number))
-    for state in (_R, _S, _U, _F, _B):
+    if first := _first(a for a in job.attempts if a.state is _OK and not a.remade):
+        return first
+    for state in (_R, _S, _U):
+        if same := [a for a in job.attempts if a.state is state]:
+            return same[-1]
+    if remade := [a for a in job.attempts if a.remade]:
+        return remade[-1]
+    for state in (_F, _B):
         if same := [a for a in job.attempts if a.state is state]:
             return same[-1]
     return None
+
+
+def first_success(job: Job) -> Attempt | None:
+    """The first success, also if it was set aside; None if there is none."""
+    return _first(a for a in job.attempts if a.state is _OK)
+
+
+def with_results(job: Job, attempt: Attempt) -> Attempt:
+    """The attempt whose results people see while they see this one.
+
+    Until a result that is made again arrives, they see the one that was set aside.
+    """
+    remade = [a for a in job.attempts if a.remade]
+    return remade[-1] if remade and attempt.result.is_empty else attempt
+
+
+def _first(attempts: Iterable[Attempt]) -> Attempt | None:
+    return min(attempts, key=lambda a: (a.ended_at or a.sent_at, a.number), default=None)
 
 
 def is_open(attempt: Attempt) -> bool:

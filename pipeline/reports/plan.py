@@ -125,6 +125,9 @@ def _others(sync: SheetSync) -> Iterator[str]:
     statuses = sync.last.plan.statuses
     if number := statuses[Status.NEEDS_APPROVAL]:
         yield f"{counted(number, 'row')} {'waits' if number == 1 else 'wait'} for approval."
+    if number := sum(bool(line.remake) for line in to_send(sync)):
+        have = "row is" if number == 1 else "rows are"
+        yield f"{number} {have} made again because every picture was blank or damaged."
     if number := statuses[Status.OVER_BUDGET]:
         yield f"{counted(number, 'row')} {is_or_are(number)} over budget."
     if sentence := sync.planner.sample.sentence(sync.last.plan):

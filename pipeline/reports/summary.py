@@ -55,7 +55,8 @@ def unrecognized(number: int) -> str:
 def closing(outcome: Outcome) -> str:
     """The closing line, such as: 12 new, 11 done, 1 refused, 44 credits."""
     counts = outcome.counts
-    parts = [f"{counts.new} new", f"{counts.done} done"]
+    again = f" ({counts.made_again} made again)" if counts.made_again else ""
+    parts = [f"{counts.new} new{again}", f"{counts.done} done"]
     for number, word in ((counts.refused, "refused"), (counts.failed, "failed")):
         if number:
             parts.append(f"{number} {word}")
@@ -89,6 +90,7 @@ def as_json(outcome: Outcome, code: int) -> dict[str, object]:
     return {
         "sheet": outcome.title,
         "new": counts.new,
+        "made_again": counts.made_again,
         "done": counts.done,
         "refused": counts.refused,
         "failed": counts.failed,

@@ -18,11 +18,12 @@ from sqlalchemy import (
     Select,
     and_,
     bindparam,
+    func,
     select,
     update,
 )
 
-from pipeline.core.model import Attempt, Job, JobKey, Unsaved
+from pipeline.core.model import Attempt, Job, JobKey, State, Unsaved
 from pipeline.core.picture_findings import Findings
 from pipeline.store.attempt_events import event_text
 from pipeline.store.column_types import escaped
@@ -155,6 +156,41 @@ class Jobs(StorePart):
                 line = asked_line(number, asked, self._database.now(), by)
                 write_history(connection, [line])
             return number is not None
+
+    def make_again(self, key: JobKey, number: int, asked: int, why: str, limit: int) -> bool:
+        """Set the result of an attempt aside, and allow the job one more attempt, `asked` in all.
+
+        Nothing is changed if `limit` results of the row, in all its takes, were set aside before,
+        or if the job has changed. Returns whether it was done. `why` is a word such as "blank".
+        """
+        of_row = (
+            select(func.count())
+            .select_from(attempts.join(jobs))
+            .where(jobs.c.row_id == key.row_id, attempts.c.remade != "")
+        )
+        with self._database.writing() as connection:
+            version = _raised(connection, key)  # this locks the sheet
+            here = jobs.c.sheet == number_of(connection, key.sheet)
+            done = connection.execute(of_row.where(here)).scalar_one()
+            before = and_(_is(connection, key), jobs.c.asked + 1 == asked)
+            job = connection.execute(select(jobs.c.id).where(before)).scalar()
+            its = and_(
+                attempts.c.job == job,
+                attempts.c.number == number,
+                attempts.c.state == State.SUCCEEDED,
+                attempts.c.remade == "",
+            )
+            if (
+                done >= limit
+                or job is None
+                or not connection.execute(update(attempts).where(its).values(remade=why)).rowcount
+            ):
+                return False
+            now = {"asked": asked, "version": version}
+            connection.execute(update(jobs).where(jobs.c.id == job).values(now))
+            by = f"the rule remake, because every picture was {why}"
+            write_history(connection, [asked_line(job, asked, self._database.now(), by)])
+            return True
 
     def dismiss(self, key: JobKey, away: bool) -> bool:
         """Dismiss the job on the page, or take that back. Returns whether the job exists."""

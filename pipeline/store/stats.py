@@ -21,13 +21,22 @@ def _number(*states: State) -> ColumnElement[int]:
     return func.sum(case((attempts.c.state.in_(states), 1), else_=0), type_=Integer)
 
 
+# Results that were set aside do not count.
+_GOOD = func.sum(
+    case(((attempts.c.state == State.SUCCEEDED) & (attempts.c.remade == ""), 1), else_=0),
+    type_=Integer,
+)
+
+
 # The rule of `core.states.state_of`, for all jobs of a sheet in one question.
-_BEST = (State.SUCCEEDED, State.RUNNING, State.SUBMITTING)
+_BEST = (State.RUNNING, State.SUBMITTING)
 _COUNTED = [state for state in State if state not in (State.RETURNED, State.PENDING)]
 _STATE = case(
+    (_GOOD > 0, State.SUCCEEDED.value),
     *((_number(state) > 0, state.value) for state in _BEST),
     (_number(*_COUNTED) < jobs.c.asked, State.PENDING.value),
     (_number(State.UNKNOWN) > 0, State.UNKNOWN.value),
+    (_number(State.SUCCEEDED) > 0, State.SUCCEEDED.value),
     else_=State.FAILED.value,
 )
 _JOBS = (

@@ -15,7 +15,7 @@ from datetime import datetime
 from pipeline.core.errors import NoPlace, NotSaved, PromptsheetError
 from pipeline.core.model import Attempt, JobKey, Unsaved
 from pipeline.core.name_templates import NameTemplate
-from pipeline.core.states import shown
+from pipeline.core.states import first_success
 from pipeline.sync.download_queue import DownloadQueue
 from pipeline.sync.download_retries import LINK_LIFE, missed
 from pipeline.sync.file_keeper import FileKeeper, Saver
@@ -69,7 +69,7 @@ class Downloader:
         job, now = self._sync.state.jobs.all.get(key), self._now()
         if job is None or self._place is None or self._place.rests or not self._names.is_ready:
             return
-        first = shown(job)
+        first = first_success(job)
         for attempt in job.attempts:
             wanted = job.to_save(attempt)
             for at, url in enumerate(attempt.result.urls, start=1):

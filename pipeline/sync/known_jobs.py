@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from pipeline.core.model import Attempt, Job, JobKey, State
-from pipeline.core.states import advance, is_open
+from pipeline.core.states import advance, is_open, shown
 from pipeline.store import BatchResult, Fact, Store
 from pipeline.sync.clock import Clock
 
@@ -124,6 +124,13 @@ class KnownJobs:
         self._store.jobs.ask(key, attempts)
         if job := self._store.jobs.get(key):
             self.all[key] = job
+
+    def make_again(self, job: Job, why: str, limit: int) -> None:
+        """Set the result of a job aside and allow one more attempt, unless that is too many."""
+        if attempt := shown(job):
+            self._store.jobs.make_again(job.key, attempt.number, job.asked + 1, why, limit)
+        if now := self._store.jobs.get(job.key):
+            self.all[job.key] = now
 
     def begun(self, key: JobKey, attempt: Attempt) -> None:
         """Note an attempt that was begun."""

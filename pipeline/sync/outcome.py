@@ -44,6 +44,8 @@ class PassCounts:
     failed: int = 0
     #: Rows that this pass sent and that no answer says anything about.
     lost: int = 0
+    #: Those of them whose earlier pictures were of no use.
+    made_again: int = 0
     #: Pictures that were saved in this pass.
     saved: int = 0
     #: What this pass sent costs at each account, as listed; without what the API did not take.

@@ -79,7 +79,14 @@ class Tally:
         found = {key: self._sync.state.jobs.attempt(key, number) for key, number in self._sent}
         states = [attempt.state for attempt in found.values() if attempt]
         self.outcome.counts.new = sum(state is not State.RETURNED for state in states)
+        sent = [key for key, number in self._sent if self._is_made_again(key, number)]
+        self.outcome.counts.made_again = len(sent)
         self.outcome.counts.lost = sum(state is State.UNKNOWN for state in states)
+
+    def _is_made_again(self, key: JobKey, number: int) -> bool:
+        job = self._sync.state.jobs.all.get(key)
+        before = [one for one in job.attempts if one.number < number] if job else []
+        return bool(before and before[-1].remade)
 
     def compare_quote(self) -> None:
         """If a batch has ended with this pass, say what was quoted and what it became."""

@@ -33,6 +33,7 @@ REMEDIES: list[Act] = []
 NOTHING_TO_DO = {
     *("as_text", "or_ignore", "write_take", "made_from", "not_a_value", "listed"),
     *("about", "twin_of"),
+    *("to_be_made_again", "waiting_for_check"),  # end by themselves
     "asked_on_the_page",
     "second_success",
     *("warning", "left_out"),
@@ -712,6 +713,18 @@ def pictures_are_made_again(team: Team, api: Sandbox, flaw: str, words: str) -> 
 @remedy("note blank")
 def blank_pictures_are_made_again(team: Team, api: Sandbox) -> None:
     pictures_are_made_again(team, api, "blank", "All 4 pictures are blank: ask Apiframe for a")
+
+
+@remedy("note not_better")
+def a_row_that_failed_when_it_was_made_again_is_made_once_more(team: Team, api: Sandbox) -> None:
+    team.configure('[rules]\nremake = ["blank"]\n')
+    api.set(flaw="next 1 blank")
+    team.write("prompt,take,aspect_ratio", "a fox,,16:9")
+    team.run("--limit", "1")
+    api.set(fail="next 1")
+    noted(team, "done", "made again because every picture was blank, and that failed: ")
+    change(team, take="2")
+    goes_on(team, api, {"a fox": 3})
 
 
 @remedy("note damaged")

@@ -12,6 +12,7 @@ KEYS_OF_JSON = {
         "api",
         "sheet",
         "new",
+        "made_again",
         "done",
         "refused",
         "failed",

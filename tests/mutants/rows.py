@@ -157,8 +157,8 @@ FAULTS = (
         "the last success is shown instead of the first",
         "P2",
         "pipeline/core/states.py",
-        "return min(done, key=lambda a: (a.ended_at or a.sent_at, a.number))",
-        "return max(done, key=lambda a: (a.ended_at or a.sent_at, a.number))",
+        "return min(attempts, key=lambda a: (a.ended_at or a.sent_at, a.number), default=None)",
+        "return max(attempts, key=lambda a: (a.ended_at or a.sent_at, a.number), default=None)",
         "tests/core/test_states.py",
     ),
     Fault(
