@@ -143,7 +143,7 @@ FAULTS = (
     Fault(
         "a word of the team does not approve",
         "use",
-        _PLANNING,
+        "pipeline/core/approval_missing.py",
         "    match approval(cell, rules.approved_words):",
         "    match approval(cell):",
         _BY_GESTURE,
