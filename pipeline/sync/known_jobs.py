@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from pipeline.core.model import Attempt, Job, JobKey, State
+from pipeline.core.remakes import RemakeRule
 from pipeline.core.states import advance, is_open, shown
 from pipeline.store import BatchResult, Fact, Store
 from pipeline.sync.clock import Clock
@@ -119,18 +120,18 @@ class KnownJobs:
         if before == self.version:
             self.version = after
 
-    def ask_for(self, key: JobKey, attempts: int) -> None:
-        """Allow the job this number of attempts in all, because a person requested them."""
-        self._store.jobs.ask(key, attempts)
-        if job := self._store.jobs.get(key):
-            self.all[key] = job
+    def ask_for(self, job: Job, attempts: int, remake: str, rule: RemakeRule | None) -> None:
+        """Allow the job this number of attempts in all, because a person requested them.
 
-    def make_again(self, job: Job, why: str, limit: int) -> None:
-        """Set the result of a job aside and allow one more attempt, unless that is too many."""
-        if attempt := shown(job):
-            self._store.jobs.make_again(job.key, attempt.number, job.asked + 1, why, limit)
-        if now := self._store.jobs.get(job.key):
-            self.all[job.key] = now
+        With `remake`, its result is set aside for this reason, unless the rule's limit is reached.
+        """
+        key, attempt = job.key, shown(job)
+        if remake and rule and attempt:
+            self._store.jobs.make_again(key, attempt.number, attempts, remake, rule.limit)
+        else:
+            self._store.jobs.ask(key, attempts)
+        if now := self._store.jobs.get(key):
+            self.all[key] = now
 
     def begun(self, key: JobKey, attempt: Attempt) -> None:
         """Note an attempt that was begun."""

@@ -229,10 +229,7 @@ class SheetSync:
             jobs.write_down(new)
         for line in ready:
             if line.job is not None and line.asked > line.job.asked:
-                if line.remake and (rule := self.rules.remake):
-                    jobs.make_again(line.job, line.remake, rule.limit)
-                else:
-                    jobs.ask_for(line.job.key, line.asked)
+                jobs.ask_for(line.job, line.asked, line.remake, self.rules.remake)
         return (replace(line, job=jobs.all.get(self.job_key(line))) for line in ready)
 
     def job_key(self, line: Line) -> JobKey:
