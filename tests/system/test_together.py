@@ -161,7 +161,12 @@ def rush(folder: Path, seed: int) -> Rush:
 
         def kill_some(programs: list[Program]) -> None:
             for moment in moments:
-                until(partial(_has_taken, sandbox, moment), "so many tasks are taken", every=0.02)
+                until(
+                    partial(_has_taken, sandbox, moment),
+                    "so many tasks are taken",
+                    within=200,
+                    every=0.02,
+                )
                 alive = [n for n, one in enumerate(programs) if not one.is_over]
                 if alive:
                     killed.append(chance.choice(alive))
