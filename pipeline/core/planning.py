@@ -105,7 +105,7 @@ class Line:
     def with_its_id(self) -> Line:
         """The line as it is once the row's id is written."""
         marked = replace(self.seen.marked, mark=self.seen.row_id)
-        return replace(self, seen=replace(self.seen, marked=marked))
+        return replace(self, seen=replace(self.seen, marked=marked, origin=None))
 
     @property
     def foreign(self) -> bool:
