@@ -327,8 +327,8 @@ def previewing(
         sheet = open_sheet(settings, store)
         sync = open_sync(settings, store, sheet)
         sync.preview(change)
-        lines = sync.last.plan.lines
-        if ask_prices and any(sync.rules.awaits_prices(line.memory.inputs) for line in lines):
+        lines = sync.last.plan.each
+        if ask_prices and any(sync.rules.awaits_prices(line.inputs) for line in lines):
             asyncio.run(_ask_prices(settings, store))
             sync = open_sync(settings, store, sheet)
             sync.preview(change)

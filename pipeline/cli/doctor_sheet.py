@@ -27,11 +27,15 @@ def findings(sync: SheetSync) -> Iterator[Finding]:
     often = {mark for mark, number in Counter(filter(None, marks)).items() if number > 1}
     if twice := [place for place, mark in enumerate(marks, start=2) if mark in often]:
         yield Finding("person", f"{_rows(twice)} have an id that is there twice. {_REPAIR}")
-    sent = [line for line in look.plan.lines if line.job and line.job.attempts]
+    sent = [
+        line for line in look.plan.lines if any(one.job and one.job.attempts for one in line.each)
+    ]
     if lost := [line.seen.place + 1 for line in sent if not line.seen.marked.mark]:
         have, their = ("has", "its") if len(lost) == 1 else ("have", "their")
         yield Finding("person", f"{_rows(lost)} {have} lost {their} id. {_REPAIR}")
-    ended = [line for line in sent if line.job and state_of(line.job) in _ENDED]
+    ended = [
+        line for line in sent if all(one.job and state_of(one.job) in _ENDED for one in line.each)
+    ]
     differs = {place for place, _ in sync.out_of_date()}
     if old := [line.seen.place + 1 for line in ended if line.seen.place in differs]:
         do = "does" if len(old) == 1 else "do"

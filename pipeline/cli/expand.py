@@ -33,9 +33,9 @@ from pipeline.core.combinations import (
 )
 from pipeline.core.errors import ConfigError, SheetError
 from pipeline.core.header import folded
+from pipeline.core.lines import Line, each
 from pipeline.core.model import Grid
 from pipeline.core.money import in_credits_and_money
-from pipeline.core.planning import Line
 from pipeline.core.prompt_templates import PROMPT
 from pipeline.core.rules import Rules
 from pipeline.core.statuses import Status
@@ -238,7 +238,7 @@ def _show(console: Console, sync: SheetSync, wanted: _Wanted, settings: Settings
         return ", ".join(filter(None, (more, show.prompt_of(line, rules))))
 
     show.show_plan(console, sync, outlook(sync, settings, ask_balance=True), said, words)
-    if len(to_send(sync)) + len(following(sync)) + len(settling(sync)) == len(lines):
+    if len(to_send(sync)) + len(following(sync)) + len(settling(sync)) == len(each(lines)):
         return f"The next run sends {'it' if number == 1 else 'them'}."
     return "Not all of them are sent by the next run: see above."
 
@@ -246,7 +246,7 @@ def _show(console: Console, sync: SheetSync, wanted: _Wanted, settings: Settings
 def _price(sync: SheetSync, lines: Sequence[Line]) -> str:
     """What all new rows cost that can be sent, now or later."""
     return in_credits_and_money(
-        costs(sync, [line for line in lines if line.status != Status.INVALID])
+        costs(sync, [line for line in each(lines) if line.status != Status.INVALID])
     )
 
 

@@ -38,7 +38,7 @@ from pipeline.config.template import (
     new_config,
 )
 from pipeline.core.errors import ConfigError, SheetError
-from pipeline.core.header import RATIO
+from pipeline.core.generations import RATIO
 from pipeline.core.text import one_line
 from pipeline.open_sheet import open_sheet
 from pipeline.sync import adopt as adoption

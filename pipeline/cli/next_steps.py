@@ -91,7 +91,7 @@ def _state(sync: SheetSync, settings: Settings) -> list[str]:
     # A new row is sent only after it has been unchanged for a while.
     if ready := len(to_send(sync)) + len(settling(sync)):
         said.append(f"{counted(ready, 'row')} {is_or_are(ready)} ready to be sent.")
-    inputs = [line.memory.inputs for line in sync.last.plan.lines]
+    inputs = [line.inputs for line in sync.last.plan.each]
     if unpriced := sum(map(sync.rules.awaits_prices, inputs)):
         said.append(
             f"{counted(unpriced, 'row')} whose price is not known yet: the next run reads it from "

@@ -32,8 +32,8 @@ from pipeline.core import messages
 from pipeline.core.costs import in_words, own
 from pipeline.core.credits import Credits
 from pipeline.core.inputs import parsed
+from pipeline.core.lines import Line
 from pipeline.core.money import in_credits_and_money, in_json
-from pipeline.core.planning import Line
 from pipeline.core.rules import Rules
 from pipeline.core.statuses import Status
 from pipeline.core.text import counted, one_line, time_limit
@@ -70,7 +70,7 @@ _INDENT = 8
 
 def prompt_of(line: Line, rules: Rules) -> str:
     """The prompt of the row; its other inputs if it has none."""
-    return asked_for(line.memory.inputs, line.take, rules)
+    return asked_for(line.memory.inputs, line.turn, rules)
 
 
 def status_text(status: str) -> Text:
@@ -175,7 +175,7 @@ def show_plan(
     if finished := seen.forecast.sentence():
         console.print(Text(finished))
     if now or after or later:
-        sent = {name for line in (*now, *after, *later) for name in parsed(line.memory.inputs)}
+        sent = {name for line in (*now, *after, *later) for name in parsed(line.inputs)}
         console.print(Text(f"Sent from the sheet: {', '.join(sorted(sent))}.", style="dim"))
     for sentence in _plan_warnings(sync, noted):
         console.print(Text(one_line(sentence), style="yellow"))
@@ -239,7 +239,7 @@ def plan_as_json(console: Console, sync: SheetSync, seen: Outlook) -> None:
 def _groups(sync: SheetSync) -> Iterator[tuple[str, list[Line]]]:
     groups: dict[str, list[Line]] = defaultdict(list)
     for line in sync.last.plan.lines:
-        sends = line.endpoint and not sync.last.hold
+        sends = any(one.endpoint for one in line.each) and not sync.last.hold
         groups[TO_SEND if sends else Status.of(line.status)].append(line)
     yield from ((name, groups[name]) for name in (TO_SEND, *Status) if groups[name])
 

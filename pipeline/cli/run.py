@@ -21,8 +21,8 @@ from pipeline.cli.deliveries import delivering_for
 from pipeline.cli.exit_codes import worst_code
 from pipeline.config import Settings
 from pipeline.core.errors import ConfigError, PromptsheetError, SheetError, StoreError, unforeseen
+from pipeline.core.lines import Line
 from pipeline.core.plan_files import PlannedSheet
-from pipeline.core.planning import Line
 from pipeline.core.repeats import BUSY, is_news
 from pipeline.core.statuses import Status
 from pipeline.core.text import counted, one_line

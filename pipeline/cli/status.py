@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 import webbrowser
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -21,8 +22,9 @@ from pipeline.config import Settings
 from pipeline.core.costs import Cost, accounts, in_words, listed, own
 from pipeline.core.credits import Credits
 from pipeline.core.errors import ConfigError
+from pipeline.core.generations import label
+from pipeline.core.lines import Line
 from pipeline.core.model import State
-from pipeline.core.planning import Line
 from pipeline.core.states import state_of
 from pipeline.core.statuses import Status
 from pipeline.core.text import counted, is_or_are, one_line, printable
@@ -87,7 +89,7 @@ def print_status_json(settings: Settings, _: Console, row: str = "") -> int:
     `row`, the number that spreadsheets show, `row_id`, `name`, `status`, `note`, `take`, `task_id`,
     `urls`, `text`, `credits`, `needs_attention`, `pictures`: what is wrong with which);
     `exit_code`. With `row`, `details` has only that row, and `history` has its events (`at` in ISO
-    8601, `attempt`, `kind`, `text`).
+    8601, `generation`, `attempt`, `kind`, `text`).
     """
     with wiring.previewing(settings) as sync:
         found = [_found(sync, row)] if row else []
@@ -115,12 +117,13 @@ def print_status_json(settings: Settings, _: Console, row: str = "") -> int:
             shown_row["history"] = [
                 {
                     "at": one.at.astimezone().isoformat(),
+                    "generation": generation,
                     "attempt": one.number,
                     "kind": one.kind,
                     "text": one.text,
                 }
                 for line in found
-                for one in _history(sync, line)
+                for generation, one in _history(sync, line)
             ]
     terminal.write_json(shown_row)
     return code
@@ -176,13 +179,14 @@ def retry(settings: Settings, console: Console, rows: list[str], unknown: bool, 
         if not picked:
             console.print(_none_picked(sync, unknown), markup=False)
             return 0
-        prices = [_price(sync, line) for line in picked]
-        ids = {line.seen.row_id for line in picked}
-        by_id = {row.row_id: row for row in row_reports.rows(sync, (), ids)}
-        shown = [by_id[line.seen.row_id] for line in picked]
-        console.print(show.rows_table(shown, console.width, prices))
+        prices: dict[str, Credits] = defaultdict(int)
+        for line in picked:
+            prices[line.seen.row_id] += _price(sync, line)
+        shown = row_reports.rows(sync, (), prices)
+        of_each = [prices[row.row_id] for row in shown]
+        console.print(show.rows_table(shown, console.width, of_each))
         costs = listed(sync.rules, (line.job.attempts[-1].inputs for line in picked if line.job))
-        words = f"{counted(len(picked), 'row')} to send again, {in_words(costs)}."
+        words = f"{counted(len(shown), 'row')} to send again, {in_words(costs)}."
         console.print(words, markup=False)
         hold = one_line(sync.last.hold.sentence) if sync.last.hold else ""
     if unknown and not yes and any(_state(line) is State.UNKNOWN for line in picked):
@@ -202,7 +206,7 @@ def retry(settings: Settings, console: Console, rows: list[str], unknown: bool, 
 
 
 def _none_picked(sync: SheetSync, unknown: bool) -> str:
-    lost = sum(_state(line) is State.UNKNOWN for line in sync.last.plan.lines)
+    lost = sum(_state(line) is State.UNKNOWN for line in sync.last.plan.each)
     if unknown or not lost:
         return "There is no row to send again."
     return (
@@ -215,19 +219,20 @@ def _picked(sync: SheetSync, rows: list[str], unknown: bool) -> Iterator[Line]:
     """The lines to retry. Raises ConfigError for a named row that cannot be retried."""
     wanted = (State.FAILED, State.UNKNOWN) if unknown else (State.FAILED,)
     if not rows:
-        yield from (line for line in sync.last.plan.lines if _state(line) in wanted)
+        yield from (line for line in sync.last.plan.each if _state(line) in wanted)
         return
     for row in rows:
         found = find_rows(sync.last.plan.lines, row)
         if not found:
             raise ConfigError(no_row(row))
-        if _state(found[0]) not in wanted:
+        its = [line for line in found[0].each if _state(line) in wanted]
+        if not its:
             raise ConfigError(_cannot_be_retried(row, found[0]))
-        yield found[0]
+        yield from its
 
 
 def _cannot_be_retried(row: str, line: Line) -> str:
-    if _state(line) is State.UNKNOWN:
+    if any(_state(one) is State.UNKNOWN for one in line.each):
         return f"Row {row} may have been paid already. Add --unknown to send it again."
     why = f'Row {row} is "{line.status}", and only failed rows can be sent again.'
     return f"{why} {one_line(line.note)}".strip()
@@ -312,20 +317,28 @@ def _found(sync: SheetSync, row: str) -> Line:
     return found[0]
 
 
-def _history(sync: SheetSync, line: Line) -> Sequence[HistoryLine]:
-    return sync.store.jobs.history(line.job.key) if line.job else ()
+def _history(sync: SheetSync, line: Line) -> list[tuple[str, HistoryLine]]:
+    """The events of a row, oldest first; before each, which generation it is about, if several."""
+    found = [
+        (label(one.part) if one.generation else "", event)
+        for one in line.each
+        if one.job
+        for event in sync.store.jobs.history(one.job.key)
+    ]
+    return sorted(found, key=lambda pair: pair[1].at)
 
 
 def _print_row(sync: SheetSync, console: Console, row: str) -> int:
     line = _found(sync, row)
     (shown_row,) = row_reports.rows(sync, (), {line.seen.row_id})
     console.print(show.rows_table([shown_row], console.width))
-    take = line.job.key.take if line.job else line.take or "?"
+    take = next((one.job.key.take for one in line.each if one.job), line.take or "?")
     console.print(f"\nrow_id {line.seen.row_id}, take {take}", markup=False)
     if shown_row.text:
         console.print(f"\n{printable(shown_row.text)}\n", markup=False, highlight=False)
-    for one in _history(sync, line):
+    for generation, one in _history(sync, line):
         at = f"{one.at.astimezone():%Y-%m-%d %H:%M:%S}"
-        words = f"{at}  attempt {one.number}  {one.kind}  {one_line(one.text)}"
+        which = f"{generation}, attempt" if generation else "attempt"
+        words = f"{at}  {which} {one.number}  {one.kind}  {one_line(one.text)}"
         console.print(words, markup=False)
     return int(shown_row.needs_attention)

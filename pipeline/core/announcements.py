@@ -76,7 +76,7 @@ def row_message(
         kind=kind,
         at=attempt.ended_at or at,
         sheet=sheet,
-        row_id=job.key.row_id,
+        row_id=job.key.generation,
         take=job.key.take,
         values=_values(job, attempt, sheet, (str(status), note), labels, urls, saved),
         urls=urls,
@@ -108,7 +108,7 @@ def _values(
     """The fields of a message; `said` is the row's status and note."""
     inputs = parsed(without_link(attempt.inputs))
     known: dict[str, Value] = {
-        "row_id": job.key.row_id,
+        "row_id": job.key.generation,
         "take": job.key.take,
         "sheet": sheet,
         "name": labels.get("name", ""),

@@ -18,7 +18,7 @@ from pipeline.core.header import Columns
 from pipeline.core.rules import Rules
 
 if TYPE_CHECKING:
-    from pipeline.core.planning import Line
+    from pipeline.core.lines import Line
 
 
 def approval_missing(line: Line, row: Sequence[str], columns: Columns, rules: Rules) -> str:

@@ -9,7 +9,8 @@ from typing import Final
 from pipeline.core import messages
 from pipeline.core.credits import Credits, exact
 from pipeline.core.followers import to_follow
-from pipeline.core.planning import Line, with_waits
+from pipeline.core.lines import Line
+from pipeline.core.planning import with_waits
 from pipeline.core.shares import beyond_share, used_up
 from pipeline.core.statuses import Status
 
@@ -46,13 +47,13 @@ def _spend(line: Line, left: dict[str, Credits | None]) -> None:
         left[name] = exact(most - line.price)
 
 
-def over_budget(lines: Iterable[Line], caps: Caps) -> set[str]:
-    """Row ids of the lines that the credits left do not cover, taken in the order of the sheet."""
+def over_budget(lines: Iterable[Line], caps: Caps) -> set[tuple[str, str]]:
+    """The identities of the lines that the credits left do not cover, by the order of the sheet."""
     left = dict(caps)
-    beyond: set[str] = set()
+    beyond: set[tuple[str, str]] = set()
     for line in lines:
         if any(line.price > most for most in _caps_of(line, left).values()):
-            beyond.add(line.seen.row_id)
+            beyond.add(line.identity)
         else:
             _spend(line, left)
     return beyond
@@ -84,17 +85,17 @@ def within_budget(lines: Sequence[Line], its: Sequence[Line], left: Left) -> tup
     waits = awaited(its, left.left)
     return with_waits(
         [
-            short_of_budget(line, waits.get(line.seen.row_id, PERIODS[0]), left.allowed)
-            if line.endpoint and line.seen.row_id in beyond
+            short_of_budget(line, waits.get(line.identity, PERIODS[0]), left.allowed)
+            if line.endpoint and line.identity in beyond
             else line
             for line in lines
         ]
     )
 
 
-def awaited(its: Sequence[Line], caps: Caps) -> dict[str, str]:
-    """Row id -> the cap that the row waits for: the one for which it waits longest."""
-    found: dict[str, str] = {}
+def awaited(its: Sequence[Line], caps: Caps) -> dict[tuple[str, str], str]:
+    """Identity -> the cap that the line waits for: the one for which it waits longest."""
+    found: dict[tuple[str, str], str] = {}
     for name in PERIODS:
         found |= dict.fromkeys(over_budget(its, {name: caps.get(name)}), name)
     for share in dict.fromkeys(share for line in its for share in line.shares):
@@ -115,18 +116,16 @@ def with_followers_within_budget(
         name: one.after(line for line in sent if account_of(line) == name)
         for name, one in left.items()
     }
-    short: dict[str, Line] = {}
+    short: dict[tuple[str, str], Line] = {}
     unsent = set[str]()
     for line in to_follow(lines):
         its, row_id = rest[name := account_of(line)], line.seen.row_id
         if line.parent and line.parent.row_id in unsent:
             unsent.add(row_id)  # It waits for a row that is not sent.
         elif over_budget([line], its.left):
-            cap = awaited([line], its.left).get(row_id, PERIODS[0])
-            short[row_id] = short_of_budget(line, cap, its.allowed)
+            cap = awaited([line], its.left).get(line.identity, PERIODS[0])
+            short[line.identity] = short_of_budget(line, cap, its.allowed)
             unsent.add(row_id)
         else:
             rest[name] = its.after([line])
-    return (
-        with_waits([short.get(line.seen.row_id, line) for line in lines]) if short else tuple(lines)
-    )
+    return with_waits([short.get(line.identity, line) for line in lines]) if short else tuple(lines)

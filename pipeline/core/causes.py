@@ -5,19 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pipeline.core.chains import without_link
-from pipeline.core.model import Attempt, KnownRow, State
+from pipeline.core.lines import Line
+from pipeline.core.model import Attempt, State
 
 
-def cause_of(memory: KnownRow, take: int | None, earlier: Sequence[Attempt]) -> str:
+def cause_of(line: Line, earlier: Sequence[Attempt]) -> str:
     """Why the next attempt of a take is made, as the end of a sentence with "because".
 
-    `memory` is what is known of the row, `earlier` are the attempts of this take.
+    `earlier` are the attempts of its job.
     """
+    memory, take = line.memory, line.take
     counted = [one for one in earlier if one.state is not State.RETURNED]
     if counted:
         if counted[-1].remade:
             return f"every picture was {counted[-1].remade}"
-        if without_link(counted[-1].inputs) != memory.inputs:
+        if without_link(counted[-1].inputs) != line.inputs:
             return "the row was changed after it failed"
         return "it was requested again"
     again = "; nothing was accepted before" if earlier else ""

@@ -16,7 +16,8 @@ from pipeline.core.states import shown
 
 #: Where the page shows a saved picture.
 PATH: Final = "/saved"
-_OWN: Final = re.compile(rf"https?://[^/?#\s]+{PATH}/(r_[a-z0-9]{{9}})/(\d{{1,9}})/\d{{1,9}}")
+_GENERATION: Final = r"r_[a-z0-9]{9}(?:-[a-z0-9_-]{1,40})?"
+_OWN: Final = re.compile(rf"https?://[^/?#\s]+{PATH}/({_GENERATION})/(\d{{1,9}})/\d{{1,9}}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +36,7 @@ class CellLinks:
         if attempt is None:
             return job
         on_page = {
-            url: f"{self.page}{PATH}/{job.key.row_id}/{job.key.take}/{number}"
+            url: f"{self.page}{PATH}/{job.key.generation}/{job.key.take}/{number}"
             for number, url in enumerate(attempt.result.urls, start=1)
             if url in job.files and not is_web(job.links.get(url, ""))
         }
@@ -54,11 +55,11 @@ def is_web(link: str) -> bool:
 
 
 def page_link_of(text: str) -> tuple[str, int] | None:
-    """Row id and take of a picture, if this is its address on a page; else None."""
+    """Row (with the part) and take of a picture, if this is its address on a page; else None."""
     found = _OWN.fullmatch(text)
     return (found[1], int(found[2])) if found else None
 
 
 def row_and_take(key: JobKey) -> tuple[str, int]:
     """What the addresses of a job's pictures on the page have in common."""
-    return key.row_id, key.take
+    return key.generation, key.take

@@ -12,10 +12,11 @@ from datetime import datetime
 
 from pipeline.core import messages
 from pipeline.core.cell_links import CellLinks
+from pipeline.core.credits import Credits, total
 from pipeline.core.header import ALWAYS, OURS, PREVIEW, Columns
 from pipeline.core.inputs import normalise
+from pipeline.core.lines import Line
 from pipeline.core.model import Attempt, Grid, Job, Patch, State
-from pipeline.core.planning import Line
 from pipeline.core.states import costs_nothing, shown, with_results
 from pipeline.core.statuses import is_ours
 from pipeline.core.text import printable
@@ -24,6 +25,8 @@ from pipeline.core.text import printable
 Says = Callable[[Job, Attempt], str]
 #: Cells show the addresses of the API.
 API_LINKS = CellLinks()
+#: The same for a row of several generations that were sent, in the order of the row.
+SaysOfSeveral = Callable[[Sequence[tuple[Job, Attempt]]], str]
 #: The longest text in a cell, in bytes of UTF-16: less than the 32,767 letters that Excel allows.
 MOST_BYTES = 2 * 32_000
 #: Columns in which text of ours is removed from a line that is no row. A number may be a total.
@@ -127,15 +130,45 @@ def cells_of(
     # An id that we did not write could come back: then it must not stand in two rows.
     row_id = "" if line.is_unrecognized else line.seen.row_id
     cells = {"row_id": row_id, "status": line.status, "note": messages.as_text(line.note)}
-    job, attempt = line.job, shown(line.job) if line.job else None
-    if job is None or attempt is None or attempt.state is State.RETURNED:
+    made = [
+        (links.shown_in(one.job), attempt)
+        for one in line.each
+        if one.job and (attempt := shown(one.job)) and attempt.state is not State.RETURNED
+    ]
+    if not made:
         return cells
-    its, source = links.shown_in(job), with_results(job, attempt)
+    if len(made) == 1:
+        ((job, attempt),) = made
+        source = with_results(job, attempt)
+        return cells | {
+            name: _SAYS[name](job, source if name in _FROM_RESULT else attempt)
+            for name in names
+            if name in _SAYS
+        }
+    sources = [(job, with_results(job, attempt)) for job, attempt in made]
     return cells | {
-        name: _SAYS[name](its, source if name in _FROM_RESULT else attempt)
+        name: _OF_SEVERAL[name](sources if name in _FROM_RESULT else made)
         for name in names
-        if name in _SAYS
+        if name in _OF_SEVERAL
     }
+
+
+def _listed(says: Says) -> SaysOfSeveral:
+    """A text that lists what is said of each generation, a line or more each."""
+    return lambda made: _cut("\n".join(filter(None, (says(*one) for one in made))))
+
+
+def _nth_of_several(number: int) -> SaysOfSeveral:
+    return lambda made: next(iter([url for one in made for url in _urls(*one)][number - 1 :]), "")
+
+
+def _credits_of_several(made: Sequence[tuple[Job, Attempt]]) -> str:
+    return str(total(_cost(attempt) for _, attempt in made))
+
+
+def _progress_of_several(made: Sequence[tuple[Job, Attempt]]) -> str:
+    known = [_percent(attempt) or 0 for _, attempt in made]
+    return f"{sum(known) // len(known)}%" if any(known) else ""
 
 
 def _urls(job: Job, attempt: Attempt) -> list[str]:
@@ -149,21 +182,30 @@ def _files(job: Job, attempt: Attempt) -> str:
 def _text(job: Job, attempt: Attempt) -> str:
     # Trimmed once more: control characters have become spaces.
     text = messages.as_text(printable(normalise(attempt.result.text)).strip())
+    return _cut(text)
+
+
+def _cut(text: str) -> str:
+    """The text, shortened to what a cell holds."""
     units = text.encode("utf-16-le")
     if len(units) <= MOST_BYTES:
         return text
     return units[: MOST_BYTES - 2].decode("utf-16-le", "ignore").rstrip() + "…"
 
 
-def _credits(job: Job, attempt: Attempt) -> str:
+def _cost(attempt: Attempt) -> Credits:
     if attempt.state is State.FAILED and costs_nothing(attempt):
-        return "0"
-    return str(attempt.price if attempt.reported is None else attempt.reported)
+        return 0
+    return attempt.price if attempt.reported is None else attempt.reported
+
+
+def _percent(attempt: Attempt) -> int | None:
+    # The last reported percentage is seldom 100.
+    return 100 if attempt.state is State.SUCCEEDED else attempt.progress
 
 
 def _progress(job: Job, attempt: Attempt) -> str:
-    # The last reported percentage is seldom 100.
-    progress = 100 if attempt.state is State.SUCCEEDED else attempt.progress
+    progress = _percent(attempt)
     return f"{progress}%" if progress is not None else ""
 
 
@@ -188,8 +230,19 @@ _FROM_RESULT = {*_OF_RESULT, "files"} - {"task_id"}
 _SAYS: Mapping[str, Says] = {
     **_OF_RESULT,
     "files": _files,
-    "credits": _credits,
+    "credits": lambda job, attempt: str(_cost(attempt)),
     "progress": _progress,
     "submitted_at": lambda job, attempt: _moment(attempt.sent_at),
     "finished_at": lambda job, attempt: _moment(attempt.ended_at),
+}
+_OF_SEVERAL: Mapping[str, SaysOfSeveral] = {
+    **{name: _listed(says) for name, says in _OF_RESULT.items()},
+    **{f"image_{number}": _nth_of_several(number) for number in range(1, 5)},
+    "files": _listed(_files),
+    "credits": _credits_of_several,
+    "progress": _progress_of_several,
+    "submitted_at": lambda made: _moment(min(attempt.sent_at for _, attempt in made)),
+    "finished_at": lambda made: _moment(
+        max((at for _, attempt in made if (at := attempt.ended_at)), default=None)
+    ),
 }

@@ -8,7 +8,7 @@ these gives another line, the earlier one is used. Pure.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -22,7 +22,7 @@ from pipeline.core.states import shown
 from pipeline.core.statuses import INDEPENDENT, Status
 
 if TYPE_CHECKING:
-    from pipeline.core.planning import Line
+    from pipeline.core.lines import Line
 
 
 class Terms(NamedTuple):
@@ -91,7 +91,7 @@ class Made:
         is_noted = line.memory == seen.known and line.memory.standing is seen.standing
         if not (is_noted and _stays(line, basis.followed, self.terms.rules, self.terms.now, now)):
             return None
-        return line if line.seen == seen else replace(line, seen=seen)
+        return line if line.seen == seen else line.at(seen)
 
 
 def is_kept(line: Line, followed: Followed | None) -> bool:
@@ -99,7 +99,7 @@ def is_kept(line: Line, followed: Followed | None) -> bool:
 
     Others are left out by `unchanged_rows`, and need no memory here.
     """
-    return followed is not None or line.status not in INDEPENDENT
+    return followed is not None or any(one.status not in INDEPENDENT for one in line.each)
 
 
 def deciding_cells(
@@ -135,17 +135,17 @@ def _stays(
     timed = (Status.QUEUED, Status.INVALID, *([Status.WAITING] if rules.remake else []))
     if followed and followed.is_done and line.status in timed:
         return False
-    attempt = shown(line.job) if line.job else None
-    return attempt is None or _attempt_stays(line.job, attempt, rules, then, now)
+    return all(
+        _attempt_stays(one.job, attempt, rules, then, now)
+        for one in line.each
+        if one.job and (attempt := shown(one.job))
+    )
 
 
-def _attempt_stays(
-    job: Job | None, attempt: Attempt, rules: Rules, then: datetime, now: datetime
-) -> bool:
+def _attempt_stays(job: Job, attempt: Attempt, rules: Rules, then: datetime, now: datetime) -> bool:
     match attempt.state:
         case State.SUCCEEDED:
-            files = job.files if job else {}
-            return not rules.saves_files or all(url in files for url in attempt.result.urls)
+            return not rules.saves_files or all(url in job.files for url in attempt.result.urls)
         case State.RUNNING:
             late = rules.give_up_after
             return is_overdue(attempt, late, then) == is_overdue(attempt, late, now)

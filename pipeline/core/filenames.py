@@ -2,7 +2,8 @@
 
 A name is `NAME-ROW_ID-TAKE-NUMBER`, for example `red-fox-r_k3f9x2m1q-1-2`. Only NAME, which people
 choose, is shortened. Everything after it is plain ASCII in lower case and tells one picture from
-all others, so names differ also where a file system ignores case or normalizes Unicode.
+all others, so names differ also where a file system ignores case or normalizes Unicode. Where a row
+asks for several generations, the part follows the ROW_ID (see `generations`).
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ def picture_stem(name: str, key: JobKey, number: int, attempt: int | None = None
     `attempt` is the number of an attempt whose pictures are kept beside those of an earlier success
     of the same job; None for that first success.
     """
-    parts = [free_part(name), key.row_id, str(key.take)]
+    parts = [free_part(name), key.generation, str(key.take)]
     if attempt is not None:
         parts.append(f"attempt{attempt}")
     return "-".join([*filter(None, parts), str(number)])

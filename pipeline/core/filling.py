@@ -53,7 +53,7 @@ class Told:
         its = message.key.take, message.number
         return any(
             (take, number) > its or (take, number, kind) == (*its, message.kind)
-            for take, number, kind in self.lines.get(message.key.row_id, ())
+            for take, number, kind in self.lines.get(message.key.generation, ())
         )
 
 

@@ -11,8 +11,9 @@ from dataclasses import replace
 from datetime import datetime
 
 from pipeline.core.following import held_by_parent, problems_of_parent
+from pipeline.core.lines import Line
 from pipeline.core.model import Job, JobKey, State
-from pipeline.core.planning import Line, followed_line, to_send
+from pipeline.core.planning import followed_line, to_send
 from pipeline.core.rules import Rules
 from pipeline.core.states import state_of
 
@@ -29,11 +30,11 @@ def after_parent(
     """
     if not line.waits_for_parent or line.parent is None or line.take is None:
         return None
-    job = jobs.get(JobKey(line.parent.sheet, line.seen.row_id, line.take))
+    job = jobs.get(line.key(line.parent.sheet))
     if job != line.job:
         return None
     followed = replace(followed_line(parent), job=jobs.get(line.parent))
-    inputs = line.memory.inputs
+    inputs = line.inputs
     given, name = rules.values(inputs), rules.endpoint_name(inputs)
     if problems_of_parent(name, given, rules, followed) or held_by_parent(
         inputs, followed, rules, now
@@ -49,21 +50,22 @@ def to_follow(lines: Sequence[Line]) -> list[Line]:
 
     In the order in which they are sent: each after the line that it follows.
     """
-    by_id = {line.seen.row_id: line for line in lines}
-    turns: dict[str, int] = {}  # 0: at once, 1: after such a row, and so on; -1: never
+    # No row follows one of several generations.
+    by_id = {line.identity: line for line in lines}
+    turns: dict[tuple[str, str], int] = {}  # 0: at once, 1: after such a row, and so on; -1: never
     for line in lines:
         path: list[Line] = []
         at: Line | None = line
-        while at and at.seen.row_id not in turns and at.waits_for_parent and at.parent:
+        while at and at.identity not in turns and at.waits_for_parent and at.parent:
             path.append(at)
-            at = by_id.get(at.parent.row_id)
+            at = by_id.get((at.parent.row_id, ""))
         turn = -1
-        if at and (turn := turns.get(at.seen.row_id, -2)) == -2:
+        if at and (turn := turns.get(at.identity, -2)) == -2:
             state = state_of(at.job) if at.job else State.PENDING
             turn = 0 if at.endpoint or state in _AT_WORK else -1
-            turns[at.seen.row_id] = turn
+            turns[at.identity] = turn
         for one in reversed(path):
             turn = turn + 1 if turn >= 0 else -1
-            turns[one.seen.row_id] = turn
-    coming = [line for line in lines if line.waits_for_parent and turns[line.seen.row_id] > 0]
-    return sorted(coming, key=lambda line: turns[line.seen.row_id])
+            turns[one.identity] = turn
+    coming = [line for line in lines if line.waits_for_parent and turns[line.identity] > 0]
+    return sorted(coming, key=lambda line: turns[line.identity])

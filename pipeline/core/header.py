@@ -17,11 +17,12 @@ from functools import lru_cache
 
 from pipeline.core.cell_errors import input_text
 from pipeline.core.fields import INDEX, PARENT
+from pipeline.core.generations import COUNT, RATIO, RATIOS
 from pipeline.core.inputs import canonical, normalise, ratio
 from pipeline.core.invisible import is_blank, visible
 from pipeline.core.model import Grid
 
-CONTROLS = ("endpoint", "name", "parent", "take", "approved", "skip")
+CONTROLS = ("endpoint", "name", "parent", "take", COUNT, RATIOS, "approved", "skip")
 #: Ours in every sheet; added right of the widest row where they are missing.
 ALWAYS = ("row_id", "status", "task_id", "image_urls", "note")
 #: Ours where the person has made the column.
@@ -46,10 +47,8 @@ TEXT = "text"
 OURS = ALWAYS + IF_THERE
 #: The shape of an id of ours.
 ROW_ID = re.compile(r"r_[a-z0-9]{9}")
-#: The field whose values a spreadsheet takes for a time of day.
-RATIO = "aspect_ratio"
 #: Controls that belong to the inputs: another endpoint generates another picture.
-WRITTEN = ("endpoint", "parent")
+WRITTEN = ("endpoint", "parent", COUNT, RATIOS)
 #: Columns whose loss would change the inputs: a reading without them is not accepted.
 LOAD_BEARING = ("approved", "take", "parent", "endpoint")
 
@@ -123,6 +122,13 @@ class Columns:
         """The title of the column in this sheet, or the title that it gets when we add it."""
         at = self.index.get(name)
         return self.titles.get(name, name) if at is None else self.header[at]
+
+    def with_ratios(self) -> Columns:
+        """The same for sentences about a row whose ratio is in the column `ratios`."""
+        if RATIOS not in self.index:
+            return self
+        index = {name: at for name, at in self.index.items() if name != RATIO}
+        return replace(self, index=index, titles={**self.titles, RATIO: self.title(RATIOS)})
 
     def filled(self, grid: Grid, name: str) -> bool:
         """Returns whether any cell below the header of that column holds something."""

@@ -76,13 +76,19 @@ def waiting_for_check(name: str) -> str:
 
 
 def twin_of(
-    *, row: str = "", name: str = "", take: int = 0, picture: int = 0, attempt: int = 0
+    *,
+    row: str = "",
+    name: str = "",
+    take: int = 0,
+    generation: str = "",
+    picture: int = 0,
+    attempt: int = 0,
 ) -> str:
-    """Which picture another one is the same as: that of a row, of a take, or of an attempt."""
+    """Which picture another one is the same as, as the end of a sentence."""
     if row:
         return f"that of the row {quoted(name, 40)} ({row})" if name else f"that of the row {row}"
-    if take:
-        return f"that of take {take}"
+    if take or generation:
+        return f"that of take {take}" if take else f"that of {generation}"
     return f"picture {picture} of attempt {attempt}" if attempt else f"picture {picture}"
 
 

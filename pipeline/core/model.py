@@ -94,11 +94,18 @@ class Claim:
 
 
 class JobKey(NamedTuple):
-    """One take of one row of one sheet: what is paid once."""
+    """What is paid once: one generation of one take of one row of one sheet."""
 
     sheet: str
     row_id: str
     take: int
+    #: Which generation, where the row asks for several (see `generations`); else empty.
+    part: str = ""
+
+    @property
+    def generation(self) -> str:
+        """The row id, with the part if there is one: it names what was generated everywhere."""
+        return f"{self.row_id}-{self.part}" if self.part else self.row_id
 
 
 #: So many addresses are kept of one task. No known endpoint delivers more than eight.
@@ -186,7 +193,7 @@ class Unsaved:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One take of one row, and all that is known of it."""
+    """One generation of one take of one row, and all that is known of it."""
 
     key: JobKey
     #: Number of requested attempts: one at first, more by `retry` or a change after a failure.

@@ -11,6 +11,7 @@ from difflib import SequenceMatcher
 from typing import NamedTuple
 
 from pipeline.core.fields import IMAGE
+from pipeline.core.generations import COUNT, RATIOS
 from pipeline.core.header import CONTROLS, Columns, folded
 from pipeline.core.invisible import is_blank
 from pipeline.core.model import Grid
@@ -38,6 +39,10 @@ class NearMiss(NamedTuple):
     name: str
 
 
+#: Controls that no other title is taken for: titles like these are common for other things.
+_UNLIKE = ("parent", COUNT, RATIOS)
+
+
 def near_misses(
     columns: Columns, fields: Collection[str], ignore: Collection[str]
 ) -> list[NearMiss]:
@@ -45,7 +50,7 @@ def near_misses(
 
     Names that have a column in the sheet are not considered.
     """
-    names = (*sorted(fields), *(name for name in CONTROLS if name != "parent"))
+    names = (*sorted(fields), *(name for name in CONTROLS if name not in _UNLIKE))
     missing = [name for name in names if name not in columns.index]
     used = {*columns.index.values(), *(at for places in columns.doubled.values() for at in places)}
     free = {folded(title) for title in ignore}

@@ -15,8 +15,8 @@ from typing import Any, Final
 from pipeline.core.chains import without_link
 from pipeline.core.credits import Credits
 from pipeline.core.inputs import canonical, parsed
+from pipeline.core.lines import Line, each
 from pipeline.core.model import Job, JobKey, State
-from pipeline.core.planning import Line
 from pipeline.core.prompt_templates import PROMPT
 from pipeline.core.rules import Rules
 from pipeline.core.statuses import Status
@@ -39,6 +39,8 @@ class PlannedRow:
     #: What its cells say, as canonical text.
     inputs: str
     take: int
+    #: Which generation of the row, where it asks for several.
+    part: str
     #: Which attempt at this take it is: 1, or more after a failure.
     attempt: int
     endpoint: str
@@ -68,9 +70,9 @@ class PlannedSheet:
 
 @dataclass(frozen=True, slots=True)
 class Agreed:
-    """The rows of a plan that may be sent now, by row_id; or why none of them may."""
+    """What of a plan may be sent now, by row_id and part; or why nothing of it may."""
 
-    rows: Mapping[str, PlannedRow]
+    rows: Mapping[tuple[str, str], PlannedRow]
     #: How many rows of the plan were sent already.
     sent: int = 0
     #: Why the plan does not fit, as sentences; empty if it fits.
@@ -96,16 +98,17 @@ def planned_rows(lines: Sequence[Line], rules: Rules) -> tuple[PlannedRow, ...]:
 
 
 def _planned(line: Line, rules: Rules) -> PlannedRow:
-    inputs, take = line.memory.inputs, line.take or 1
+    inputs = line.inputs
     return PlannedRow(
         row=line.seen.place + 1,
         row_id=line.seen.row_id if line.confirmed else "",
         inputs=inputs,
-        take=take,
+        take=line.take or 1,
+        part=line.part,
         attempt=1 + _attempts(line.job),
         endpoint=line.endpoint or rules.endpoint_name(inputs),
         credits=line.price or rules.price(inputs) or 0,
-        prompt=rules.given(inputs, take).get(PROMPT, ""),
+        prompt=rules.given(inputs, line.turn).get(PROMPT, ""),
     )
 
 
@@ -116,7 +119,7 @@ def is_as_planned(line: Line, row: PlannedRow, rules: Rules) -> bool:
 
 
 def _deciding(row: PlannedRow) -> tuple[object, ...]:
-    return row.inputs, row.take, row.attempt, row.endpoint, row.credits, row.prompt
+    return row.inputs, row.take, row.part, row.attempt, row.endpoint, row.credits, row.prompt
 
 
 def agreed(
@@ -125,12 +128,12 @@ def agreed(
     places: Mapping[str, int],
     jobs: Mapping[JobKey, Job],
     rules: Rules,
-    coming: Collection[str],
+    coming: Collection[tuple[str, str]],
 ) -> Agreed:
     """Compare a plan with a reading of the sheet.
 
     `places` has the place of every row by its id, `jobs` at least the jobs of the plan's rows, and
-    `coming` the ids of lines that are sent once something else has happened.
+    `coming` the identities of lines that are sent once something else has happened.
     """
     now = terms_of(rules)
     changed = [name for name in plan.terms if plan.terms[name] != now.get(name)]
@@ -138,9 +141,9 @@ def agreed(
     if changed:
         names = ", ".join(dict.fromkeys(changed))
         return Agreed({}, problems=(f"The configuration has changed: {names}.",))
-    by_id = {line.seen.row_id: line for line in lines}
+    by_identity = {one.identity: one for one in each(lines)}
     at = {place: row_id for row_id, place in places.items()}
-    rows: dict[str, PlannedRow] = {}
+    rows: dict[tuple[str, str], PlannedRow] = {}
     problems: list[str] = []
     sent, ids = 0, {row.row: row.row_id or at.get(row.row - 1, "") for row in plan.rows}
     planned = {*ids.values()}
@@ -148,12 +151,12 @@ def agreed(
         row_id = ids[row.row]
         if row_id not in places:
             problems.append(f"{row.label} is gone.")
-        elif _was_sent(row, jobs.get(JobKey(rules.sheet, row_id, row.take))):
+        elif _was_sent(row, jobs.get(JobKey(rules.sheet, row_id, row.take, row.part))):
             sent += 1
-        elif why := _difference(row, by_id.get(row_id), rules, coming, planned):
+        elif why := _difference(row, by_identity.get((row_id, row.part)), rules, coming, planned):
             problems.append(f"{row.label} {why}.")
         else:
-            rows[row_id] = row
+            rows[row_id, row.part] = row
     return Agreed({}, sent, tuple(problems)) if problems else Agreed(rows, sent)
 
 
@@ -161,7 +164,7 @@ def _difference(
     row: PlannedRow,
     line: Line | None,
     rules: Rules,
-    coming: Collection[str],
+    coming: Collection[tuple[str, str]],
     planned: Collection[str],
 ) -> str:
     """How a row differs from its plan, as the end of a sentence; empty if it does not."""
@@ -178,7 +181,7 @@ def _difference(
         return "gets another prompt now"
     # A row whose parent is in the plan and was sent waits for it, whatever became of it.
     waits = line.parent is not None and line.parent.row_id in planned
-    if not (line.endpoint or line.seen.row_id in coming or waits):
+    if not (line.endpoint or line.identity in coming or waits):
         status = Status.of(line.status)
         return f"is {status} now{': ' + line.note.rstrip('.') if line.note else ''}"
     if is_as_planned(line, row, rules):
@@ -263,6 +266,7 @@ def _row(row: Mapping[str, Any]) -> PlannedRow:
         row_id=str(row["row_id"]),
         inputs=inputs,
         take=_whole(row["take"]),
+        part=str(row.get("part", "")),
         attempt=_whole(row["attempt"]),
         endpoint=str(row["endpoint"]),
         credits=price,

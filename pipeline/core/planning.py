@@ -1,16 +1,12 @@
-"""Plans a pass: rows + jobs -> Plan, and jobs + rows -> the cells to write.
-
-A `Line` is what the program decides about one row of one reading: its status and note, and whether
-it may be sent. A `Plan` holds all lines of a reading. It is only a value, which can be printed and
-priced; `sync` carries it out.
-"""
+"""Plans a pass: rows + jobs -> Plan (see `lines`). `sync` carries it out."""
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
+from typing import NamedTuple
 
 from pipeline.core import messages, messages_pictures
 from pipeline.core.approval import Tick, approved, box, is_copied
@@ -28,7 +24,6 @@ from pipeline.core.chains import (
     link_in,
     may_follow,
 )
-from pipeline.core.credits import Credits
 from pipeline.core.earlier_lines import Basis, Made, Terms, deciding_cells, is_kept
 from pipeline.core.fields import IMAGE, INDEX, PARENT, problems_with
 from pipeline.core.following import (
@@ -38,13 +33,24 @@ from pipeline.core.following import (
     problems_of_parent,
     waiting,
 )
+from pipeline.core.generations import (
+    COUNT,
+    RATIOS,
+    SEVERAL,
+    Asked,
+    Generation,
+    as_sent,
+    asks_for_others,
+    generations_of,
+)
 from pipeline.core.header import Columns
 from pipeline.core.inputs import normalise, parsed
 from pipeline.core.job_status import job_status, what_it_was_made_from
 from pipeline.core.known_rows import Seen, remembered
+from pipeline.core.lines import Line, Plan, gathered, gathered_row
 from pipeline.core.model import Grid, Job, JobKey, KnownRow, RowKind, State
 from pipeline.core.prompt_templates import PROMPT
-from pipeline.core.provider import Endpoint, is_over
+from pipeline.core.provider import is_over
 from pipeline.core.reference_images import Titled, contradictions, field_for, named_row
 from pipeline.core.remakes import cause, remakes_in
 from pipeline.core.rules import Rules
@@ -52,94 +58,8 @@ from pipeline.core.shares import shares_of
 from pipeline.core.states import shown, state_of
 from pipeline.core.statuses import Status, StatusAndNote
 from pipeline.core.takes import how_to_ask, latest_shown, mistake_in_take, take_of
-from pipeline.core.text import joined
+from pipeline.core.text import joined, quoted
 from pipeline.core.wrong_endpoints import no_endpoint
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """The decision about one row of one reading."""
-
-    seen: Seen
-    #: What the store should remember of the row.
-    memory: KnownRow
-    status: str
-    note: str = ""
-    #: The take that the row asks for, and the job that answers for it, if there is one. Where the
-    #: take is a mistake, the latest job whose results can be shown.
-    take: int | None = None
-    job: Job | None = None
-    #: Which endpoint it is for, if it may be sent once its turn comes.
-    endpoint: str = ""
-    #: Listed credits, if it may be sent.
-    price: Credits = 0
-    #: What its price is counted under besides run, day and month (see `shares`).
-    shares: tuple[str, ...] = ()
-    #: Number of attempts that must be requested before the job may be sent.
-    asked: int = 0
-    name: str = ""
-    #: What looks like a mistake in its prompt, as a sentence; it is a part of the note.
-    warning: str = ""
-    #: Why its result is set aside and made again, such as "blank"; empty if it is not.
-    remake: str = ""
-    #: How many results of the row's other takes were made again.
-    remade: int = 0
-    #: The job of the row that it follows, if it may be sent, or waits for nothing but that job.
-    parent: JobKey | None = None
-
-    @property
-    def waits_for_parent(self) -> bool:
-        """True if it is sent as soon as the row that it follows is done."""
-        return self.parent is not None and self.status == Status.WAITING
-
-    @property
-    def is_unsent(self) -> bool:
-        """True if it is sent now or later, unless its cells change."""
-        return bool(self.endpoint) or Status.of(self.status) in _LATER
-
-    @property
-    def confirmed(self) -> bool:
-        """True if the reading shows the row's id in its row."""
-        return self.seen.marked.mark == self.seen.row_id
-
-    def with_its_id(self) -> Line:
-        """The line as it is once the row's id is written."""
-        marked = replace(self.seen.marked, mark=self.seen.row_id)
-        return replace(self, seen=replace(self.seen, marked=marked, origin=None))
-
-    @property
-    def foreign(self) -> bool:
-        """True if the row has an id or results that we did not write; its cells stay unchanged."""
-        return self.is_unrecognized and self.seen.marked.is_filled
-
-    @property
-    def is_unrecognized(self) -> bool:
-        """True for a foreign row, also after the foreign id and results were removed from it."""
-        return self.seen.standing is RowKind.UNRECOGNIZED and self.job is None
-
-
-_LATER = (Status.WAITING, Status.NEEDS_APPROVAL, Status.OVER_BUDGET)
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """All lines of a reading, in its order, without unchanged rows (see `unchanged_rows`)."""
-
-    lines: tuple[Line, ...] = ()
-    #: How many unchanged rows there are besides, by their status.
-    unchanged: Counter[str] = field(default_factory=Counter)
-    #: What it was made from; a later plan of the same pass may use its lines.
-    made: Made = field(default_factory=Made, repr=False, compare=False)
-
-    @property
-    def to_send(self) -> tuple[Line, ...]:
-        """The lines that may be sent, in the order of the sheet."""
-        return tuple(line for line in self.lines if line.endpoint)
-
-    @property
-    def statuses(self) -> Counter[str]:
-        """How many rows there are of each status."""
-        return Counter(Status.of(line.status) for line in self.lines) + self.unchanged
 
 
 def plan(
@@ -156,16 +76,16 @@ def plan(
     `earlier` is what an earlier plan of the same pass was made from. It saves time, and changes
     nothing else.
     """
-    jobs_of: dict[str, dict[int, Job]] = defaultdict(dict)
+    jobs_of: dict[str, list[Job]] = defaultdict(list)
     for key, job in jobs.items():
-        jobs_of[key.row_id][key.take] = job
+        jobs_of[key.row_id].append(job)
     terms, deciding = Terms.of(columns, rules, now), deciding_cells(columns, rules.budgeted)
     usable = earlier.under(terms) if earlier else Made()
     made: dict[str, tuple[Basis, Line]] = {}
 
     def judge(one: Seen, followed: Followed | None = None) -> Line:
-        row, its = grid[one.place], jobs_of.get(one.row_id, {})
-        basis = Basis.of(one, deciding(row), its.values(), followed)
+        row, its = grid[one.place], jobs_of.get(one.row_id, ())
+        basis = Basis.of(one, deciding(row), its, followed)
         line = usable.repeated(one, basis, now)
         if line is None:
             line = _judge(one, row, columns, its, rules, now, followed)
@@ -206,27 +126,41 @@ def plan_held(
     now: datetime,
 ) -> Plan:
     """The plan for a reading that is not accepted: the statuses of jobs, nothing to send."""
-    latest: dict[str, Job] = {}
-    for key in sorted(jobs, key=lambda key: key.take):
-        latest[key.row_id] = jobs[key]
+    jobs_of: dict[str, list[Job]] = defaultdict(list)
+    for key in sorted(jobs):
+        jobs_of[key.row_id].append(jobs[key])
     lines = []
     for one in seen:
-        cell = columns.cell(grid[one.place], "take")
-        extra = one.known.extra_takes if one.known else 0
-        asked = JobKey(rules.sheet, one.row_id, take_of(cell, extra) or 1 + extra)
-        job = jobs.get(asked) or latest.get(one.row_id)
-        if one.known and job and state_of(job) is not State.PENDING:
-            redo = how_to_ask(columns, job.key.take)
-            # Parents cannot be read now: each is the one that was followed.
-            link = link_in(sent.inputs) if (sent := shown(job)) else None
-            status, note = job_status(job, one.known.inputs, rules, now, redo, link)
-            lines.append(Line(one, one.known, status, note, job.key.take, job))
-    return Plan(tuple(lines))
+        if one.known and (its := jobs_of.get(one.row_id)):
+            cell, extra = columns.cell(grid[one.place], "take"), one.known.extra_takes
+            asked = take_of(cell, extra) or 1 + extra
+            its = [job for job in its if job.key.take == asked] or its
+            last = [job for job in its if job.key.take == its[-1].key.take]
+            lines += [
+                _held_line(one, one.known, job, columns, rules, now)
+                for job in last
+                if state_of(job) is not State.PENDING
+            ]
+    return Plan(gathered(lines))
+
+
+def _held_line(
+    seen: Seen, known: KnownRow, job: Job, columns: Columns, rules: Rules, now: datetime
+) -> Line:
+    generation = as_sent(known.inputs, job)
+    inputs = generation.inputs if generation else known.inputs
+    redo = how_to_ask(columns, job.key.take)
+    # Parents cannot be read now: each is the one that was followed.
+    link = link_in(sent.inputs) if (sent := shown(job)) else None
+    status, note = job_status(job, inputs, rules, now, redo, link)
+    return Line(seen, known, status, note, job.key.take, job, generation=generation)
 
 
 def followed_line(parent: Line) -> Followed:
     """What a row that follows this line knows of it."""
     row_id, inputs = parent.seen.row_id, parent.memory.inputs
+    if parent.parts or parent.part:
+        return Followed(f"the row {quoted(parent.name or row_id, 40)} {SEVERAL}")
     return Followed("", row_id, inputs, parent.take, parent.job, parent.status, parent.remade)
 
 
@@ -247,107 +181,165 @@ def with_waits(lines: Sequence[Line]) -> tuple[Line, ...]:
     )
 
 
+class _Row(NamedTuple):
+    """A row that is judged."""
+
+    seen: Seen
+    memory: KnownRow
+    take: int | None
+    cells: Sequence[str]
+    columns: Columns
+    rules: Rules
+    now: datetime
+    followed: Followed | None
+    #: All its jobs.
+    jobs: Sequence[Job]
+    #: The generations of this take that are planned.
+    asked: Asked
+
+    @property
+    def takes(self) -> Collection[int]:
+        """The takes of its jobs."""
+        return {job.key.take for job in self.jobs}
+
+
 def _judge(
     seen: Seen,
-    row: Sequence[str],
+    cells: Sequence[str],
     columns: Columns,
-    jobs: Mapping[int, Job],
+    jobs: Sequence[Job],
     rules: Rules,
     now: datetime,
     followed: Followed | None,
 ) -> Line:
-    """The line of one row; `jobs` are its jobs by take."""
+    """The line of one row; `jobs` are all its jobs."""
     extra = seen.known.extra_takes if seen.known else 0
     take = take_of(seen.marked.take, extra)
     memory = remembered(seen, take, now)
-    cell = columns.control(row, "approved")
+    cell = columns.control(cells, "approved")
     if is_value(cell):
         came = is_copied(seen, cell)
         memory = approved(memory, cell, take, rules.approved_words, is_copied=came)
     if seen.standing is not memory.standing:
         seen = replace(seen, standing=memory.standing)
+    asked = generations_of(memory.inputs, [job for job in jobs if job.key.take == take])
+    row = _Row(seen, memory, take, cells, columns, rules, now, followed, jobs, asked)
+    if asked.generations == (None,):
+        return _judge_one(row, None, {job.key.take: job for job in jobs if not job.key.part})
+    lines = [
+        _judge_one(row, one, {job.key.take: job for job in jobs if job.key.part == one.part})
+        for one in asked.generations
+        if one is not None
+    ]
+    return gathered_row(_unless_wrong(lines))
+
+
+def _unless_wrong(lines: Sequence[Line]) -> Sequence[Line]:
+    """The lines of one row; nothing of it is sent if a part of what it asks for cannot be."""
+    unsent = (line for line in lines if line.job is None and line.status == Status.INVALID)
+    if (wrong := next(unsent, None)) is None:
+        return lines
+    status, note = wrong.status, wrong.note
+    return [
+        replace(one, status=status, note=note, endpoint="", parent=None)
+        if one.endpoint or one.parent
+        else one
+        for one in lines
+    ]
+
+
+def _judge_one(row: _Row, generation: Generation | None, jobs: Mapping[int, Job]) -> Line:
+    """The line of one generation; `jobs` are its jobs by take."""
+    seen, memory, take, rules = row.seen, row.memory, row.take, row.rules
+    columns, followed = row.columns, row.followed
+    inputs = generation.inputs if generation else memory.inputs
     job = jobs.get(take) if take else None
-    name = normalise(columns.cell(row, "name"))
     state = state_of(job) if job else State.PENDING
     compared = comparable(job, columns) if job else None
     failed = compared.attempts[-1] if compared and state is State.FAILED else None
     link = followed.link if followed else None
     # A parent that was made again does not send a failed row again: no person asked to pay for it.
-    is_new = failed is not None and bool(changes(failed, memory.inputs, link).keys() - {LINK})
-    remade = remakes_in(one for one in jobs.values() if one is not job) if rules.remake else 0
-    done, remake = None, ""
-    if compared is not None and state is not State.PENDING and not is_new:
+    is_new = failed is not None and bool(changes(failed, inputs, link).keys() - {LINK})
+    name, on_page = normalise(columns.cell(row.cells, "name")), _on_page(take, memory.extra_takes)
+    remade = remakes_in(one for one in row.jobs if one is not job) if rules.remake else 0
+    line = Line(seen, memory, Status.QUEUED, on_page, take, job, name=name, remade=remade)
+    line = replace(line, generation=generation)
+    done = None
+    if compared is not None and (row.asked.is_changed or not (state is State.PENDING or is_new)):
         # The cell value that, plus the takes requested on the page, gives the next take.
-        redo = how_to_ask(columns, max(max(jobs, default=0) + 1 - extra, 1))
-        status, note = job_status(compared, memory.inputs, rules, now, redo, link)
-        note = joined(note, _on_page(take, extra))
-        done = Line(seen, memory, status, note, take, job, name=name, remade=remade)
-        if status == Status.DONE and take == max(jobs):
-            remake = cause(job, remade, rules.remake)
-        if not remake:
+        following = max(row.takes, default=0) + 1 - memory.extra_takes
+        redo = how_to_ask(columns, max(following, 1))
+        status, note = job_status(compared, inputs, rules, row.now, redo, link)
+        if row.asked.is_changed:
+            status = Status.EDITED if Status.of(status) in _UNTOUCHED else status
+            note = joined(asks_for_others(redo), note)
+        done = replace(line, status=status, note=joined(note, on_page))
+        if status != Status.DONE or take != max(row.takes):
             return done
-    line = Line(seen, memory, Status.QUEUED, _on_page(take, extra), take, job, name=name)
-    line = replace(line, remake=remake, remade=remade)
+        line = replace(line, remake=cause(job, remade, rules.remake))
+        if not line.remake:
+            return done
     if rules.budgeted:
-        line = replace(line, shares=shares_of(columns, row, rules.budgeted))
-    mistake = mistake_in_take(seen, memory, take, jobs, columns)
+        line = replace(line, shares=shares_of(columns, row.cells, rules.budgeted))
+    mistake = mistake_in_take(seen, memory, take, row.takes, columns)
     made_from = ""
     if mistake and (earlier := latest_shown(jobs.values())):
         line = replace(line, job=earlier)
-        made_from = what_it_was_made_from(earlier, memory.inputs)
-    held = _held_back(line, mistake, row, columns, rules, now, followed)
+        made_from = what_it_was_made_from(earlier, inputs)
+    held = _held_back(line, mistake, row)
     parent = None
     if held is None and followed and followed.row_id:
-        held = held_by_parent(memory.inputs, followed, rules, now)
+        held = held_by_parent(inputs, followed, rules, row.now)
         if held is None or held.status == Status.WAITING:
             parent = JobKey(rules.sheet, followed.row_id, followed.take or 0)
     unsent = held is None or held.status in (Status.NEEDS_APPROVAL, Status.WAITING)
-    warning = messages.warning(rules.doubts(memory.inputs, take or 1)) if unsent else ""
+    warning = messages.warning(rules.doubts(inputs, line.turn)) if unsent else ""
     if held is not None:
         if done:
             return done
         note = joined(held.note, made_from, warning)
-        price = rules.price(memory.inputs) or 0 if parent else 0
+        price = rules.price(inputs) or 0 if parent else 0
         line = replace(line, status=held.status, note=note, warning=warning)
         return replace(line, price=price, parent=parent)
     line = replace(line, warning=warning, parent=parent)
     return to_send(line, rules, job.asked + (is_new or bool(done)) if job else 1)
 
 
+#: What becomes `edited` if the row does not ask for a generation any more.
+_UNTOUCHED = (Status.DONE, Status.IN_PROGRESS, Status.WAITING)
+
+
 def to_send(line: Line, rules: Rules, asked: int) -> Line:
     """The line as one that may be sent; `asked` as in `Line`."""
-    inputs, extra = line.memory.inputs, line.memory.extra_takes
     again = messages_pictures.to_be_made_again(line.remake)
     return replace(
         line,
         status=Status.QUEUED,
-        endpoint=rules.endpoint_name(inputs),
-        price=rules.price(inputs) or 0,
+        endpoint=rules.endpoint_name(line.inputs),
+        price=rules.price(line.inputs) or 0,
         asked=asked,
-        note=joined(again, _on_page(line.take, extra), line.warning),
+        note=joined(again, _on_page(line.take, line.memory.extra_takes), line.warning),
     )
 
 
-def _held_back(
-    line: Line,
-    mistake: StatusAndNote | None,
-    row: Sequence[str],
-    columns: Columns,
-    rules: Rules,
-    now: datetime,
-    followed: Followed | None,
-) -> StatusAndNote | None:
-    """Why a row is not sent, as status and note; None if it may be once its parent is done.
+def _held_back(line: Line, mistake: StatusAndNote | None, row: _Row) -> StatusAndNote | None:
+    """Why a generation is not sent, as status and note; None if it may be once its parent is done.
 
     `mistake` is the same for what is wrong with its take.
     """
-    memory = line.memory
-    if not is_value(skip := columns.control(row, "skip")):
+    memory, inputs, cells, columns, rules = (
+        line.memory,
+        line.inputs,
+        row.cells,
+        row.columns,
+        row.rules,
+    )
+    if not is_value(skip := columns.control(cells, "skip")):
         return StatusAndNote(Status.WAITING, messages.not_a_value(columns.title("skip"), skip))
     if box(skip) is not Tick.NO:
         return StatusAndNote(Status.SKIPPED, messages.skipped(columns.title("skip")))
     # Before any cell is read: each may be in the place of another one.
-    if rules.delimiter and columns.surplus(row):
+    if rules.delimiter and columns.surplus(cells):
         return StatusAndNote(Status.INVALID, messages.too_many_cells(rules.delimiter))
     if mistake:
         return mistake
@@ -359,48 +351,42 @@ def _held_back(
             return StatusAndNote(Status.UNRECOGNIZED, messages.unrecognized(redo))
         return StatusAndNote(Status.COPY, messages.copy(changeable(memory.inputs), redo))
     wrote = parsed(memory.inputs)
-    for column, text in (*wrote.items(), ("approved", columns.control(row, "approved"))):
+    for column, text in (*wrote.items(), ("approved", columns.control(cells, "approved"))):
         if not is_value(text):
             return StatusAndNote(Status.WAITING, messages.not_a_value(columns.title(column), text))
-    name = rules.endpoint_name(memory.inputs)
-    endpoint = rules.endpoint_of(name)
-    problems = _problems(line, endpoint, wrote, columns, rules, followed, now)
+    name = rules.endpoint_name(inputs)
+    problems = _problems(line, row)
     if rules.strict_prompts:
-        problems += rules.doubts(memory.inputs, line.take or 1)
+        problems += rules.doubts(inputs, line.turn)
     if problems:
         return StatusAndNote(Status.INVALID, messages.incomplete(problems))
-    if rules.awaits_prices(memory.inputs):
+    if rules.awaits_prices(inputs):
         title = rules.api_named(name).title
-        model = rules.model(memory.inputs)
+        model = rules.model(inputs)
         return StatusAndNote(Status.WAITING, messages.price_unread(name, title, model))
-    if endpoint is None or rules.price(memory.inputs) is None:
-        return StatusAndNote(Status.INVALID, messages.no_price(name, rules.model(memory.inputs)))
-    if note := approval_missing(line, row, columns, rules):
+    if rules.price(inputs) is None:
+        return StatusAndNote(Status.INVALID, messages.no_price(name, rules.model(inputs)))
+    if note := approval_missing(line, cells, columns, rules):
         return StatusAndNote(Status.NEEDS_APPROVAL, note)
-    if rules.settle and now - (memory.since or now) < rules.settle:
+    if rules.settle and row.now - (memory.since or row.now) < rules.settle:
         return StatusAndNote(Status.WAITING, messages.settling(rules.settle))
     return None
 
 
-def _problems(
-    line: Line,
-    endpoint: Endpoint | None,
-    wrote: dict[str, str],
-    columns: Columns,
-    rules: Rules,
-    followed: Followed | None,
-    now: datetime,
-) -> list[str]:
+def _problems(line: Line, row: _Row) -> list[str]:
+    rules, wrote, followed, today = row.rules, parsed(line.inputs), row.followed, row.now.date()
+    columns = row.columns.with_ratios() if line.generation else row.columns
+    endpoint = rules.endpoint_of(rules.endpoint_name(line.inputs))
     if endpoint is None:
         return [no_endpoint(wrote["endpoint"], columns.title("endpoint"), rules)]
     name = wrote.get("endpoint") or rules.endpoint
-    if is_over(endpoint.ended, now.date()):
+    if is_over(endpoint.ended, today):
         return [f"{name} ended on {endpoint.ended}: choose another endpoint"]
-    finished = rules.finished(line.memory.inputs, line.take or 1, columns)
-    problems = list(finished.problems) if finished else []
+    finished = rules.finished(line.inputs, line.turn, columns)
+    problems = [*row.asked.problems, *(finished.problems if finished else ())]
     # Half a prompt is never sent, and its length says nothing.
     made = {PROMPT: finished.prompt or PROMPT} if finished else {}
-    cells = rules.cells(line.memory.inputs)
+    cells = rules.cells(line.inputs)
     given = {**cells.defaults, **cells.wrote}
     image = field_for(endpoint, {**given, **wrote})
     picture = image if IMAGE in wrote else ""
@@ -413,12 +399,14 @@ def _problems(
         files=rules.files,
         takes_uploads=rules.api_named(name).provider.upload is not None,
         columns=Titled(columns, image),
-        today=now.date(),
+        today=today,
         picture=picture,
         allowed=rules.base_urls,
     )
     usable = {*endpoint.fields, "endpoint", *[IMAGE] * bool(picture)}
     usable |= {*rules.prompt_columns}
+    if row.asked.problems:
+        usable |= {COUNT, RATIOS}
     if can_follow(endpoint, given):
         usable |= {PARENT, INDEX}
         problems += problems_of_parent(name, given, rules, followed)

@@ -25,6 +25,8 @@ class Sent(NamedTuple):
     sheet: str
     row_id: str
     take: int
+    #: Which generation of the take, where the row asks for several.
+    part: str
     number: int
     state: State
     endpoint: str

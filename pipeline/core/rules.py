@@ -9,8 +9,9 @@ from datetime import datetime, timedelta
 from pipeline.core.apis import Api, SentTo, endpoint_of, model_of, price_at, reading
 from pipeline.core.cell_files import Files
 from pipeline.core.cell_links import CellLinks
-from pipeline.core.credits import Credits
+from pipeline.core.credits import Credits, total
 from pipeline.core.fields import IMAGE, Titles, as_texts
+from pipeline.core.generations import has_several, several
 from pipeline.core.inputs import canonical, parsed
 from pipeline.core.model import Attempt, State
 from pipeline.core.prompt_checks import doubts
@@ -208,6 +209,12 @@ class Rules:
         if endpoint.credits is not None and not (endpoint.prices or endpoint.credits_times):
             return endpoint.credits
         return price_at(self.api_named(self.endpoint_name(inputs)), endpoint, self.values(inputs))
+
+    def price_of_row(self, inputs: str) -> Credits:
+        """Listed credits of all generations that a row asks for; 0 if there is no price."""
+        if not has_several(inputs):
+            return self.price(inputs) or 0
+        return total(self.price(one.inputs) or 0 for one in several(inputs).generations)
 
     def awaits_prices(self, inputs: str) -> bool:
         """True if the row has no price yet only because its API's price list was never read."""

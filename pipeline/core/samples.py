@@ -13,8 +13,9 @@ from datetime import datetime
 from typing import Final, NamedTuple
 
 from pipeline.core.budgets import PERIODS, Left, awaited, over_budget, short_of_budget
+from pipeline.core.lines import Line
 from pipeline.core.model import Attempt, Job, State
-from pipeline.core.planning import Line, with_waits
+from pipeline.core.planning import with_waits
 from pipeline.core.states import state_of
 from pipeline.core.statuses import Status
 from pipeline.core.text import counted, joined
@@ -122,12 +123,17 @@ def within_sample(
     changed, chosen = places.changed, sample.sent | places.chosen
     if not changed:
         return Sampled(tuple(lines), chosen)
-    return Sampled(with_waits([changed.get(one.seen.row_id, one) for one in lines]), chosen)
+    return Sampled(with_waits([changed.get(one.identity, one) for one in lines]), chosen)
 
 
 def is_held(line: Line) -> bool:
     """True if a row waits for a person to look at the sample."""
     return line.status == Status.WAITING and line.note.startswith(SAMPLE)
+
+
+def held_rows(lines: Iterable[Line]) -> int:
+    """How many rows wait for a person to look at the sample, with all or a part of them."""
+    return sum(any(map(is_held, line.each)) for line in lines)
 
 
 class _Places:
@@ -137,8 +143,8 @@ class _Places:
         self, sample: Sample, account_of: Callable[[Line], str], left: Mapping[str, Left]
     ) -> None:
         self.chosen: set[str] = set()
-        #: Row id -> the line as it is instead.
-        self.changed: dict[str, Line] = {}
+        #: Identity -> the line as it is instead.
+        self.changed: dict[tuple[str, str], Line] = {}
         self._sample, self._account_of, self._left = sample, account_of, dict(left)
         self._places = max(sample.size - len(sample.sent), 0)
         #: Ids of the rows that have no task, and are not sent now.
@@ -151,7 +157,8 @@ class _Places:
             if line.job is None or state_of(line.job) in (State.PENDING, State.FAILED):
                 self._unsent.add(row_id)
             return
-        needs_place = _needs_place(line, self._sample)
+        # The generations of one row have one place.
+        needs_place = row_id not in self.chosen and _needs_place(line, self._sample)
         if line.parent and line.parent.row_id in self._unsent:
             self._unsent.add(row_id)
             if needs_place:
@@ -160,7 +167,7 @@ class _Places:
             self._unsent.add(row_id)
             if needs_place:
                 allowed = self._left[self._account_of(line)].allowed
-                self.changed[row_id] = short_of_budget(line, cap, allowed)
+                self.changed[line.identity] = short_of_budget(line, cap, allowed)
         elif needs_place and not self._places:
             self._unsent.add(row_id)
             self._hold(line)
@@ -169,19 +176,19 @@ class _Places:
 
     def _wait_without_a_place(self, line: Line) -> None:
         """The line waits for a row that is not sent now. If that changes, a new plan decides."""
-        parent = self.changed.get(line.parent.row_id) if line.parent else None
+        parent = self.changed.get((line.parent.row_id, "")) if line.parent else None
         if parent and is_held(parent):
             self._hold(line)
         elif parent is None:
             # A task that failed may yet succeed, and rows that follow need no new plan then.
-            self.changed[line.seen.row_id] = replace(line, parent=None)
+            self.changed[line.identity] = replace(line, parent=None)
 
     def _missing(self, line: Line) -> str:
         """The cap that does not cover a line; empty if all do."""
         its = self._left.get(self._account_of(line))
         if its is None or not over_budget([line], its.left):
             return ""
-        return awaited([line], its.left).get(line.seen.row_id, PERIODS[0])
+        return awaited([line], its.left).get(line.identity, PERIODS[0])
 
     def _take(self, line: Line, *, needs_place: bool) -> None:
         if needs_place:
@@ -192,22 +199,22 @@ class _Places:
 
     def _hold(self, line: Line) -> None:
         note = joined(look_at_sample(self._sample.size), line.warning)
-        self.changed[line.seen.row_id] = replace(
+        self.changed[line.identity] = replace(
             line, status=Status.WAITING, note=note, endpoint="", parent=None
         )
 
 
 def _parents_first(lines: Sequence[Line], before: Container[str]) -> Iterator[Line]:
     """These ids before the others, in the order of the sheet; each after the one it waits for."""
-    by_id = {line.seen.row_id: line for line in lines}
-    done: set[str] = set()
+    by_id = {line.identity: line for line in lines}
+    done: set[tuple[str, str]] = set()
     for line in sorted(lines, key=lambda line: line.seen.row_id not in before):
         path: list[Line] = []
         at: Line | None = line
-        while at and at.seen.row_id not in done:
-            done.add(at.seen.row_id)
+        while at and at.identity not in done:
+            done.add(at.identity)
             path.append(at)
-            at = by_id.get(at.parent.row_id) if at.waits_for_parent and at.parent else None
+            at = by_id.get((at.parent.row_id, "")) if at.waits_for_parent and at.parent else None
         yield from reversed(path)
 
 

@@ -74,6 +74,7 @@ def described(
         "credits": attempt.price if attempt.reported is None else attempt.reported,
         "row_id": key.row_id,
         "take": key.take,
+        "part": key.part,
         "attempt": attempt.number,
         "number": number,
         "submitted_at": attempt.sent_at.isoformat(),

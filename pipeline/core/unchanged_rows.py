@@ -24,8 +24,8 @@ from pipeline.core.chains import relatives
 from pipeline.core.header import ALWAYS, OURS, Columns, Marked
 from pipeline.core.inputs import parsed
 from pipeline.core.known_rows import is_id
+from pipeline.core.lines import Line
 from pipeline.core.model import Grid, Job, KnownRow, RowKind, State
-from pipeline.core.planning import Line
 from pipeline.core.reference_images import named_row
 from pipeline.core.states import is_open
 from pipeline.core.statuses import INDEPENDENT, Status
@@ -193,7 +193,7 @@ def unchanged_digests(
 
 def _needs_no_work(line: Line, jobs: Sequence[Job], saves_files: bool) -> bool:
     return (
-        line.status in INDEPENDENT
+        all(one.status in INDEPENDENT for one in line.each)
         and line.memory.standing is RowKind.ROW
         and not line.memory.extra_takes
         and line.confirmed

@@ -140,11 +140,11 @@ class Actions:
         self, request: Request, do: Callable[[Board, Card, Mapping[str, str]], bool], said: str
     ) -> Response:
         board = board_of(self._boards, request)
-        row_id, take = named_take(request)
+        generation, take = named_take(request)
 
         def done() -> bool:
             board.refresh(at_once=True)
-            card = board.card(row_id, take)
+            card = board.card(generation, take)
             return card is not None and do(board, card, request.state.form)
 
         return await _answered(request, board, done, said)
@@ -159,9 +159,9 @@ def board_of(boards: Sequence[Board], request: Request) -> Board:
 
 
 class NamedTake(NamedTuple):
-    """One take of a row, as an address names it."""
+    """One take of a row, or of one of its generations, as an address names it."""
 
-    row_id: str
+    generation: str
     take: int
 
 

@@ -22,7 +22,7 @@ from pipeline import wiring
 from pipeline.core.known_rows import Memory
 from pipeline.core.model import Job
 from pipeline.open_pictures import Pictures
-from pipeline.page.cards import Card, CardSummary, cards_of, summary_of
+from pipeline.page.cards import Card, CardSummary, card_id, cards_of, summary_of
 from pipeline.page.changes import ChangeFinder
 from pipeline.page.sheet_reader import Reading
 from pipeline.page.sheet_status import SheetStatus, sheet_status_of
@@ -109,17 +109,18 @@ class Board:
     def cards(self, summaries: Sequence[CardSummary]) -> list[Card]:
         """The current cards of these takes."""
         made = self._build({one.row_id for one in summaries})
-        found = {(c.shown.row_id, c.shown.take): c for cards in made.values() for c in cards}
-        places = [(one.row_id, one.take) for one in summaries]
-        return [found[place] for place in places if place in found]
+        found = {c.id: c for cards in made.values() for c in cards}
+        return [found[one.id] for one in summaries if one.id in found]
 
     def row(self, row_id: str) -> Sequence[Card]:
         """The cards of all takes of a row; empty if the row is unknown."""
         return self._build([row_id])[row_id]
 
-    def card(self, row_id: str, take: int) -> Card | None:
-        """The card of this take; None if there is none."""
-        return next((card for card in self.row(row_id) if card.shown.take == take), None)
+    def card(self, generation: str, take: int) -> Card | None:
+        """The card of this take of a row, or of one of its generations; None if there is none."""
+        row_id, _, _ = generation.partition("-")
+        wanted = card_id(generation, take)
+        return next((card for card in self.row(row_id) if card.id == wanted), None)
 
     # -- computing -------------------------------------------------------------------------------
 

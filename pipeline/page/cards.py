@@ -15,6 +15,7 @@ from typing import Final
 from pipeline.core.approval import covered_on_page
 from pipeline.core.attention import is_dismissed, said_by
 from pipeline.core.credits import Credits
+from pipeline.core.generations import copy_of
 from pipeline.core.model import Job, KnownRow, State
 from pipeline.core.rules import Rules
 from pipeline.core.states import Charge, higher_charges, state_of
@@ -93,7 +94,7 @@ class Card:
     @property
     def id(self) -> str:
         """Its id in the HTML."""
-        return f"{self.shown.row_id}-{self.shown.take}"
+        return card_id(self.shown.generation, self.shown.take)
 
     @property
     def family(self) -> Status:
@@ -120,6 +121,7 @@ class Card:
 class CardSummary:
     """The data to find and count a card. It is kept in memory for every card."""
 
+    id: str
     row_id: str
     take: int
     at: float
@@ -165,19 +167,20 @@ def cards_of(
 def _cards(
     row_id: str, takes: Sequence[Job], known: KnownRow | None, view: View, away: str | None
 ) -> Iterator[Card]:
-    by_take = {job.key.take: job for job in takes}
-    last = max(by_take, default=None)
+    by_key = {(job.key.take, job.key.part): job for job in takes}
+    last = max((job.key.take for job in takes), default=None)
     if takes:
         rows: Sequence[Shown] = list(of_row(takes, known, view))
     else:
         rows = [without_job(known, view)] if known else []
+    many = len({one.take for one in rows})
     for one in rows:
-        job = by_take.get(one.take)
+        job = by_key.get((one.take, one.part))
         made = job.made_at if job else known.since if known else None
         said = view.cells.get(row_id)
         is_last = last in (None, one.take)
         own = said.own if said else {}
-        card = Card(one, job, made or _LONG_AGO, len(rows), is_earlier=not is_last, own=own)
+        card = Card(one, job, made or _LONG_AGO, many, is_earlier=not is_last, own=own)
         # Only the last take can be the one that the row asks for.
         yield _with_actions(card, known, view, away) if is_last else card
 
@@ -217,7 +220,7 @@ def _with_actions(card: Card, known: KnownRow | None, view: View, away: str | No
 
 def _price_now(known: KnownRow, view: View) -> Credits:
     """The listed price of what the row asks for now; 0 if none is listed."""
-    return view.rules.price(known.inputs) or 0
+    return view.rules.price_of_row(known.inputs)
 
 
 def _approval(
@@ -240,8 +243,14 @@ def _approval(
 def _prompt_now(card: Card, known: KnownRow, rules: Rules) -> str:
     if card.family != Status.EDITED:
         return ""
-    now = rules.given(known.inputs, card.shown.take).get("prompt", "")
+    turn = card.shown.take + copy_of(card.shown.part) - 1
+    now = rules.given(known.inputs, turn).get("prompt", "")
     return "" if now == card.shown.prompt else now
+
+
+def card_id(generation: str, take: int) -> str:
+    """The id of a card: what was generated, and the take."""
+    return f"{generation}-{take}"
 
 
 def summary_of(card: Card) -> CardSummary:
@@ -262,6 +271,7 @@ def summary_of(card: Card) -> CardSummary:
     asked = card.job.asked if card.job else 0
     charged = tuple(higher_charges(card.job)) if card.job else ()
     return CardSummary(
+        card.id,
         one.row_id,
         one.take,
         card.at.timestamp(),

@@ -46,19 +46,19 @@ class FileViews:
 
         For a person, the page of the row with this picture: it also plays videos.
         """
-        row_id, take = named_take(request)
+        generation, take = named_take(request)
         number: int = request.path_params["number"]
 
         def found() -> tuple[int, Board, Card]:
             for sheet, board in enumerate(self._boards, start=1):
-                if card := board.card(row_id, take):
+                if card := board.card(generation, take):
                     return sheet, board, card
             raise HTTPException(404)
 
         sheet, board, card = await asyncio.to_thread(found)
         # https://www.w3.org/TR/fetch-metadata: a person has followed a link.
         if request.headers.get("sec-fetch-dest") == "document":
-            address = f"/row/{sheet}/{card.shown.row_id}/{take}?picture={number}"
+            address = f"/row/{sheet}/{card.shown.generation}/{take}?picture={number}"
             return RedirectResponse(address, 303)
         file = await asyncio.to_thread(_numbered, board, card, number)
         return await self._response(board, file, request)

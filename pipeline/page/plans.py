@@ -89,8 +89,8 @@ def _made(board: Board) -> _Plan:
             rows = tuple(
                 (
                     line.seen.place + 1,
-                    one_line(asked_for(line.memory.inputs, line.take, sync.rules)),
-                    in_credits_and_money(listed(sync.rules, [line.memory.inputs])),
+                    one_line(asked_for(line.inputs, line.turn, sync.rules)),
+                    in_credits_and_money(listed(sync.rules, [line.inputs])),
                 )
                 for line in lines[:SHOWN]
             )

@@ -92,7 +92,7 @@ def totals_of(summaries: Sequence[CardSummary], apis: Iterable[Api], now: dateti
     charged = [one for summary in summaries for one in summary.charged]
     return Totals(
         counts={status: counts[status] for status in STATUSES if counts[status]},
-        rows=len(latest),
+        rows=len({one.row_id for one in latest}),
         pictures=sum(one.saved for one in summaries),
         finished=sum(every[status] for status in FINISHED),
         on_their_way=way,

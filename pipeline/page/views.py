@@ -107,14 +107,14 @@ class Views:
     async def card(self, request: Request) -> Response:
         """One take of a row in full size, with all that is known about it."""
         board = board_of(self._boards, request)
-        row_id, take = named_take(request)
+        generation, take = named_take(request)
 
         def made() -> str:
             board.refresh(at_once=not board.shown.is_complete)
-            takes = board.row(row_id)
-            card = next((one for one in takes if one.shown.take == take), None)
+            card = board.card(generation, take)
             if card is None:
                 raise HTTPException(404)
+            takes = board.row(card.shown.row_id)
             files = files_of(board, card)
             number = min(_number_of(request.query_params.get("picture", ""), 1), max(len(files), 1))
             history, runs = [], {}

@@ -15,8 +15,8 @@ from pipeline.core.costs import Cost, accounts, listed, own
 from pipeline.core.credits import Credits
 from pipeline.core.errors import ConfigError
 from pipeline.core.followers import to_follow
+from pipeline.core.lines import Line, Plan
 from pipeline.core.money import in_credits_and_money, in_json
-from pipeline.core.planning import Line, Plan
 from pipeline.core.statuses import Status
 from pipeline.core.text import counted, is_or_are, time_limit
 from pipeline.reports.balances import Balance, balances
@@ -178,25 +178,25 @@ def outlook(sync: SheetSync, settings: Settings, *, ask_balance: bool) -> Outloo
 
 
 def to_send(sync: SheetSync) -> Sequence[Line]:
-    """The rows that a run would send now; none if the sheet is held."""
+    """What a run would send now, each generation by itself; nothing if the sheet is held."""
     return () if sync.last.hold else sync.last.plan.to_send
 
 
 def following(sync: SheetSync) -> Sequence[Line]:
     """Rows that a run sends once other rows are done, which are sent now or are at the API."""
-    return () if sync.last.hold else to_follow(sync.last.plan.lines)
+    return () if sync.last.hold else to_follow(sync.last.plan.each)
 
 
 def settling(sync: SheetSync) -> Sequence[Line]:
     """The rows that wait only because they changed a short time ago."""
     note = messages.settling(sync.rules.settle)
-    lines = () if sync.last.hold else sync.last.plan.lines
+    lines = () if sync.last.hold else sync.last.plan.each
     return [line for line in lines if line.status == Status.WAITING and line.note.startswith(note)]
 
 
 def costs(sync: SheetSync, lines: Sequence[Line]) -> tuple[Cost, ...]:
     """What these rows cost at each account, as listed."""
-    return listed(sync.rules, (line.memory.inputs for line in lines))
+    return listed(sync.rules, (line.inputs for line in lines))
 
 
 def narrowed(sync: SheetSync, row: str, limit: int | None) -> Plan:
@@ -206,28 +206,27 @@ def narrowed(sync: SheetSync, row: str, limit: int | None) -> Plan:
     ConfigError if several rows match.
     """
     plan = sync.last.plan
-    chosen, following = plan.to_send, to_follow(plan.lines)
+    chosen, following = plan.to_send, to_follow(plan.each)
     if row:
-        named = find_rows(plan.lines, row)
-        chosen = tuple(line for line in chosen if line in named)
-        following = [line for line in following if line in named]
+        named = {line.seen.row_id for line in find_rows(plan.lines, row)}
+        chosen = tuple(line for line in chosen if line.seen.row_id in named)
+        following = [line for line in following if line.seen.row_id in named]
     chosen = chosen[:limit]
     plan = sync.planner.with_followers_within_budget(_of_these(plan, [*chosen, *following]))
     if limit is None:
         return plan
-    return _of_these(plan, [*chosen, *to_follow(plan.lines)[: limit - len(chosen)]])
+    return _of_these(plan, [*chosen, *to_follow(plan.each)[: limit - len(chosen)]])
 
 
 def _of_these(plan: Plan, sent: Sequence[Line]) -> Plan:
     """The plan in which no other rows are sent than these."""
-    leaving = {line.seen.place for line in sent}
-    lines = (
+    leaving = {line.identity for line in sent}
+    return plan.with_each(
         line
-        if line.seen.place in leaving or not (line.endpoint or line.parent)
+        if line.identity in leaving or not (line.endpoint or line.parent)
         else replace(line, endpoint="", parent=None)
-        for line in plan.lines
+        for line in plan.each
     )
-    return replace(plan, lines=tuple(lines))
 
 
 class NamedRow:

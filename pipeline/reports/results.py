@@ -20,6 +20,7 @@ from pipeline.core.chains import link_in, without_link
 from pipeline.core.costs import Cost, costs_of
 from pipeline.core.credits import Credits
 from pipeline.core.errors import SheetError, StoreError
+from pipeline.core.generations import as_sent, has_several, label, several
 from pipeline.core.header import Columns
 from pipeline.core.inputs import parsed
 from pipeline.core.job_status import job_status
@@ -27,7 +28,7 @@ from pipeline.core.known_rows import Memory
 from pipeline.core.model import Attempt, Grid, Job, KnownRow, State
 from pipeline.core.prompt_templates import prompt_sent
 from pipeline.core.rules import Rules
-from pipeline.core.states import cost_of, shown, state_of
+from pipeline.core.states import cost_of, counted, shown, state_of
 from pipeline.core.statuses import NOT_SENT, Status
 from pipeline.core.takes import take_of
 from pipeline.open_pictures import is_elsewhere
@@ -54,6 +55,8 @@ class Shown:
     status: str
     note: str
     state: State | None = None
+    #: Which generation of the row it is, where it asks for several (see `generations`).
+    part: str = ""
     task_id: str = ""
     urls: tuple[str, ...] = ()
     grid_url: str = ""
@@ -79,6 +82,16 @@ class Shown:
         if self.submitted_at is None or self.finished_at is None:
             return None
         return (self.finished_at - self.submitted_at) / timedelta(seconds=1)
+
+    @property
+    def generation(self) -> str:
+        """What names it in addresses, with its take: the row id, with the part if there is one."""
+        return f"{self.row_id}-{self.part}" if self.part else self.row_id
+
+    @property
+    def label(self) -> str:
+        """Its part for people; empty if its row asked for one only."""
+        return label(self.part) if self.part else ""
 
     @property
     def in_sheet(self) -> bool:
@@ -150,7 +163,7 @@ class View:
 
 def _in_order(jobs: Collection[Job], view: View) -> Iterator[Shown]:
     takes: dict[str, list[Job]] = defaultdict(list)
-    for job in sorted(jobs, key=lambda job: (job.made_at or view.now, job.key.take)):
+    for job in sorted(jobs, key=lambda job: (job.made_at or view.now, job.key)):
         takes[job.key.row_id].append(job)
     in_sheet = sorted(view.memory.order, key=lambda row_id: view.memory.order[row_id])
     for row_id in in_sheet:
@@ -165,21 +178,33 @@ def _in_order(jobs: Collection[Job], view: View) -> Iterator[Shown]:
 
 def of_row(jobs: Iterable[Job], known: KnownRow | None, view: View) -> Iterator[Shown]:
     """The takes of one row. `known` is what the row contains; None if it is gone."""
-    by_take = sorted(jobs, key=lambda job: job.key.take)
+    by_take = sorted(jobs, key=lambda job: job.key)
     last, extra = by_take[-1].key.take, known.extra_takes if known else 0
     said = view.cells.get(by_take[-1].key.row_id)
     asked = (take_of(said.take, extra) if said else None) or last
     for job in by_take:
         # The present inputs belong to the last take, so an earlier take is not "edited".
         is_last = job.key.take == last
+        its = _known_of(job, known) if is_last else None
         column = said.take_column if said else "take"
         redo = messages.write_take(
             max(last + 1 - extra, 1), column, is_there=not said or said.has_take
         )
-        one = _of_job(job, known if is_last else None, redo, view)
+        one = replace(_of_job(job, its, redo, view), part=job.key.part)
         if is_last and extra and asked == last and one.status not in NOT_SENT:
             one = replace(one, note=f"{one.note} {messages.asked_on_the_page(last)}".strip())
         yield one
+
+
+def _known_of(job: Job, known: KnownRow | None) -> KnownRow | None:
+    """What is known of the row, with the inputs of this one of its generations."""
+    if known is None or not (job.key.part or has_several(known.inputs)):
+        return known
+    asked = {one.part: one.inputs for one in several(known.inputs).generations}
+    if (inputs := asked.get(job.key.part)) is None:
+        sent = as_sent(known.inputs, job) if counted(job) else None
+        inputs = sent.inputs if sent else known.inputs
+    return replace(known, inputs=inputs)
 
 
 def _of_job(job: Job, known: KnownRow | None, redo: str, view: View) -> Shown:

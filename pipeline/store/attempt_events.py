@@ -96,9 +96,10 @@ def from_line(line: bytes) -> TimedFact:
     """The fact of a line. Raises ValueError for a line that is not complete."""
     try:
         kept = json.loads(line)
-        sheet, row_id, take = kept["key"]
+        sheet, row_id, take, *part = kept["key"]
         event = from_body(kept["kind"], kept["body"])
-        fact = Fact(JobKey(str(sheet), str(row_id), int(take)), int(kept["number"]), event)
+        key = JobKey(str(sheet), str(row_id), int(take), *map(str, part[:1]))
+        fact = Fact(key, int(kept["number"]), event)
         return TimedFact(fact, datetime.fromisoformat(kept["at"]))
     except (KeyError, TypeError) as error:
         raise ValueError(f"not a fact: {error}") from error

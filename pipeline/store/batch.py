@@ -195,7 +195,7 @@ def _written(
             Ended(
                 sheets[job.key.sheet].number,
                 job.number,
-                job.key.row_id,
+                job.key.generation,
                 one.attempt.number,
                 one.attempt.state,
                 one.news[-1][0],

@@ -24,6 +24,7 @@ _HOOKED = Prepared(
         sheets.c.key,
         jobs.c.row_id,
         jobs.c.take,
+        jobs.c.part,
         attempts.c.number,
         attempts.c.endpoint,
         attempts.c.task_id,
@@ -87,7 +88,7 @@ class Callbacks(StorePart):
         now = self._database.now()
         return {
             hook: Hooked(
-                JobKey(unescaped(sheet), unescaped(row_id), take),
+                JobKey(unescaped(sheet), unescaped(row_id), take, part),
                 number,
                 unescaped(endpoint),
                 unescaped(task_id),
@@ -96,8 +97,8 @@ class Callbacks(StorePart):
                 unescaped(account),
                 early_poll(from_number(early), now) if state in _POLLED else None,
             )
-            for hook, sheet, row_id, take, number, endpoint, task_id, *sent_to, state, early in rows
-            for provider, base_url, account in [sent_to]
+            for hook, sheet, row_id, take, part, number, *its in rows
+            for endpoint, task_id, provider, base_url, account, state, early in [its]
         }
 
     def owners(self, task_ids: Collection[str]) -> dict[tuple[str, str], str]:

@@ -37,10 +37,12 @@ _JOB = Prepared(
         jobs.c.sheet == bindparam("its_sheet"),
         jobs.c.row_id == bindparam("its_row"),
         jobs.c.take == bindparam("its_take"),
+        jobs.c.part == bindparam("its_part"),
     ),
     "its_sheet",
     "its_row",
     "its_take",
+    "its_part",
 )
 _PICTURE = and_(files.c.job == bindparam("its_job"), files.c.digest == bindparam("its_digest"))
 _is_saved = files.c.path != literal_column("''")
@@ -55,7 +57,7 @@ _EMPTY = literal_column("''", String)
 
 def _same(column: ColumnElement[str]) -> Prepared:
     """The pictures of a sheet with this digest."""
-    its = select(*_FILE, jobs.c.row_id, jobs.c.take, files.c.number, files.c.url)
+    its = select(*_FILE, jobs.c.row_id, jobs.c.take, jobs.c.part, files.c.number, files.c.url)
     return Prepared(
         its.select_from(files.join(jobs))
         .where(
@@ -132,7 +134,7 @@ class Files(StorePart):
                 content = sha256, one.original, escaped(one.findings.to_text())
                 values = escaped(path), escaped(link), *content, "", 0, None, False
                 _KEPT.write(connection, job, one.number, one.url, values)
-                release(connection, sheet, job, one.key.row_id, one.number)
+                release(connection, sheet, job, one.key.generation, one.number)
                 noted += 1
         raise_jobs(connection, changed)
         return noted
@@ -143,7 +145,7 @@ class Files(StorePart):
         def note(connection: Connection, sheet: int, job: int) -> None:
             reasons = escaped(why.reason), why.tries, to_number(why.next_at), why.lost
             _MISSED.write(connection, job, number, url, ("", *reasons))
-            release(connection, sheet, job, key.row_id, number)
+            release(connection, sheet, job, key.generation, number)
 
         return self._change(key, note)
 
@@ -202,13 +204,14 @@ class Files(StorePart):
 
     def digests(self, sheet: str) -> list[tuple[JobKey, str, str, str]]:
         """Job, URL, path and SHA-256 of each saved file of which the content is known."""
-        wanted = select(jobs.c.row_id, jobs.c.take, files.c.url, files.c.path, files.c.sha256)
+        key = jobs.c.row_id, jobs.c.take, jobs.c.part
+        wanted = select(*key, files.c.url, files.c.path, files.c.sha256)
         with self._database.reading() as connection:
             here = jobs.c.sheet == number_of(connection, sheet)
             rows = connection.execute(
                 wanted.select_from(files.join(jobs)).where(here, _is_saved, files.c.sha256 != "")
             )
-            return [(JobKey(sheet, row[0], row[1]), *row[2:]) for row in rows]
+            return [(JobKey(sheet, *row[:3]), *row[3:]) for row in rows]
 
     def shared_on_purpose(self, sheet: str) -> set[str]:
         """Paths of files that several pictures share because their content is the same."""
@@ -225,7 +228,7 @@ class Files(StorePart):
 
 def _job(connection: Connection, sheet: int, key: JobKey) -> int | None:
     """The number of a job inside the store; None if it does not exist."""
-    found = _JOB.first(connection, sheet, escaped(key.row_id), key.take)
+    found = _JOB.first(connection, sheet, escaped(key.row_id), key.take, key.part)
     return int(found[0]) if found else None
 
 
@@ -236,6 +239,6 @@ def _file(found: Sequence[Any] | None) -> SavedFile | None:
 def _twin(sheet: str, found: Sequence[Any] | None) -> Twin | None:
     if found is None:
         return None
-    path, link, sha256, row_id, take, number, url = found
+    path, link, sha256, row_id, take, part, number, url = found
     file = SavedFile(unescaped(path), unescaped(link), sha256)
-    return Twin(file, JobKey(sheet, unescaped(row_id), take), number, unescaped(url))
+    return Twin(file, JobKey(sheet, unescaped(row_id), take, part), number, unescaped(url))

@@ -31,6 +31,7 @@ _FOUND = Prepared(
         jobs.c.id,
         jobs.c.row_id,
         jobs.c.take,
+        jobs.c.part,
         jobs.c.asked,
         attempts.c.api_key,
         attempts.c.run,
@@ -135,9 +136,9 @@ def _loaded(
     """All jobs of these rows."""
     found: dict[int, KeptJob] = {}
     rows = _FOUND.rows(connection, sheet.number, listed(row_ids))
-    for number, row_id, take, asked, api_key, run, day, shares, charged, *fields in rows:
+    for number, row_id, take, part, asked, api_key, run, day, shares, charged, *fields in rows:
         if not (job := found.get(number)):
-            key = JobKey(name, unescaped(row_id), take)
+            key = JobKey(name, unescaped(row_id), take, part)
             job = found[number] = KeptJob(key, number, asked)
         if fields[0] is not None:
             attempt = from_plain(fields)

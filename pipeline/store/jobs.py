@@ -57,7 +57,7 @@ class _Questions(NamedTuple):
 
 
 def _questions(*where: ColumnElement[bool]) -> _Questions:
-    named = [jobs.c.id, sheets.c.key, jobs.c.row_id, jobs.c.take]
+    named = [jobs.c.id, sheets.c.key, jobs.c.row_id, jobs.c.take, jobs.c.part]
     named += [jobs.c.asked, jobs.c.made_at, jobs.c.dismissed]
     tried = select(attempts.c.job, *ATTEMPT_PLAIN).select_from(attempts.join(jobs)).where(*where)
     columns = [files.c.job, files.c.url, files.c.path]
@@ -85,7 +85,7 @@ _ALL_JOBS = _questions(_HERE)
 _VERSION = Prepared(
     select(sheets.c.id, sheets.c.version).where(sheets.c.key == bindparam("its_key")), "its_key"
 )
-_CHANGED = select(jobs.c.row_id, jobs.c.take).where(
+_CHANGED = select(jobs.c.row_id, jobs.c.take, jobs.c.part).where(
     _HERE, jobs.c.version > bindparam("since"), jobs.c.version <= bindparam("now")
 )
 _SOME_JOBS = _questions(_SOME)
@@ -99,7 +99,7 @@ class ChangedJobs(NamedTuple):
 
 
 class Jobs(StorePart):
-    """The jobs: one for each take of each row."""
+    """The jobs: one for each generation of each take of each row."""
 
     def all(self, sheet: str, only: Collection[JobKey] | None = None) -> dict[JobKey, Job]:
         """All jobs of a sheet, or those of `only` that exist."""
@@ -113,7 +113,7 @@ class Jobs(StorePart):
         """The keys of all jobs, or of this number of them, the newest first."""
         with self._database.reading() as connection:
             here = jobs.c.sheet == number_of(connection, sheet)
-            last = select(jobs.c.row_id, jobs.c.take).where(here)
+            last = select(jobs.c.row_id, jobs.c.take, jobs.c.part).where(here)
             last = last.order_by(jobs.c.made_at.desc(), jobs.c.id)
             return [JobKey(sheet, *row) for row in connection.execute(last.limit(most))]
 
@@ -277,7 +277,7 @@ class Jobs(StorePart):
                 return ChangedJobs(now, set())
             about = {"sheet": number, "since": since, "now": now}
             rows = connection.execute(_CHANGED, about)
-            return ChangedJobs(now, {JobKey(sheet, row_id, take) for row_id, take in rows})
+            return ChangedJobs(now, {JobKey(sheet, *row) for row in rows})
 
 
 def found(connection: Connection, keys: Iterable[JobKey]) -> dict[int, Job]:
@@ -292,7 +292,7 @@ def found(connection: Connection, keys: Iterable[JobKey]) -> dict[int, Job]:
 
 
 def _among(connection: Connection, keys: Iterable[JobKey]) -> Iterator[dict[str, object]]:
-    """The parameters of _SOME for the jobs of these keys (and other takes of their rows)."""
+    """The parameters of _SOME for the jobs of these keys (and other jobs of their rows)."""
     by_sheet = defaultdict(set)
     for key in keys:
         by_sheet[key.sheet].add(key.row_id)
@@ -311,7 +311,7 @@ def _add(connection: Connection, sheet: str, keys: Sequence[JobKey], at: datetim
     number = made(connection, sheet)
     version = raise_versions(connection, [number])[number]
     same = {"sheet": number, "asked": 1, "made_at": at, "version": version}
-    lines = [{**same, "row_id": key.row_id, "take": key.take} for key in keys]
+    lines = [{**same, "row_id": key.row_id, "take": key.take, "part": key.part} for key in keys]
     connection.execute(upsert(connection, jobs).on_conflict_do_nothing(), lines)
     return Versions(version - 1, version)
 
@@ -326,6 +326,7 @@ def _is(connection: Connection, key: JobKey) -> ColumnElement[bool]:
         jobs.c.sheet == number_of(connection, key.sheet),
         jobs.c.row_id == key.row_id,
         jobs.c.take == key.take,
+        jobs.c.part == key.part,
     )
 
 
@@ -352,7 +353,7 @@ def _load(connection: Connection, ask: _Questions, about: Mapping[str, object]) 
             reserved[number][url] = its_id
     return {
         number: Job(
-            JobKey(sheet, row_id, take),
+            JobKey(sheet, row_id, take, part),
             asked,
             mine := tuple(tried.get(number, ())),
             made_at,
@@ -363,7 +364,7 @@ def _load(connection: Connection, ask: _Questions, about: Mapping[str, object]) 
             links.get(number, {}),
             findings.get(number, {}),
         )
-        for number, sheet, row_id, take, asked, made_at, dismissed in connection.execute(
+        for number, sheet, row_id, take, part, asked, made_at, dismissed in connection.execute(
             ask.jobs, about
         )
     }

@@ -6,6 +6,7 @@ Runs once when a store is opened. Raises StoreError for a store of a newer progr
 from __future__ import annotations
 
 import secrets
+from collections.abc import Mapping
 from functools import cache
 from typing import Any, Final
 
@@ -81,6 +82,29 @@ UPGRADES: Final = {
         "CREATE INDEX files_by_original ON files (original) WHERE original <> ''",
     ),
 }
+#: The same for statements that differ: they come after those above. SQLite changes a constraint
+#: only with a new table.
+UPGRADES_OF: Final[Mapping[int, Mapping[str, tuple[str, ...]]]] = {
+    12: {
+        "sqlite": (
+            "CREATE TABLE new_jobs (id INTEGER NOT NULL, sheet INTEGER NOT NULL, "
+            "row_id TEXT NOT NULL, take BIGINT NOT NULL, part VARCHAR(40) DEFAULT '' NOT NULL, "
+            "asked INTEGER NOT NULL, made_at BIGINT, moved BIGINT NOT NULL, dismissed BIGINT, "
+            "PRIMARY KEY (id), UNIQUE (sheet, row_id, take, part), "
+            "FOREIGN KEY(sheet) REFERENCES sheets (id))",
+            "INSERT INTO new_jobs (id, sheet, row_id, take, asked, made_at, moved, dismissed) "
+            "SELECT id, sheet, row_id, take, asked, made_at, moved, dismissed FROM jobs",
+            "DROP TABLE jobs",
+            "ALTER TABLE new_jobs RENAME TO jobs",
+            "CREATE INDEX jobs_by_moved ON jobs (sheet, moved)",
+        ),
+        "postgresql": (
+            "ALTER TABLE jobs ADD COLUMN part VARCHAR(40) DEFAULT '' NOT NULL",
+            "ALTER TABLE jobs DROP CONSTRAINT jobs_sheet_row_id_take_key",
+            "ALTER TABLE jobs ADD UNIQUE (sheet, row_id, take, part)",
+        ),
+    },
+}
 
 
 def prepare(engine: Engine, place: str) -> str:
@@ -141,13 +165,15 @@ def _upgraded(connection: Connection, found: dict[str, str]) -> dict[str, str]:
     before = int(found["version"])
     there = {*inspect(connection).get_table_names()} if before < VERSION else set()
     for version in range(before, VERSION):
-        for statement in UPGRADES[version]:
+        for statement in UPGRADES.get(version, ()):
             # A table that a later version brought is made below, with all of its columns.
             if not statement.startswith("ALTER TABLE") or statement.split()[2] in there:
                 connection.exec_driver_sql(statement)
+        for statement in UPGRADES_OF.get(version, {}).get(connection.dialect.name, ()):
+            connection.exec_driver_sql(statement)
     if before < VERSION:
         metadata.create_all(connection)  # tables that are new in it
         found = {**found, "version": str(VERSION)}
-        its = update(meta).where(meta.c.name == "version")
-        connection.execute(its.values(value=found["version"]))
+        mark = update(meta).where(meta.c.name == "version")
+        connection.execute(mark.values(value=found["version"]))
     return found

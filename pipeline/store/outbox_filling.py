@@ -51,7 +51,7 @@ class OutboxFilling(StorePart):
             known = _attempts(connection, outlet, (one.message.key for one in wanted))
             lines = []
             for message, labels in wanted:
-                job, kept = known[message.key.row_id, message.key.take, message.number]
+                job, kept = known[message.key, message.number]
                 own = json.loads(kept) if kept else {}
                 more = {title: text for title, text in labels.items() if title not in own}
                 waits = now + timedelta(seconds=file_wait) if message.is_saving else None
@@ -60,7 +60,7 @@ class OutboxFilling(StorePart):
                         "outlet": outlet,
                         "subject": subject_of(message.kind, job, message.number),
                         "kind": message.kind,
-                        "row_id": message.key.row_id,
+                        "row_id": message.key.generation,
                         "job": job,
                         "number": message.number,
                         "body": json.dumps(more, ensure_ascii=False) if more else "",
@@ -91,10 +91,14 @@ def _told(connection: Connection, outlet: int, kept_since: datetime) -> Told:
 
 def _attempts(
     connection: Connection, outlet: int, keys: Iterable[JobKey]
-) -> dict[tuple[str, int, int], tuple[int, str]]:
-    """Row, take and attempt -> the number of the job inside the store, and the attempt's labels."""
-    rows = {key.row_id for key in keys}
+) -> dict[tuple[JobKey, int], tuple[int, str]]:
+    """Job and attempt -> the number of the job inside the store, and the attempt's labels."""
+    wanted = {(key.row_id, key.take, key.part): key for key in keys}
     its = attempts.c.job == jobs.c.id, jobs.c.sheet == outlets.c.sheet, outlets.c.id == outlet
-    asked = select(jobs.c.row_id, jobs.c.take, attempts.c.number, jobs.c.id, attempts.c.labels)
-    found = connection.execute(asked.where(and_(*its)))
-    return {(row[0], row[1], row[2]): (row[3], row[4]) for row in found if row[0] in rows}
+    key = jobs.c.row_id, jobs.c.take, jobs.c.part
+    asked = select(*key, attempts.c.number, jobs.c.id, attempts.c.labels).where(and_(*its))
+    return {
+        (wanted[row_id, take, part], number): (job, labels)
+        for row_id, take, part, number, job, labels in connection.execute(asked)
+        if (row_id, take, part) in wanted
+    }

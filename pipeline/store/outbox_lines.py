@@ -115,7 +115,14 @@ def _take_of(line: FromClause) -> ScalarSelect[int]:
 def due_lines(outlet: int, now: datetime, most: int) -> Any:
     """The lines that may be delivered now, the oldest first, with their rows."""
     return (
-        select(outbox, sheets.c.key, jobs.c.take, attempts.c.labels)
+        select(
+            outbox,
+            sheets.c.key,
+            jobs.c.row_id.label("job_row"),
+            jobs.c.take,
+            jobs.c.part,
+            attempts.c.labels,
+        )
         .select_from(
             outbox.outerjoin(jobs, jobs.c.id == outbox.c.job)
             .outerjoin(sheets, sheets.c.id == jobs.c.sheet)
@@ -148,7 +155,7 @@ def line_of(row: Any, remote: str) -> Line:
         made_at=row.made_at,
         tries=row.tries + (row.state != LineState.SENDING),
         is_unsure=row.unsure or row.state == LineState.SENDING,
-        key=JobKey(row.key, row.row_id, row.take) if is_of_row else None,
+        key=JobKey(row.key, row.job_row, row.take, row.part) if is_of_row else None,
         number=row.number,
         labels=(body if is_of_row else {}) | (json.loads(row.labels) if row.labels else {}),
         remote=remote,

@@ -24,7 +24,7 @@ from pipeline.store.transactions import Database, StorePart, number_of
 
 # Built once: building a statement takes longer than running it.
 _EXPIRED = (
-    select(jobs.c.row_id, jobs.c.take, attempts.c.number)
+    select(jobs.c.row_id, jobs.c.take, jobs.c.part, attempts.c.number)
     .where(
         jobs.c.id == attempts.c.job,
         jobs.c.sheet == bindparam("sheet"),
@@ -122,6 +122,7 @@ class Attempts(StorePart):
             jobs.c.id == attempts.c.job,
             jobs.c.row_id == key.row_id,
             jobs.c.take == key.take,
+            jobs.c.part == key.part,
             attempts.c.number == number,
         )
         with self._database.reading() as connection:
@@ -144,6 +145,7 @@ class Attempts(StorePart):
                 jobs.c.sheet == number_of(connection, key.sheet),
                 jobs.c.row_id == key.row_id,
                 jobs.c.take == key.take,
+                jobs.c.part == key.part,
             )
             its = (attempts.c.job == job.scalar_subquery()) & (attempts.c.number == number)
             connection.execute(update(attempts).where(its).values(**fields))
@@ -153,7 +155,7 @@ class Attempts(StorePart):
         with self._database.reading() as connection:
             about = {"sheet": number_of(connection, sheet), "now": self._database.now()}
             rows = connection.execute(_EXPIRED, about)
-            return [Expired(JobKey(sheet, row, take), number) for row, take, number in rows]
+            return [Expired(JobKey(sheet, *key), number) for *key, number in rows]
 
     @property
     def _rescue(self) -> RescueFile | None:

@@ -6,7 +6,7 @@
     known_rows    what was written in each row at the last reading; `past` what was there before
     orders        the ids of a sheet by their places, as one text: sorting costs one write
     resting       the unchanged rows of a sheet, as one value
-    jobs          one line for each take of a row; `attempts`, `events` and `files` belong to it
+    jobs          one line for each generation of a row, with `attempts`, `events` and `files`
     counters      credits held or spent, by run and by day
     paces         requests that left in the last minute, by API key
     outlets       the places that are told of a sheet's results
@@ -41,7 +41,7 @@ from sqlalchemy import (
 from pipeline.store.column_types import Amount, Listed, Moment, Words
 
 #: Raised when the tables change; a store of a higher version is not touched.
-VERSION: Final = 12
+VERSION: Final = 13
 
 metadata = MetaData()
 
@@ -175,12 +175,14 @@ jobs = Table(
     Column("sheet", ForeignKey(sheets.c.id), nullable=False),
     Column("row_id", Words, nullable=False),
     Column("take", BigInteger, nullable=False),
+    # Which generation of this take, where the row asks for several.
+    Column("part", String(40), nullable=False, default="", server_default=""),
     Column("asked", Integer, nullable=False, default=1),
     Column("made_at", Moment),
     Column("moved", BigInteger, key="version", nullable=False),
     # When it was dismissed on the page.
     Column("dismissed", Moment),
-    UniqueConstraint("sheet", "row_id", "take"),
+    UniqueConstraint("sheet", "row_id", "take", "part"),
     Index("jobs_by_moved", "sheet", "version"),
 )
 

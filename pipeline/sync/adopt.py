@@ -7,7 +7,7 @@ that have a task or pictures become jobs with that task and those pictures.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from random import Random
@@ -16,18 +16,18 @@ from pipeline.core.cell_links import page_link_of
 from pipeline.core.header import OURS, Columns, Header
 from pipeline.core.job_status import TAKEN_OVER
 from pipeline.core.known_rows import new_id
+from pipeline.core.lines import Line
 from pipeline.core.model import (
     MOST_RESULTS,
     Attempt,
     Grid,
     Job,
-    JobKey,
     KnownRow,
     Result,
     RowKind,
     State,
 )
-from pipeline.core.planning import Line, plan
+from pipeline.core.planning import plan
 from pipeline.core.row_matching import match
 from pipeline.core.rules import Rules
 from pipeline.core.states import state_of
@@ -81,10 +81,9 @@ def adopt(
         order[line.seen.place] = line.seen.row_id
     store.rows.note(sheet.key, [line.memory for line in lines], order, None)
     counts = {State.SUCCEEDED: 0, State.RUNNING: 0, State.UNKNOWN: 0}
-    for line in lines:
+    for line in _to_adopt(lines, grid, columns):
         if attempt := _attempt(line, grid[line.seen.place], columns, rules, now):
-            assert line.take is not None, "a row without a usable take is never sent"
-            key = JobKey(rules.sheet, line.seen.row_id, line.take)
+            key = line.key(rules.sheet)
             if store.jobs.adopt(key, attempt):
                 saved = ((url, path_of(url)) for url in attempt.result.urls)
                 store.files.save(
@@ -97,6 +96,17 @@ def adopt(
         if state_of(job) is State.PENDING:
             counts[State.UNKNOWN] += _close(job, store, now)
     return Adopted(counts[State.SUCCEEDED], counts[State.RUNNING], counts[State.UNKNOWN])
+
+
+def _to_adopt(lines: Sequence[Line], grid: Grid, columns: Columns) -> Iterator[Line]:
+    """What may have been sent by another store.
+
+    It is not known which results are of which generation of a row: they are taken over as one.
+    """
+    for line in lines:
+        row = grid[line.seen.place]
+        has_results = any(columns.cell(row, name).strip() for name in ("task_id", "image_urls"))
+        yield from (line,) if has_results else line.each
 
 
 def _lines(
@@ -126,15 +136,17 @@ def _attempt(
     line: Line, row: Sequence[str], columns: Columns, rules: Rules, now: datetime
 ) -> Attempt | None:
     """The attempt that the row's cells show and the store does not know; None if there is none."""
-    task_id = columns.cell(row, "task_id").strip().removeprefix("'")
+    tasks = columns.cell(row, "task_id").strip().removeprefix("'").split("\n")
     words = columns.cell(row, "image_urls").split()
     # Only the lost store knew which file an address of the page shows.
     urls = tuple(u for u in words if u.startswith("http") and not page_link_of(u))[:MOST_RESULTS]
-    known = {one.task_id for one in line.job.attempts} if line.job else set()
-    has_news = (task_id and task_id not in known) or (urls and line.job is None)
+    jobs = [one.job for one in line.each if one.job]
+    known = {attempt.task_id for job in jobs for attempt in job.attempts}
+    task_id = next((one for one in tasks if one and one not in known), "")
+    has_news = task_id or (urls and not jobs)
     # The other store may have sent a row that would only wait for its parent here.
     may_be_sent = line.endpoint or line.waits_for_parent
-    if line.take is None or not (may_be_sent or (has_news and line.job is None)):
+    if line.take is None or not (may_be_sent or (has_news and not jobs)):
         return None
     state = State.SUCCEEDED if urls else State.RUNNING if task_id else State.UNKNOWN
     if not has_news:
@@ -142,9 +154,9 @@ def _attempt(
     return Attempt(
         number=len(line.job.attempts) + 1 if line.job else 1,
         state=state,
-        inputs=line.memory.inputs,
+        inputs=line.inputs,
         columns=columns.inputs,
-        endpoint=line.endpoint or rules.endpoint_name(line.memory.inputs),
+        endpoint=line.endpoint or rules.endpoint_name(line.inputs),
         price=0,
         sent_at=now,
         deadline=now,

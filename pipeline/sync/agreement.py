@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from pipeline.core import messages
 from pipeline.core.followers import to_follow
+from pipeline.core.lines import Line
 from pipeline.core.plan_files import Agreed, PlannedSheet, agreed, is_as_planned, refusal
-from pipeline.core.planning import Line
 from pipeline.core.statuses import Status
 from pipeline.sync.look import Look
 from pipeline.sync.outcome import Asked, Outcome
@@ -37,18 +37,19 @@ class Agreement:
         new = {row.row - 1 for row in self._plan.rows if not row.row_id}
         ids |= {row_id for row_id, place in places.items() if place in new}
         jobs = self._sync.store.jobs.of_rows(self._sync.key, ids - {""})
-        coming = {line.seen.row_id for line in to_follow(look.plan.lines)}
+        lines = look.plan.each
+        coming = {line.identity for line in to_follow(lines)}
         note = messages.settling(self._sync.rules.settle)
         coming |= {
-            line.seen.row_id
-            for line in look.plan.lines
+            line.identity
+            for line in lines
             if line.status == Status.WAITING and line.note.startswith(note)
         }
         self._agreed = agreed(self._plan, look.plan.lines, places, jobs, self._sync.rules, coming)
 
     def allows(self, line: Line) -> bool:
         """True if the plan says that this line is sent, just as it is."""
-        row = self._agreed.rows.get(line.seen.row_id) if self._agreed else None
+        row = self._agreed.rows.get(line.identity) if self._agreed else None
         return row is not None and is_as_planned(line, row, self._sync.rules)
 
     def note(self, outcome: Outcome) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from pipeline.core.apis import Api
 from pipeline.core.errors import StoreError, StoreFull
-from pipeline.core.planning import Line
+from pipeline.core.lines import Line
 from pipeline.core.protocol import Verdict
 from pipeline.store import Fact, Store
 from pipeline.sync.clock import lately

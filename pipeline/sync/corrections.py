@@ -9,8 +9,8 @@ from datetime import datetime
 from pipeline.core import cells
 from pipeline.core.cell_links import CellLinks
 from pipeline.core.header import Columns
+from pipeline.core.lines import Line
 from pipeline.core.model import Grid, Patch, State, patched
-from pipeline.core.planning import Line
 from pipeline.core.states import shown, state_of
 from pipeline.core.statuses import Status
 from pipeline.sync.changed_rows import ChangedRows
@@ -96,11 +96,10 @@ class Corrections:
 
 def _is_plainly_ours(line: Line, look: Look) -> bool:
     """True if a row may be written although another store owns the sheet: a success of ours."""
-    if line.job is None or state_of(line.job) is not State.SUCCEEDED:
+    if not all(one.job and state_of(one.job) is State.SUCCEEDED for one in line.each):
         return False
-    attempt = shown(line.job)
     said = look.cell(line.seen.place, "task_id").strip()
-    return attempt is not None and said in ("", attempt.task_id)
+    return said in ("", cells.cells_of(line, ("task_id",))["task_id"])
 
 
 def _ends(lines: Sequence[Line], patch: Patch, look: Look) -> Iterator[datetime]:
@@ -109,7 +108,7 @@ def _ends(lines: Sequence[Line], patch: Patch, look: Look) -> Iterator[datetime]
         return
     for line in lines:
         is_over = line.status in (Status.DONE, Status.FAILED)
-        if is_over and (line.seen.place, at) in patch and line.job:
-            attempt = shown(line.job)
-            if attempt and attempt.ended_at:
-                yield attempt.ended_at
+        if is_over and (line.seen.place, at) in patch:
+            tried = [shown(one.job) for one in line.each if one.job]
+            if ends := [one.ended_at for one in tried if one and one.ended_at]:
+                yield max(ends)

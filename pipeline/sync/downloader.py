@@ -111,7 +111,7 @@ class Downloader:
         except NoPlace as error:  # nothing is wrong with the link
             self._rest(error, one)
         except NotSaved as error:
-            log.info("%s: %s", one.picture.key.row_id, error)
+            log.info("%s: %s", one.picture.key.generation, error)
             why = missed(error, one.before, one.attempt.sent_at, self._now())
             await self._missed(one, why)
             if not why.lost:

@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Callable
 
 from pipeline.core.filenames import comparable, picture_stem
+from pipeline.core.generations import RATIO
+from pipeline.core.inputs import parsed
 from pipeline.core.model import Attempt, JobKey
 from pipeline.core.name_templates import NameTemplate
 from pipeline.sync.look import Look
@@ -43,7 +45,11 @@ class FileNames:
         n = f"attempt{attempt.number}-{number}" if beside else str(number)
         date = attempt.sent_at.astimezone().date().isoformat()
         fixed = {"row_id": key.row_id, "take": str(key.take), "n": n, "date": date}
+        if key.part and (one := parsed(attempt.inputs).get(RATIO)):
+            fixed[RATIO] = one
         stem = self._names.stem(self._values(key.row_id, attempt.endpoint, fixed))
+        if key.part:
+            stem = f"{stem}-{key.part}"
         assert self._saved is not None, "_read makes it"
         is_shared = self._rows[self._of_row(key.row_id)] > 1
         if is_shared or self._saved.get(comparable(stem), key.row_id) != key.row_id:

@@ -16,7 +16,7 @@ from typing import Any, Final
 from pipeline.core.costs import Account, Cost, in_words, listed, summed
 from pipeline.core.credits import Credits
 from pipeline.core.followers import to_follow
-from pipeline.core.planning import Line
+from pipeline.core.lines import Line
 from pipeline.core.statuses import Status
 from pipeline.core.text import counted
 from pipeline.sync.clock import Clock
@@ -112,14 +112,14 @@ class KeptQuote:
         Of those that `only` picks, at most `limit`. Without any, there is no batch.
         """
         plan, now = self._sync.last.plan, self._clock.now()
-        wanted = (*plan.to_send, *to_follow(plan.lines)) if limit != 0 else ()
+        wanted = (*plan.to_send, *to_follow(plan.each)) if limit != 0 else ()
         lines = [line for line in wanted if only is None or only(line)][:limit]
         store, key = self._sync.store, self._sync.key
         self._batch = Batch.of_text(store.quotes.get(key))
         if self._batch or not lines:
             return
         quote = forecast(self._sync, speeds, now, lines=lines, most=TASKS).quote
-        costs = listed(self._sync.rules, (line.memory.inputs for line in lines))
+        costs = listed(self._sync.rules, (line.inputs for line in lines))
         batch = Batch(now, len(lines), costs)
         if quote:
             batch = replace(batch, seconds=quote.seconds, latest=quote.latest)
@@ -143,5 +143,5 @@ class KeptQuote:
         return batch.compared(self._clock.now()) if batch.sent else ""
 
     def _is_under_way(self, outcome: Outcome) -> bool:
-        waits = any(line.waits_for_parent for line in self._sync.last.plan.lines)
+        waits = any(line.waits_for_parent for line in self._sync.last.plan.each)
         return waits or any(outcome.statuses[status] for status in _ON_ITS_WAY)

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from pipeline.core.lines import Plan
 from pipeline.core.messages import settling
-from pipeline.core.planning import Plan
 from pipeline.core.samples import (
     Sample,
-    is_held,
+    held_rows,
     rows_made,
     rows_sent,
     sample_done,
@@ -63,7 +63,7 @@ class KeptSample:
 
     def sentence(self, plan: Plan) -> str:
         """What people should know while rows of the plan wait for a look; empty if none does."""
-        waiting = sum(map(is_held, plan.lines))
+        waiting = held_rows(plan.lines)
         if not waiting:
             return ""
         sent, succeeded = self.results()

@@ -10,9 +10,9 @@ from collections.abc import Callable, Container, Coroutine, Iterable, Mapping
 from typing import Any
 
 from pipeline.core.errors import WireError
+from pipeline.core.lines import Line
 from pipeline.core.model import Attempt, JobKey, Request
 from pipeline.core.paths import first_text
-from pipeline.core.planning import Line
 from pipeline.core.protocol import Verdict
 from pipeline.core.provider import Account
 from pipeline.core.states import Event, Lost

@@ -21,8 +21,8 @@ from contextlib import asynccontextmanager
 from itertools import islice
 from typing import Any
 
+from pipeline.core.lines import Line
 from pipeline.core.model import Attempt, JobKey, State
-from pipeline.core.planning import Line
 from pipeline.core.protocol import Verdict
 from pipeline.core.states import Accepted, Event, Failed, Succeeded, end_of, is_open
 from pipeline.sync.breaker import Stop

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from pipeline.core.header import Columns, Header, folded
+from pipeline.core.lines import Line, Plan
 from pipeline.core.model import Grid, JobKey
-from pipeline.core.planning import Line, Plan
 from pipeline.core.samples import Sample
 from pipeline.core.statuses import Status
 from pipeline.sync.hold import Hold

@@ -111,7 +111,7 @@ class Looker:
         log.info("%s: read and written; rows: %d, ready to send: %d", title, rows, ready)
         for seconds in look.lags:
             self._shown(seconds)
-        self._rows = frozenset(line.seen.row_id for line in plan.lines if self.only(line))
+        self._rows = frozenset(line.seen.row_id for line in plan.each if self.only(line))
         wanted = () if look.hold else plan.to_send
         self._lanes.offer(line for line in wanted if line.job and self.only(line))
         keys, jobs = self._sync.waiting.awaited, self._sync.state.jobs.all

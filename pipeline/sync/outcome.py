@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 
 from pipeline.core.costs import Cost, own
 from pipeline.core.credits import Credits
+from pipeline.core.lines import Line
 from pipeline.core.plan_files import PlannedSheet
-from pipeline.core.planning import Line
 from pipeline.core.repeats import trouble_of
 from pipeline.store import OutletState
 from pipeline.sync.row_reports import Row

@@ -28,16 +28,16 @@ def lacking(
 
     A table that has a line for each take is told of every take, any other outlet of the newest.
     """
-    by_row = defaultdict[str, list[Job]](list)
+    by_row = defaultdict[str, dict[str, list[Job]]](dict)
     for key, job in jobs.items():
-        by_row[key.row_id].append(job)
+        by_row[key.row_id].setdefault(key.part, []).append(job)
     look, wanted = sync.last, frozenset(columns_of(outlet))
     each_take, found = _has_takes(outlet), list[Filled]()
     for row_id, place in sorted(look.places().items(), key=lambda one: one[1]):
-        its = by_row.get(row_id, ())
-        for one in untold(its, told, sync.rules, now, each_take=each_take, since=since):
-            labels = row_labels(look, look.name_of(one.key), place, wanted)
-            found.append(Filled(one, labels))
+        for its in by_row.get(row_id, {}).values():
+            for one in untold(its, told, sync.rules, now, each_take=each_take, since=since):
+                labels = row_labels(look, look.name_of(one.key), place, wanted)
+                found.append(Filled(one, labels))
     return found
 
 

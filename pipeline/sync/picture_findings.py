@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from pipeline.core.generations import label
 from pipeline.core.messages_pictures import twin_of
 from pipeline.core.model import JobKey
 from pipeline.core.picture_checks import Shape, asked_shape
@@ -55,7 +56,8 @@ class PictureFindings:
         if key.row_id != mine.row_id:
             return twin_of(row=key.row_id, name=self._sync.last.name_of(key))
         if key != mine:
-            return twin_of(take=key.take)
+            same_take = key.take == mine.take
+            return twin_of(generation=label(key.part)) if same_take else twin_of(take=key.take)
         attempt = self._sync.state.jobs.attempt(key, number)
         urls = attempt.result.urls if attempt else ()
         picture = urls.index(url) + 1 if url in urls else 1

@@ -17,10 +17,11 @@ from pipeline.core.errors import ColumnsError
 from pipeline.core.header import WRITTEN, Columns, Header
 from pipeline.core.header_checks import becoming_ours, check_header
 from pipeline.core.known_rows import made_by_us, new_id
+from pipeline.core.lines import Line, Plan
 from pipeline.core.model import Grid
 from pipeline.core.named_columns import missing
 from pipeline.core.near_misses import NearMiss, hint, near_misses, unsent_image
-from pipeline.core.planning import Line, Plan, plan, plan_held
+from pipeline.core.planning import plan, plan_held
 from pipeline.core.row_matching import match, match_by_id_alone
 from pipeline.core.rules import Rules
 from pipeline.core.samples import Sample, within_sample
@@ -124,12 +125,12 @@ class Planner:
 
     def _within_sample(self, made: Plan, sample: Sample) -> tuple[Plan, frozenset[str]]:
         """The plan in which no more new rows are sent than the sample has, and the rows of it."""
-        left = {api.prefix: self._left_at(api, made.lines) for api in self._rules.apis if api.sends}
-        lines, rows = within_sample(made.lines, sample, self._account_of, left)
-        return replace(made, lines=lines), rows
+        left = {api.prefix: self._left_at(api, made.each) for api in self._rules.apis if api.sends}
+        lines, rows = within_sample(made.each, sample, self._account_of, left)
+        return made.with_each(lines), rows
 
     def _account_of(self, line: Line) -> str:
-        return self._rules.api_named(self._rules.endpoint_name(line.memory.inputs)).prefix
+        return self._rules.api_named(self._rules.endpoint_name(line.inputs)).prefix
 
     def _within_budget(self, made: Plan, rules: Rules) -> Plan:
         """The plan in which the rows that the budget has no credits for are not sent.
@@ -147,9 +148,8 @@ class Planner:
         A run finds that out once the rows that they follow are done.
         """
         rules = self._rules
-        left = {api.prefix: self._left_at(api, made.lines) for api in rules.apis if api.sends}
-        lines = with_followers_within_budget(made.lines, self._account_of, left)
-        return replace(made, lines=lines)
+        left = {api.prefix: self._left_at(api, made.each) for api in rules.apis if api.sends}
+        return made.with_each(with_followers_within_budget(made.each, self._account_of, left))
 
     def _left_at(self, api: Api, lines: Iterable[Line]) -> Left:
         """What an API may spend, in all and on the shares of these lines."""
@@ -168,4 +168,4 @@ class Planner:
         its = made.to_send
         if rules.others:
             its = tuple(line for line in its if rules.api_named(line.endpoint).prefix == api.prefix)
-        return replace(made, lines=within_budget(made.lines, its, self._left_at(api, its)))
+        return made.with_each(within_budget(made.each, its, self._left_at(api, its)))

@@ -16,7 +16,7 @@ from typing import Final, NamedTuple
 from pipeline.core.apis import Api
 from pipeline.core.asking import EXACT
 from pipeline.core.job_status import is_overdue
-from pipeline.core.planning import Line
+from pipeline.core.lines import Line
 from pipeline.core.quotes import TASKS, Place, Quote, Task, quote
 from pipeline.core.text import joined
 from pipeline.sync.ports import Pace
@@ -126,7 +126,7 @@ def _tasks(
 ) -> list[Task]:
     rules = sync.rules
     tasks: list[Task] = []
-    numbers: dict[str, int] = {}
+    numbers: dict[str, int] = {}  # of rows that others can follow
     for key, attempt in sync.state.jobs.open_attempts():
         api = rules.api_of(attempt)
         if api and not is_overdue(attempt, rules.give_up_after, now):
@@ -135,7 +135,7 @@ def _tasks(
             tasks.append(Task(place_of[api.prefix], attempt.endpoint, age=age))
     for each in (lines, settling):
         for line in each:
-            name = line.endpoint or rules.endpoint_name(line.memory.inputs)
+            name = line.endpoint or rules.endpoint_name(line.inputs)
             after = (
                 numbers.get(line.parent.row_id) if line.waits_for_parent and line.parent else None
             )

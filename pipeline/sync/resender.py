@@ -146,7 +146,7 @@ class Resender:
         except Exception as error:  # It stays lost; the others are still sent.
             log.exception("a submission that was sent again ended in an unforeseen way")
             return Verdict(Lost(f"unforeseen: {type(error).__name__}"))
-        log.info("row %s, take %d: sent again with its key", key.row_id, key.take)
+        log.info("row %s, take %d: sent again with its key", key.generation, key.take)
         answer = verdict(api.provider, endpoint, response, self._clock.now())
         if isinstance(answer.event, Failed) and answer.event.refused:
             # The first request may have been accepted all the same: its price is not given back.

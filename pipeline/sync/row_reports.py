@@ -7,17 +7,18 @@ attempts of its take cost: as the API reported, else as listed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from pipeline.core import messages
 from pipeline.core.attention import is_dismissed, said_by
-from pipeline.core.credits import Credits
+from pipeline.core.credits import Credits, total
 from pipeline.core.inputs import parsed
 from pipeline.core.job_status import findings_of
-from pipeline.core.model import Job, JobKey
+from pipeline.core.lines import Line
+from pipeline.core.model import Attempt, Job
 from pipeline.core.picture_findings import Findings
-from pipeline.core.planning import Line
 from pipeline.core.rules import Rules
 from pipeline.core.samples import is_held
 from pipeline.core.states import cost_of, shown
@@ -103,12 +104,13 @@ def rows(
 
 
 def _row_of(line: Line, sync: SheetSync, away: dict[str, str]) -> Row:
-    row_id, job = line.seen.row_id, line.job
+    row_id, jobs = line.seen.row_id, [one.job for one in line.each if one.job]
     said = said_by(line.memory.since, line.status, messages.as_text(line.note))
-    dismissed = is_dismissed(job) if job else away.get(row_id) == said
-    settling = line.note.startswith(messages.settling(sync.rules.settle))
-    has_end = settling or line.waits_for_parent or is_held(line)
-    waits = line.status == Status.WAITING and not has_end
+    wrong = [one.job for one in line.each if Status.of(one.status) in NEEDS_ATTENTION]
+    dismissed = _are_dismissed([job for job in wrong if job] or jobs, away.get(row_id) == said)
+    waits = line.status == Status.WAITING and not all(
+        _has_end(one, sync.rules) for one in line.each if one.status == Status.WAITING
+    )
     return _row(
         sync.rules,
         line.seen.place,
@@ -117,10 +119,21 @@ def _row_of(line: Line, sync: SheetSync, away: dict[str, str]) -> Row:
         line.memory.inputs,
         (line.status, line.note),
         line.take,
-        job,
+        jobs,
         dismissed,
         waits,
     )
+
+
+def _has_end(line: Line, rules: Rules) -> bool:
+    """Whether the waiting of a line ends without a change of its cells."""
+    settling = line.note.startswith(messages.settling(rules.settle))
+    return settling or line.waits_for_parent or is_held(line)
+
+
+def _are_dismissed(jobs: Sequence[Job], row: bool) -> bool:
+    """Whether a person has dismissed all of these jobs; without any, whether the row was."""
+    return all(map(is_dismissed, jobs)) if jobs else row
 
 
 def _unchanged(
@@ -134,16 +147,19 @@ def _unchanged(
         if wanted(cell(place, "status"), row_id)
     }
     state.load(places)
+    jobs_of: dict[str, list[Job]] = defaultdict(list)
+    for key in sorted(state.jobs.all) if places else ():
+        jobs_of[key.row_id].append(state.jobs.all[key])
     for row_id, place in places.items():
         memory = state.rows.memory.known[row_id]
         status, note = cell(place, "status"), cell(place, "note")
         take = take_of(cell(place, "take"), memory.extra_takes)
-        job = state.jobs.all.get(JobKey(sync.key, row_id, take or 0))
+        jobs = [job for job in jobs_of[row_id] if job.key.take == take]
         said = said_by(memory.since, status, note)
-        dismissed = is_dismissed(job) if job else away.get(row_id) == said
+        dismissed = _are_dismissed(jobs, away.get(row_id) == said)
         said_now, name = (status, note), cell(place, "name").strip()
         inputs, rules = memory.inputs, sync.rules
-        yield _row(rules, place, row_id, name, inputs, said_now, take, job, dismissed)
+        yield _row(rules, place, row_id, name, inputs, said_now, take, jobs, dismissed)
 
 
 def _row(
@@ -154,11 +170,11 @@ def _row(
     inputs: str,
     status_and_note: tuple[str, str],
     take: int | None,
-    job: Job | None,
+    jobs: Sequence[Job],
     dismissed: bool,
     is_stuck: bool = False,
 ) -> Row:
-    attempt = shown(job) if job else None
+    tried = [attempt for job in jobs if (attempt := shown(job))]
     return Row(
         number=place + 1,
         row_id=row_id,
@@ -167,14 +183,28 @@ def _row(
         status=status_and_note[0],
         note=status_and_note[1],
         take=take,
-        task_id=attempt.task_id if attempt else "",
-        urls=attempt.result.urls if attempt else (),
-        text=attempt.result.text if attempt else "",
-        credits=cost_of(job) if job else 0,
+        task_id=_lines(one.task_id for one in tried),
+        urls=tuple(url for one in tried for url in one.result.urls),
+        text=_lines(one.result.text for one in tried),
+        credits=total(map(cost_of, jobs)),
         needs_attention=Status.of(status_and_note[0]) in NEEDS_ATTENTION and not dismissed,
         is_stuck=is_stuck,
-        findings=findings_of(job, attempt) if job and attempt else {},
+        findings=_findings([(job, sent) for job in jobs if (sent := shown(job))]),
     )
+
+
+def _findings(made: Iterable[tuple[Job, Attempt]]) -> dict[int, Findings]:
+    """What is wrong with the pictures of a row, numbered through all its generations."""
+    found: dict[int, Findings] = {}
+    before = 0
+    for job, attempt in made:
+        found |= {before + number: one for number, one in findings_of(job, attempt).items()}
+        before += len(attempt.result.urls)
+    return found
+
+
+def _lines(texts: Iterable[str]) -> str:
+    return "\n".join(filter(None, texts))
 
 
 def asked_for(inputs: str, take: int | None, rules: Rules) -> str:

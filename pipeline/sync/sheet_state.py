@@ -13,8 +13,8 @@ from typing import NamedTuple
 
 from pipeline.core.header import ALWAYS, OURS, Columns, Marked
 from pipeline.core.known_rows import Memory
+from pipeline.core.lines import Line
 from pipeline.core.model import Attempt, Claim, Grid, Job, JobKey, State
-from pipeline.core.planning import Line
 from pipeline.store import BatchResult, Fact, Store
 from pipeline.sync.clock import Clock
 from pipeline.sync.known_jobs import KnownJobs

@@ -16,10 +16,10 @@ from random import Random
 
 from pipeline.core.endings import warnings
 from pipeline.core.header import Header
+from pipeline.core.lines import Line, Plan
 from pipeline.core.model import Grid, JobKey, Patch
-from pipeline.core.planning import Line, Plan
 from pipeline.core.rules import Rules
-from pipeline.core.samples import is_held
+from pipeline.core.samples import held_rows
 from pipeline.core.states import Lost
 from pipeline.core.statuses import UNCHANGING
 from pipeline.sheets import Sheet
@@ -114,8 +114,8 @@ class SheetSync:
 
     def endings(self) -> list[str]:
         """Sentences about what will end on a known day and is asked for by rows not sent yet."""
-        lines = (line for line in self.last.plan.lines if line.is_unsent)
-        return warnings(self.rules, (one.memory.inputs for one in lines), self._clock.now().date())
+        lines = (line for line in self.last.plan.each if line.is_unsent)
+        return warnings(self.rules, (one.inputs for one in lines), self._clock.now().date())
 
     def look(self) -> Look:
         """Read the sheet, write into it whatever is out of date, and read it back.
@@ -147,11 +147,11 @@ class SheetSync:
             look = self._with_jobs(look)
         self._planned(look)
         self.last = replace(self.last, began_at=began_at)
-        self.waiting.replace(() if look.hold else look.plan.lines)
+        self.waiting.replace(() if look.hold else look.plan.each)
         # A pause is not noted: it ends when a person resumes the sheet, not with a look.
         lasting = look.hold if look.hold and look.hold.kind != "paused" else None
         self.state.note_hold(lasting.sentence if lasting else "")
-        self.state.note_sample(sum(map(is_held, look.plan.lines)) if self.rules.sample else 0)
+        self.state.note_sample(held_rows(look.plan.lines) if self.rules.sample else 0)
         return self.last
 
     def ready_after(self, done: Collection[JobKey]) -> list[Line] | None:
@@ -191,7 +191,7 @@ class SheetSync:
         """True if nothing is left to do, and nothing changes by waiting, until a person acts."""
         # A row that waits for another one changes when that one does, which is among the lines.
         still = all(
-            line.status in UNCHANGING or line.waits_for_parent for line in self.last.plan.lines
+            line.status in UNCHANGING or line.waits_for_parent for line in self.last.plan.each
         )
         unsaved = self.rules.saves_files and self.state.jobs.unsaved()
         return still and not (
@@ -218,9 +218,9 @@ class SheetSync:
     def _with_jobs(self, look: Look) -> Look:
         """Write down a job for each row that may be sent and whose id is in the sheet."""
         ready = [line for line in look.plan.to_send if line.confirmed and line.take]
-        written = {line.seen.row_id: line for line in self._with_their_jobs(ready)}
-        lines = (written.get(line.seen.row_id, line) for line in look.plan.lines)
-        return look.with_lines(tuple(lines)) if ready else look
+        written = {line.identity: line for line in self._with_their_jobs(ready)}
+        lines = (written.get(line.identity, line) for line in look.plan.each)
+        return replace(look, plan=look.plan.with_each(lines)) if ready else look
 
     def _with_their_jobs(self, ready: Sequence[Line]) -> Iterator[Line]:
         """The lines with the jobs that are written down for them. All of them may be sent."""
@@ -233,6 +233,5 @@ class SheetSync:
         return (replace(line, job=jobs.all.get(self.job_key(line))) for line in ready)
 
     def job_key(self, line: Line) -> JobKey:
-        """The key of the job for the take that a row asks for."""
-        assert line.take is not None, "a row without a usable take is never sent"
-        return JobKey(self.key, line.seen.row_id, line.take)
+        """The key of the job that a line is about."""
+        return line.key(self.key)

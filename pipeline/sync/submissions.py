@@ -14,9 +14,11 @@ from pipeline.core.causes import cause_of
 from pipeline.core.chains import Link, link_in, with_link
 from pipeline.core.fields import Parent, body_of
 from pipeline.core.following import parent_of
+from pipeline.core.generations import RATIO
+from pipeline.core.inputs import parsed
+from pipeline.core.lines import Line
 from pipeline.core.model import Attempt, JobKey, Request, State
 from pipeline.core.paths import merged, values
-from pipeline.core.planning import Line
 from pipeline.core.prompt_templates import PROMPT
 from pipeline.core.protocol import resend_key, sent_once, submission
 from pipeline.core.provider import Provider
@@ -152,10 +154,10 @@ class Submissions:
         return {key: parent_of(attempt, api, rules) for key, attempt in done.items() if attempt}
 
     def _intent(self, line: Line, api: Api, parent: Parent | None) -> tuple[Intent, Request]:
-        rules, inputs, key = self._sync.rules, line.memory.inputs, self._sync.job_key(line)
+        rules, inputs, key = self._sync.rules, line.inputs, self._sync.job_key(line)
         endpoint = endpoint_of(api.provider, line.endpoint, api.prefix)
         link = Link(line.parent.row_id, line.parent.take) if line.parent else None
-        given = rules.given(inputs, key.take)
+        given = rules.given(inputs, line.turn)
         request = submission(endpoint, given, parent)
         hook, key_of_it = "", ""
         callback = self._callback(api.provider)
@@ -169,7 +171,7 @@ class Submissions:
             key=key,
             number=len(self._state.jobs.all[key].attempts) + 1,
             inputs=with_link(inputs, link),
-            columns=self._sync.last.columns.inputs,
+            columns=columns_of(line, self._sync.last.columns.inputs),
             endpoint=line.endpoint,
             prompt=given.get(PROMPT, "") if rules.prompts else "",
             price=line.price,
@@ -179,12 +181,21 @@ class Submissions:
             base_url=api.base_url,
             resend_key=key_of_it,
             hook=hook,
-            because=cause_of(line.memory, line.take, self._state.jobs.all[key].attempts),
+            because=cause_of(line, self._state.jobs.all[key].attempts),
             by=self._by,
             shares=line.shares,
             labels=self._labels(self._sync.last, line.name, line.seen.place),
         )
         return intent, request
+
+
+def columns_of(line: Line, columns: tuple[str, ...]) -> tuple[str, ...]:
+    """The columns that a line was made from, of the input columns of its sheet.
+
+    A ratio of the list in `ratios` is one of them.
+    """
+    is_listed = line.generation is not None and RATIO not in columns
+    return (*columns, RATIO) if is_listed and RATIO in parsed(line.inputs) else columns
 
 
 def _called_back(request: Request, callback: Callback, hook: str, *, is_kept: bool) -> Request:

@@ -11,8 +11,8 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 
+from pipeline.core.lines import Line
 from pipeline.core.model import JobKey
-from pipeline.core.planning import Line
 from pipeline.core.protocol import Verdict
 from pipeline.core.states import Accepted, Failed, Postponed, Succeeded
 from pipeline.store import Refusal

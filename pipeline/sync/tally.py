@@ -55,7 +55,7 @@ class Tally:
             self._ends.add(end)
             self._compare_charge(key, number, event)
         self.touched.add(key)
-        log.info("row %s, take %d: %s", key.row_id, key.take, type(event).__name__.lower())
+        log.info("row %s, take %d: %s", key.generation, key.take, type(event).__name__.lower())
         match event:
             case Succeeded():
                 self.outcome.counts.done += 1

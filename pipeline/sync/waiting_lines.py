@@ -11,8 +11,8 @@ from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime
 
 from pipeline.core.followers import after_parent
+from pipeline.core.lines import Line
 from pipeline.core.model import Job, JobKey
-from pipeline.core.planning import Line
 from pipeline.core.rules import Rules
 
 

@@ -17,8 +17,8 @@ from pipeline.core.header import Marked
 from pipeline.core.inputs import canonical
 from pipeline.core.job_status import job_status
 from pipeline.core.known_rows import Seen
+from pipeline.core.lines import Line
 from pipeline.core.model import Attempt, Job, JobKey, KnownRow, Result, RowKind, State
-from pipeline.core.planning import Line
 from pipeline.core.provider import Key, Poll, Provider, TaskFields
 from pipeline.core.rules import Rules
 from pipeline.core.text import one_line

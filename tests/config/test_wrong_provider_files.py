@@ -43,7 +43,7 @@ credits = 16
 urls = "images[]"
 [endpoints.image.fields]
 prompt = { required = true }
-count = { type = "integer", least = 1, most = 4 }
+images = { type = "integer", least = 1, most = 4 }
 model = { one_of = ["a", "b"] }
 [endpoints.video]
 path = "/videos"

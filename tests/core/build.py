@@ -12,8 +12,9 @@ from pipeline.config.provider_files import read_provider
 from pipeline.core.header import Columns, Header
 from pipeline.core.inputs import canonical
 from pipeline.core.known_rows import Memory, Seen, remembered
+from pipeline.core.lines import Line
 from pipeline.core.model import Attempt, Grid, Job, JobKey, KnownRow, Result, State
-from pipeline.core.planning import Line, plan
+from pipeline.core.planning import plan
 from pipeline.core.row_matching import match
 from pipeline.core.rules import Rules
 

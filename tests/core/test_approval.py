@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pipeline.core.approval import EXAMPLES, Tick, approval, box
-from pipeline.core.planning import Line
+from pipeline.core.lines import Line
 from tests.core.build import planned
 
 #: The Booleans of spreadsheets, by language of the program.

@@ -27,13 +27,9 @@ from pipeline.core.fields import columns_of
 from pipeline.core.followers import after_parent, to_follow
 from pipeline.core.header import Columns, Header
 from pipeline.core.inputs import canonical
+from pipeline.core.lines import Line, Plan
 from pipeline.core.model import Grid, Job, KnownRow, Result, State
-from pipeline.core.planning import (
-    Line,
-    Plan,
-    plan,
-    with_waits,
-)
+from pipeline.core.planning import plan, with_waits
 from pipeline.core.provider import Endpoint, Field
 from pipeline.core.row_matching import match
 from pipeline.core.rules import Rules
@@ -400,7 +396,7 @@ def test_the_link_is_added_to_the_inputs_and_removed_again() -> None:
 def test_a_child_of_a_row_over_budget_says_so() -> None:
     made = lines(f"{TITLES} \n a fox | | fox | | | | \n | upscale | | fox | | | ")
     beyond = over_budget((made[0],), {"per_day": 0})
-    assert beyond == {made[0].seen.row_id}
+    assert beyond == {made[0].identity}
 
     parent, child = with_waits([short_of_budget(made[0], "per_day", {"per_day": 0}), made[1]])
 

@@ -10,8 +10,8 @@ import pytest
 from pipeline.core.apis import Api
 from pipeline.core.fields import Parent
 from pipeline.core.following import parent_of
+from pipeline.core.lines import Line
 from pipeline.core.model import Attempt
-from pipeline.core.planning import Line
 from pipeline.core.rules import Rules
 from tests.core.build import NOW, job
 from tests.core.test_chains import CHAINED, DONE, FOUR, TITLES, A, B, lines

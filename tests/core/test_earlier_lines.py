@@ -15,8 +15,9 @@ from pipeline.core.earlier_lines import Made
 from pipeline.core.fields import columns_of
 from pipeline.core.header import Columns, Header
 from pipeline.core.known_rows import Memory
+from pipeline.core.lines import Line, Plan
 from pipeline.core.model import Grid, Job, JobKey, KnownRow, Result, State, Unsaved
-from pipeline.core.planning import Line, Plan, plan
+from pipeline.core.planning import plan
 from pipeline.core.provider import Endpoint, Field
 from pipeline.core.row_matching import match
 from pipeline.core.rules import Rules

@@ -26,6 +26,7 @@ KEYS = st.builds(
     st.just("s"),
     st.sampled_from(("r_k3f9x2m1q", "r_k3f9x2m1r", "r_111111111", "r_aaaaaaaaa")),
     st.integers(1, 10**6 - 1),
+    st.sampled_from(("", "9x16", "9x16_2", "_2", "1-1", "1", "attempt1")),
 )
 FORMS: tuple[Literal["NFC", "NFD", "NFKC", "NFKD"], ...] = ("NFC", "NFD", "NFKC", "NFKD")
 PICTURES = st.tuples(KEYS, st.integers(1, 64), st.none() | st.integers(1, 99))

@@ -12,8 +12,9 @@ from pipeline.core.approval import covered_on_page
 from pipeline.core.budgets import Left, over_budget, short_of_budget, within_budget
 from pipeline.core.cells import cells_of
 from pipeline.core.known_rows import Memory
+from pipeline.core.lines import Line
 from pipeline.core.model import Job, Result, RowKind, State, Unsaved
-from pipeline.core.planning import Line, plan_held
+from pipeline.core.planning import plan_held
 from pipeline.core.row_matching import match_by_id_alone
 from pipeline.core.shares import used_up
 from tests.core.build import (
@@ -692,7 +693,7 @@ def test_the_budget_covers_the_first_rows_of_the_sheet() -> None:
 
     beyond = over_budget(lines, {"per_run": 9, "per_day": None})
 
-    assert beyond == {lines[2].seen.row_id}
+    assert beyond == {lines[2].identity}
 
 
 @pytest.mark.parametrize(("most", "is_too_dear"), [(3, True), (4, False), (5, False)])

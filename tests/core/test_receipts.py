@@ -35,6 +35,7 @@ def sent(number: int, state: State = State.SUCCEEDED, **more: Any) -> Sent:
         sheet="prompts.csv",
         row_id=f"r_{number}",
         take=1,
+        part="",
         number=1,
         state=state,
         endpoint="imagine",

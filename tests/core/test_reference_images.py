@@ -11,10 +11,11 @@ from pipeline.core.chains import LINK, Link, changes, relatives, with_link
 from pipeline.core.fields import columns_of, fields_of
 from pipeline.core.header import Header
 from pipeline.core.inputs import canonical
+from pipeline.core.lines import Line
 from pipeline.core.links import drive_file, private_host
 from pipeline.core.model import Grid
 from pipeline.core.near_misses import unsent_image
-from pipeline.core.planning import Line, plan
+from pipeline.core.planning import plan
 from pipeline.core.provider import Provider
 from pipeline.core.reference_images import NamedPicture, by_field, field_for, named_row, picture_in
 from pipeline.core.row_matching import match

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.core.budgets import Left
+from pipeline.core.lines import Line
 from pipeline.core.model import JobKey, State
-from pipeline.core.planning import Line
 from pipeline.core.samples import (
     Sample,
     Sampled,

@@ -205,8 +205,8 @@ FAULTS = (
         "an endpoint without a price is free",
         "P4",
         "pipeline/core/planning.py",
-        "if endpoint is None or rules.price(memory.inputs) is None:",
-        "if endpoint is None:",
+        "    if rules.price(inputs) is None:",
+        "    if rules.price(inputs) is None and rules.model(inputs):",
         "tests/core/test_planning.py",
     ),
     Fault(

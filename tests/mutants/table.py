@@ -7,6 +7,7 @@ from typing import Final
 from tests.mutants import (
     campaigns,
     chats,
+    generations,
     new_rows,
     outbox,
     pictures,
@@ -39,4 +40,5 @@ FAULTS: Final[tuple[Fault, ...]] = (
     *new_rows.FAULTS,
     *reference_images.FAULTS,
     *campaigns.FAULTS,
+    *generations.FAULTS,
 )

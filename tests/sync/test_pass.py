@@ -13,8 +13,8 @@ import pytest
 from sqlalchemy import Connection, event
 
 from pipeline.core.apis import Api
+from pipeline.core.lines import Line
 from pipeline.core.model import JobKey, State
-from pipeline.core.planning import Line
 from pipeline.core.states import Failed
 from pipeline.store import Fact, Store
 from pipeline.sync.outcome import Asked

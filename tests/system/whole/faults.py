@@ -18,8 +18,8 @@ from pipeline.core.apis import Api
 from pipeline.core.fields import Parent
 from pipeline.core.following import Followed, parent_of
 from pipeline.core.header import Columns
+from pipeline.core.lines import Line
 from pipeline.core.model import Attempt, Grid, Job, JobKey, Patch, Request, State
-from pipeline.core.planning import Line
 from pipeline.core.rules import Rules
 from pipeline.core.states import Failed, state_of
 from pipeline.core.webhook import new_token

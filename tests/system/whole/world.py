@@ -24,9 +24,9 @@ from pipeline.core.errors import ColumnsError
 from pipeline.core.fields import columns_of
 from pipeline.core.header import Header
 from pipeline.core.inputs import parsed
+from pipeline.core.lines import Line as Planned
 from pipeline.core.listing import page_answers, page_of
 from pipeline.core.model import JobKey, Request, Response, State
-from pipeline.core.planning import Line as Planned
 from pipeline.core.protocol import poll_answer, task_event, verdict
 from pipeline.core.provider import Provider
 from pipeline.core.rules import Rules

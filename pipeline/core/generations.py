@@ -1,0 +1,214 @@
+"""Several generations of one row: the columns `count` and `ratios`.
+
+`ratios` holds a list such as "1:1, 9:16": one generation for each. `count` says how many of each.
+What a generation is sent with, its *inputs*, are those of its row, with one ratio. So each is
+compared, priced, paid and shown by itself, and the order of a list means nothing.
+
+A generation is named by its *part* of the row: `9x16` for a ratio, `9x16_2` for the second one with
+it, `_2` for the second one of a row without ratios. The first one of such a row has the empty part,
+as all rows have that ask for one only. Pure.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+from pipeline.core.inputs import canonical, parsed, ratio
+from pipeline.core.model import Attempt, Job, State
+from pipeline.core.states import counted
+from pipeline.core.text import quoted
+
+COUNT: Final = "count"
+RATIOS: Final = "ratios"
+#: The field that takes one ratio.
+RATIO: Final = "aspect_ratio"
+#: So many of one kind, and so many in all, may one row ask for.
+MOST_COUNT: Final = 10
+MOST: Final = 20
+
+#: How canonical text names the filled cells; within a text each quotation mark has a backslash
+#: before it.
+_HAS = (f'"{COUNT}":', f'"{RATIOS}":')
+_BETWEEN = re.compile(r"[\s,;|]+")
+_SPACED_COLON = re.compile(r"\s*:\s*")
+_DECIMALS = re.compile(r"(?<=[0-9])[.,]0+$")
+_NO_LETTER = re.compile(r"[^a-z0-9]+")
+#: The longest ratio; the part of a job is at most 40 letters long.
+_LONGEST = 30
+
+
+class Generation(NamedTuple):
+    """One generation that a row asks for."""
+
+    part: str
+    #: Canonical text of what it is sent with.
+    inputs: str
+    #: Which one it is of those with the same inputs, counted from 1.
+    copy: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Several:
+    """What the cells `count` and `ratios` of a row ask for."""
+
+    #: In the order of the list; none if there is a problem.
+    generations: tuple[Generation, ...]
+    #: What is wrong with the cells, a phrase each.
+    problems: tuple[str, ...] = ()
+
+
+def has_several(inputs: str) -> bool:
+    """True if a row (canonical text) has a filled cell `count` or `ratios`."""
+    return _HAS[0] in inputs or _HAS[1] in inputs
+
+
+def several(inputs: str) -> Several:
+    """The generations that a row (canonical text of its inputs) asks for."""
+    wrote = parsed(inputs)
+    how_many, ratios = wrote.pop(COUNT, ""), wrote.pop(RATIOS, "")
+    problems: list[str] = []
+    count = _count(how_many)
+    if count is None:
+        problems.append(
+            f"{COUNT} is {quoted(how_many, 20)}: write a whole number from 1 to {MOST_COUNT}"
+        )
+    found = {_slug(one): one for one in _listed(ratios)}
+    if ratios and wrote.get(RATIO):
+        problems.append(f"{RATIO} and {RATIOS} are both filled: clear one of them")
+    if ratios and not found:
+        problems.append(f"{RATIOS} is {quoted(ratios, 20)}: write ratios such as 1:1, 9:16")
+    if long := [one for one in found.values() if len(one) > _LONGEST]:
+        problems.append(f"{quoted(long[0], 20)} in {RATIOS} is too long for a ratio")
+    if (many := max(len(found), 1) * (count or 1)) > MOST:
+        problems.append(f"it asks for {many} generations; a row may ask for {MOST} at most")
+    if problems or count is None:
+        return Several((), tuple(problems))
+    return Several(tuple(_made(wrote, found, count)))
+
+
+class Asked(NamedTuple):
+    """The generations of one take of a row that are planned."""
+
+    #: None: the row as it is, without `count` and `ratios`.
+    generations: tuple[Generation | None, ...]
+    #: True if these were made, and the row asks for others now: then nothing more is sent.
+    is_changed: bool = False
+    #: What is wrong with the cells, a phrase each.
+    problems: tuple[str, ...] = ()
+
+
+_WHOLE: Final = Asked((None,))
+
+
+def generations_of(inputs: str, jobs: Sequence[Job]) -> Asked:
+    """The generations that are planned for a row (canonical text of its inputs).
+
+    `jobs` are those of the take that it asks for. A row may ask for more than was sent: only what
+    is new is sent. If it does not ask any more for something that was sent, all stays as it was
+    sent, like in a row that was edited. The same holds if the sheet had no such column then: a
+    column of the team's own may have been there before this program read it.
+    """
+    is_several = has_several(inputs)
+    if not is_several and not any(job.key.part for job in jobs):
+        return _WHOLE
+    found = several(inputs)
+    sent = {job.key.part: _sent(job) for job in jobs if counted(job)}
+    named = {one.part for one in found.generations}
+    is_same = sent.keys() == named
+    filled = {COUNT, RATIOS} & parsed(inputs).keys()
+    was_there = all(filled <= {*attempt.columns} for attempt in sent.values())
+    if sent and not is_same and not (sent.keys() < named and was_there):
+        made = sorted((job for job in jobs if counted(job)), key=lambda job: job.key)
+        return Asked(tuple(as_sent(inputs, job) for job in made), is_changed=True)
+    if found.problems:
+        return Asked((None,), problems=found.problems)
+    return Asked(found.generations)
+
+
+def _sent(job: Job) -> Attempt:
+    return next(one for one in reversed(job.attempts) if one.state is not State.RETURNED)
+
+
+def as_sent(inputs: str, job: Job) -> Generation | None:
+    """A generation as it was sent, for its row as it is now (canonical text of its inputs).
+
+    None for the only one of a row without `count` and `ratios`. The job must have been sent.
+    """
+    part = job.key.part
+    if not part and not has_several(inputs):
+        return None
+    return Generation(part, made_with(inputs, _sent(job).inputs), copy_of(part))
+
+
+#: The end of a phrase about a row that another row cannot follow.
+SEVERAL: Final = (
+    f"asks for several generations in {COUNT} or {RATIOS}, and only one can be followed: make a "
+    "row of its own for that one, and name it in parent"
+)
+
+
+def asks_for_others(redo: str) -> str:
+    """The note of a row that does not ask any more for all that was sent."""
+    return (
+        f"{COUNT} or {RATIOS} was changed after this row was sent. These pictures stay. To "
+        f"generate what the row asks for now, {redo}; or put the old text back."
+    )
+
+
+def made_with(inputs: str, sent: str) -> str:
+    """The inputs of a row (canonical text) with the ratio that a generation of it was sent with.
+
+    For a generation that the row does not ask for any more; `sent` are its own inputs.
+    """
+    wrote, was = parsed(inputs), parsed(sent)
+    for name in (COUNT, RATIOS, RATIO):
+        wrote.pop(name, "")
+    return canonical({**wrote, RATIO: was[RATIO]} if RATIO in was else wrote)
+
+
+def _made(wrote: dict[str, str], ratios: dict[str, str], count: int) -> Iterator[Generation]:
+    for slug, one in (ratios or {"": ""}).items():
+        inputs = canonical({**wrote, RATIO: one} if one else wrote)
+        for copy in range(1, count + 1):
+            yield Generation(f"{slug}_{copy}" if copy > 1 else slug, inputs, copy)
+
+
+def _count(text: str) -> int | None:
+    text = _DECIMALS.sub("", text.strip())  # how a spreadsheet may save the number as text
+    if not text:
+        return 1
+    if not (text.isascii() and text.isdecimal()) or len(text) > 3:
+        return None
+    return int(text) if 1 <= int(text) <= MOST_COUNT else None
+
+
+def _listed(text: str) -> list[str]:
+    whole = ratio(text)  # one ratio alone may be shown as a time
+    text = whole if whole != text else _SPACED_COLON.sub(":", text)
+    return [one for each in _BETWEEN.split(text) if (one := ratio(each))]
+
+
+def _slug(one: str) -> str:
+    return _NO_LETTER.sub("-", one.casefold().replace(":", "x")).strip("-")
+
+
+def copy_of(part: str) -> int:
+    """Which one of several with the same inputs a part is, counted from 1."""
+    return int(part.rpartition("_")[2]) if "_" in part else 1
+
+
+def label(part: str) -> str:
+    """A part as people name it, such as `9:16 (2)` or `number 2`."""
+    slug, _, copy = part.partition("_")
+    if not slug:
+        return f"number {copy or 1}"
+    shown = slug.replace("x", ":") if slug[:1].isdigit() else slug
+    return f"{shown} ({copy})" if copy else shown
+
+
+def labels(parts: Iterable[str]) -> str:
+    """Some parts as people name them."""
+    return ", ".join(map(label, parts))

@@ -1,0 +1,68 @@
+"""Planted faults in rows that ask for several generations."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from tests.mutants.fault import Fault
+
+_CORE: Final = "tests/core/test_generations.py"
+
+FAULTS: Final[tuple[Fault, ...]] = (
+    Fault(
+        "a row that asks for other generations than were made pays for them",
+        "P1",
+        "pipeline/core/generations.py",
+        "    if sent and not is_same and not (sent.keys() < named and was_there):",
+        "    if sent and not named:",
+        _CORE,
+    ),
+    Fault(
+        "a column of the team's own that was there before is read as a count",
+        "P1",
+        "pipeline/core/generations.py",
+        "not (sent.keys() < named and was_there)",
+        "not (sent.keys() < named)",
+        _CORE,
+    ),
+    Fault(
+        "the order of the ratios decides which generation is which",
+        "P1",
+        "pipeline/core/generations.py",
+        '            yield Generation(f"{slug}_{copy}" if copy > 1 else slug, inputs, copy)',
+        '            yield Generation(f"_{len(slug)}{copy}" if copy > 1 else slug, inputs, copy)',
+        _CORE,
+    ),
+    Fault(
+        "a row may ask for any number of generations",
+        "P4",
+        "pipeline/core/generations.py",
+        "return int(text) if 1 <= int(text) <= MOST_COUNT else None",
+        "return int(text) or None",
+        _CORE,
+    ),
+    Fault(
+        "a row is partly sent although a part of it cannot be",
+        "P1",
+        "pipeline/core/planning.py",
+        "    return gathered_row(_unless_wrong(lines))",
+        "    return gathered_row(lines)",
+        _CORE,
+    ),
+    Fault(
+        "the cells show the first generation only",
+        "P3",
+        "pipeline/core/cells.py",
+        "        for one in line.each\n        if one.job and (attempt",
+        "        for one in line.each[:1]\n        if one.job and (attempt",
+        _CORE,
+    ),
+    Fault(
+        "two generations of a row are saved under one name",
+        "P3",
+        "pipeline/core/filenames.py",
+        "parts = [free_part(name), key.generation, str(key.take)]",
+        "parts = [free_part(name), key.row_id, str(key.take)]",
+        "tests/core/test_filenames.py",
+    ),
+)
