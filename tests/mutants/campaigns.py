@@ -297,8 +297,8 @@ FAULTS = (
         "a plan of a file sends a row that comes back more than once",
         "P1",
         _PLAN_FILES,
-        "    return row.inputs, row.take, row.part, row.attempt, row.endpoint, row.credits, row.prompt",
-        "    return row.inputs, row.take, row.part, row.endpoint, row.credits, row.prompt",
+        "row.take, row.part, row.attempt, row.endpoint",
+        "row.take, row.part, row.endpoint",
         "tests/core/test_plan_files.py",
     ),
     Fault(
