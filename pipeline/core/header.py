@@ -49,8 +49,9 @@ OURS = ALWAYS + IF_THERE
 ROW_ID = re.compile(r"r_[a-z0-9]{9}")
 #: Controls that belong to the inputs: another endpoint generates another picture.
 WRITTEN = ("endpoint", "parent", COUNT, RATIOS)
-#: Columns whose loss would change the inputs: a reading without them is not accepted.
-LOAD_BEARING = ("approved", "take", "parent", "endpoint")
+#: Columns whose loss would change the inputs, or send rows that people held back: a reading without
+#: them is not accepted.
+LOAD_BEARING = ("approved", "take", "skip", "parent", "endpoint")
 
 
 @dataclass(frozen=True, slots=True)
@@ -320,7 +321,7 @@ def _spelled(names: tuple[str, ...]) -> Mapping[str, Sequence[str]]:
 
 
 def believed(columns: Columns) -> tuple[str, ...]:
-    """The columns whose loss would change the inputs."""
+    """The columns whose loss would change the inputs, or send rows that people held back."""
     return tuple(sorted({*columns.inputs, *(n for n in LOAD_BEARING if n in columns.index)}))
 
 

@@ -140,12 +140,13 @@ def test_an_empty_sheet_gives_a_clear_sentence() -> None:
 
 
 def test_a_reading_without_a_required_column_is_rejected() -> None:
-    before = believed(columns_of(sheet("prompt | aspect_ratio | take | owner")))
+    before = believed(columns_of(sheet("prompt | aspect_ratio | take | skip | owner")))
 
-    assert before == ("aspect_ratio", "prompt", "take")
-    assert loss(columns_of(sheet("prompt | aspect_ratio | take")), before, 3, 3) == ""
-    assert "take is gone" in loss(columns_of(sheet("prompt | aspect_ratio")), before, 3, 3)
-    assert "--accept-columns" in loss(columns_of(sheet("prompt | take")), before, 3, 3)
+    assert before == ("aspect_ratio", "prompt", "skip", "take")
+    assert loss(columns_of(sheet("prompt | aspect_ratio | take | skip")), before, 3, 3) == ""
+    assert "take is gone" in loss(columns_of(sheet("prompt | aspect_ratio | skip")), before, 3, 3)
+    assert "skip is gone" in loss(columns_of(sheet("prompt | aspect_ratio | take")), before, 3, 3)
+    assert "--accept-columns" in loss(columns_of(sheet("prompt | take | skip")), before, 3, 3)
 
 
 def test_a_reading_without_any_rows_is_rejected() -> None:

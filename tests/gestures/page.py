@@ -32,15 +32,16 @@ def page() -> str:
 
 
 def _lines() -> Iterator[tuple[str, str, str, str]]:
-    for (name, happens, more, kinds), same in groupby(TABLE, key=_said):
-        whens = [gesture.when for gesture in same]
-        where = "" if len(kinds) == len(KINDS) else f" ({', '.join(KINDS[one] for one in kinds)})"
-        when = "" if whens == ["any time"] else ", ".join(whens)
-        yield f"{name}{where}", when, happens, more
+    for (name, happens, price), same in groupby(TABLE, key=_said):
+        lines = [*same]
+        kinds = [KINDS[one] for one in KINDS if any(one in line.kinds for line in lines)]
+        where = "" if len(kinds) == len(KINDS) else f" ({', '.join(kinds)})"
+        whens = [*dict.fromkeys(line.when for line in lines)]
+        yield f"{name}{where}", "" if whens == ["any time"] else ", ".join(whens), happens, price
 
 
-def _said(gesture: Gesture) -> tuple[str, str, str, tuple[str, ...]]:
-    return gesture.name, gesture.happens, _price(gesture.more), gesture.kinds
+def _said(gesture: Gesture) -> tuple[str, str, str]:
+    return gesture.name, gesture.happens, _price(gesture.more)
 
 
 def _price(more: int) -> str:

@@ -181,6 +181,23 @@ def write_it_again(p: People) -> None:
     p.new_row(p.animal)
 
 
+def paste_the_cut_row_over_the_owl(p: People) -> None:
+    cells, row = p.cells(p.it), p.it
+    p.paste(cells, p.at("owl"))
+    p.paste([p.campaign, *[""] * (len(cells) - 1)], row)
+
+
+def empty_the_row(p: People) -> None:
+    cells = p.cells(p.it)
+    p.paste([p.campaign, *[""] * (len(cells) - 1)], p.it)
+
+
+def copy_the_row_and_change_the_original(p: People) -> None:
+    row = p.it
+    copy_the_row(p)
+    p.type(row, "prompt", p.words("wolf"))
+
+
 def remove_duplicates(p: People) -> None:
     column, seen = p.column("prompt"), set()
     for row in p.rows():
@@ -272,6 +289,49 @@ def drag_the_prompt_to_a_new_row(p: People) -> None:
     row = p.it
     p.new_row(p.animal)
     p.type(row, "prompt", "")
+
+
+def shift_prompts_down(p: People) -> None:
+    """Insert a cell above the first prompt: all prompts move down, and their rows stay."""
+    p.new_row("wolf")
+    column, rows = p.column("prompt"), p.rows()
+    prompts = [p.cell(row, "prompt") for row in rows[:-1]]
+    for row, text in zip(rows, ["", *prompts], strict=True):
+        p.sheet.type(row, column, text)
+
+
+def shift_prompts_up(p: People) -> None:
+    """Delete the cell with the first prompt: the others move up, and their rows stay."""
+    column, rows = p.column("prompt"), p.rows()
+    prompts = [p.cell(row, "prompt") for row in rows[1:]]
+    for row, text in zip(rows, [*prompts, ""], strict=True):
+        p.sheet.type(row, column, text)
+
+
+def drag_the_prompt_over_the_owl(p: People) -> None:
+    row = p.it
+    p.type(p.at("owl"), "prompt", p.words(p.animal))
+    p.type(row, "prompt", "")
+
+
+def swap_the_prompts_of_fox_and_crow(p: People) -> None:
+    fox, crow = p.at("fox"), p.at("crow")
+    p.type(fox, "prompt", p.words("crow"))
+    p.type(crow, "prompt", p.words("fox"))
+
+
+def swap_the_prompts_of_fox_and_cat(p: People) -> None:
+    fox, cat = p.at("fox"), p.at("cat")
+    p.type(fox, "prompt", p.words("cat"))
+    p.type(cat, "prompt", p.words("fox"))
+
+
+def break_the_line(p: People) -> None:
+    p.type(p.it, "prompt", p.words("wolf").replace(", ", ",\n"))
+
+
+def begin_with_a_sign(p: People) -> None:
+    p.type(p.it, "prompt", f"- {p.words('wolf')}")
 
 
 def write_a_formula(p: People) -> None:
@@ -446,6 +506,37 @@ def put_take_back(p: People) -> None:
     p.sheet.type(0, at, "take")
 
 
+def delete_skip(p: People) -> None:
+    p.sheet.delete_column(p.column("skip"))
+
+
+def duplicate_the_prompts(p: People) -> None:
+    column = p.column("prompt")
+    p.sheet.insert_column(column)
+    for row in range(p.sheet.size[0]):
+        p.sheet.type(row, column, p.sheet.cell(row, column + 1))
+
+
+def delete_the_second_column(p: People) -> None:
+    p.sheet.delete_column(1)
+
+
+def duplicate_our_column(p: People) -> None:
+    column = p.column("status")
+    p.sheet.insert_column(column)
+    for row in range(p.sheet.size[0]):
+        p.sheet.type(row, column, p.sheet.cell(row, column + 1))
+
+
+def delete_one_of_the_two(p: People) -> None:
+    p.sheet.delete_column(p.column("status"))
+
+
+def delete_ids_and_sort(p: People) -> None:
+    p.sheet.delete_column(p.column("row_id"))
+    sort_the_sheet(p)
+
+
 def rename(title: str, new: str) -> Act:
     return lambda p: p.sheet.type(0, p.column(title), new)
 
@@ -486,6 +577,23 @@ def merge_prompts(p: People) -> None:
 
 def merge_remarks(p: People) -> None:
     p.sheet.merge(p.at("fox"), 2, p.column("Remark"))
+
+
+def merge_our_cells(p: People) -> None:
+    p.sheet.merge(p.at("cat"), 2, p.column("status"))
+
+
+def protect_our_column(p: People) -> None:
+    p.sheet.protect(p.column("status"))
+
+
+def clear_the_sheet(p: People) -> None:
+    high, wide = p.sheet.size
+    p.sheet.paste(0, 0, [[""] * wide] * high)
+
+
+def sort_with_the_header(p: People) -> None:
+    p.sheet.arrange(range(p.sheet.size[0])[::-1])
 
 
 def protect_their_column(p: People) -> None:

@@ -460,9 +460,9 @@ class GoogleSheet(Sheet):
         )
 
     def merge(self, row: int, count: int, column: int) -> None:
-        # The fake has no merged cells: what a reading shows of them is that the others are empty.
         for below in range(row + 1, row + count):
             self.type(below, column, "")
+        self._tab.merged.append(Area(row, row + count, column, column + 1))
 
     def show_as(self, rows: Sequence[int], column: int, pattern: str) -> None:
         for row in rows:

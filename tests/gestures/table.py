@@ -75,7 +75,7 @@ class Gesture:
     kinds: tuple[str, ...] = (CSV, EXCEL, GOOGLE)
     #: Which sheet it shares with others: one of `SHARED`, or `OWN` if it concerns a whole sheet.
     sheet: str = "shared"
-    #: What the run after the first step says, where it stops sending.
+    #: What a run says, as a pattern, where it stops sending.
     stops: str = ""
 
     @property
@@ -191,6 +191,33 @@ TABLE = (
         "The pasted row is a `copy`. The pictures of the one below it stay in the store, and come "
         "back with its prompt.",
         rows=_but(owl="fox: copy"),
+    ),
+    Gesture(
+        "Copy a whole row, and change the prompt of the original",
+        "done",
+        (do.copy_the_row_and_change_the_original,),
+        "The pictures stay with their prompt; the changed row is sent.",
+        rows=(NEW, "owl", "cat", "hare", "crow", "fox"),
+        paid={"wolf": 1},
+    ),
+    Gesture(
+        "Cut a row, and paste it over another one",
+        "done",
+        (do.paste_the_cut_row_over_the_owl,),
+        "The pictures follow their row. Those of the other one stay in the store, and come back "
+        "with its prompt.",
+        rows=("fox", "cat", "hare", "crow"),
+    ),
+    *(
+        Gesture(
+            "Clear all cells of a row",
+            when,
+            (do.empty_the_row,),
+            "As if you had deleted it.",
+            rows=_without(MOMENTS[when]),
+            paid={"crow": 0} if when == "not sent yet" else {},
+        )
+        for when in ("not sent yet", "under way", "done", "failed")
     ),
     *(
         Gesture("Cut a row, and insert it elsewhere", when, (do.move_the_row_down,), _KEPT, rows)
@@ -370,6 +397,56 @@ TABLE = (
         (do.swap_two_prompts,),
         "The pictures follow their prompts.",
         rows=("owl", "fox", "cat", "hare", "crow"),
+    ),
+    Gesture(
+        "Insert a cell above the prompts, so that they move down",
+        "any time",
+        (do.shift_prompts_down,),
+        "The pictures follow their prompts.",
+    ),
+    Gesture(
+        "Delete the cell with a prompt, so that the others move up",
+        "any time",
+        (do.shift_prompts_up,),
+        "The pictures follow their prompts.",
+        rows=_without("fox"),
+    ),
+    Gesture(
+        "Drag the cell with a prompt over another prompt",
+        "done",
+        (do.drag_the_prompt_over_the_owl,),
+        "As if you had changed the other prompt: that row is `edited`, and keeps its pictures.",
+        rows=("fox: edited, shows owl", "cat", "hare", "crow"),
+    ),
+    Gesture(
+        "Swap the prompts of two rows, one of which is not sent yet",
+        "done",
+        (do.swap_the_prompts_of_fox_and_crow,),
+        "The pictures follow their prompt; the other prompt is sent.",
+        rows=("crow", "owl", "cat", "hare", "fox"),
+    ),
+    Gesture(
+        "Swap the prompts of two rows, one of which failed",
+        "done",
+        (do.swap_the_prompts_of_fox_and_cat,),
+        "The results follow their prompts; nothing is sent again.",
+        rows=("cat", "owl", "fox", "hare", "crow"),
+    ),
+    Gesture(
+        "Write a line break into a prompt",
+        "not sent yet",
+        (do.break_the_line,),
+        "The prompt is sent with it.",
+        rows=_but(crow=NEW),
+        paid={"crow": 0, "wolf": 1},
+    ),
+    Gesture(
+        "Begin a prompt with a dash",
+        "not sent yet",
+        (do.begin_with_a_sign,),
+        "The prompt is sent as it is shown.",
+        rows=_but(crow="- wolf: done, shows - wolf, new"),
+        paid={"crow": 0, "- wolf": 1},
     ),
     Gesture(
         "Drag the cell with a prompt into a new row",
@@ -666,6 +743,40 @@ TABLE = (
         stops="The column take is gone.",
     ),
     Gesture(
+        "Delete the column `skip`",
+        "not sent yet",
+        (do.skip, do.delete_skip),
+        "Nothing is sent until it is back: the rows that were skipped stay unsent.",
+        rows=_but(crow="crow: skipped"),
+        paid={"crow": 0},
+        sheet=OWN,
+        stops="The column skip is gone.",
+    ),
+    Gesture(
+        "Duplicate the column with the prompts, and undo it later",
+        "any time",
+        (do.duplicate_the_prompts, do.delete_the_second_column),
+        "Nothing is sent while there are two.",
+        sheet=OWN,
+        stops="Columns B and C have one name, prompt.",
+    ),
+    Gesture(
+        "Duplicate one of our columns, and undo it later",
+        "any time",
+        (do.duplicate_our_column, do.delete_one_of_the_two),
+        "Nothing is sent while there are two.",
+        sheet=OWN,
+        stops="have one name, status.",
+    ),
+    Gesture(
+        "Delete the column with our ids, and sort the sheet",
+        "any time",
+        (do.delete_ids_and_sort,),
+        _KEPT,
+        rows=("crow", "hare", "cat", "owl", "fox"),
+        sheet=OWN,
+    ),
+    Gesture(
         "Rename a column of your own",
         "any time",
         (do.rename("Remark", "Remarks"),),
@@ -756,6 +867,35 @@ TABLE = (
         _NO_EFFECT,
         sheet="merged",
         kinds=NO_CSV,
+    ),
+    *(
+        Gesture(
+            "Merge our cells",
+            "any time",
+            (do.merge_our_cells,),
+            "Only one of them is shown while they are merged; results are kept.",
+            # A workbook has the other text, too, below the merged cells.
+            rows=_but(hare=row),
+            sheet="merged",
+            kinds=(kind,),
+        )
+        for kind, row in ((EXCEL, "hare"), (GOOGLE, "hare: , shows hare"))
+    ),
+    Gesture(
+        "Clear the whole sheet, and undo it later",
+        "any time",
+        (do.clear_the_sheet, do.put_all_back),
+        "Nothing is sent while it is empty; then all is as before.",
+        sheet=OWN,
+        stops="The sheet is empty|The header must be the first line",
+    ),
+    Gesture(
+        "Sort the sheet with its header, and undo it later",
+        "any time",
+        (do.sort_with_the_header, do.put_all_back),
+        "Nothing is sent until the header is the first line again.",
+        sheet=OWN,
+        stops="header",
     ),
     Gesture(
         "Protect a column of your own",

@@ -120,6 +120,8 @@ class Sheet:
     protected: dict[int, Protected] = field(default_factory=dict)
     conditional: list[tuple[list[Area], Json]] = field(default_factory=list)
     filter: tuple[Area, Json] | None = None
+    #: Merged cells: only the first of each area holds something.
+    merged: list[Area] = field(default_factory=list)
     metadata: list[Metadata] = field(default_factory=list)
     has_formulas: bool = False
 
@@ -161,10 +163,21 @@ class Sheet:
             yield from ranges
         if self.filter:
             yield self.filter[0]
+        yield from self.merged
+
+    def covers(self, row: int, column: int) -> bool:
+        """True if the cell is part of merged cells, and not the first of them."""
+        return any(
+            one.meets(Area(row, row + 1, column, column + 1))
+            and (row, column) != (one.top, one.left)
+            for one in self.merged
+        )
 
     # ------------------------------------------------------------------ cells
 
     def put(self, row: int, column: int, cell: Cell) -> None:
+        if self.merged and self.covers(row, column):
+            cell = cell._replace(value=None, formula=None, origin=None)
         cells = self.rows[row].cells
         if column >= len(cells):
             if cell is EMPTY:
@@ -250,6 +263,7 @@ class Sheet:
         }
         other.conditional = [([a.copy() for a in areas], said) for areas, said in self.conditional]
         other.filter = (self.filter[0].copy(), self.filter[1]) if self.filter else None
+        other.merged = [area.copy() for area in self.merged]
         other.metadata = self.metadata[:]
         return other
 
@@ -563,6 +577,7 @@ class Book:
         ]
         if sheet.filter and not there(sheet.filter[0]):
             sheet.filter = None
+        sheet.merged = [area for area in sheet.merged if there(area)]
 
     def _follow(self, sheet: Sheet, dimension: str, now: Callable[[int], int | None]) -> None:
         """Make all formulas follow the cells that have moved in that sheet."""
