@@ -24,9 +24,9 @@ from pipeline.core.header import OURS
 from pipeline.sandbox import Sandbox
 from tests.fakes.program import Ended
 from tests.fakes.team import LIVE, Team
-from tests.gestures.people import HEADER, REMARK, People
+from tests.gestures.people import HEADER, MOMENTS, REMARK, People
 from tests.gestures.sheets import Grid, Sheet
-from tests.gestures.table import MOMENTS, NOTES, OWN, ROWS, SHARED, Gesture
+from tests.gestures.table import NOTES, OWN, ROWS, SHARED, STOPPED, Gesture
 
 MakeSheet = Callable[[str], Sheet]
 #: The animal of a prompt, and the number of the gesture.
@@ -147,34 +147,35 @@ class Office:
         return [*{scene.config: None for scene in self.scenes}]
 
     def send(self, among: Iterable[Scene] | None = None) -> None:
-        """Run until every row is sent that may be sent: on a busy machine a run may leave some to
-        the next one.
+        """Run until every row is sent that may be sent: on a busy machine a run may leave some of a
+        big sheet to the next one.
         """
         among = self.scenes if among is None else [*among]
-        sheets = [scenes[0] for _, scenes in self._by_sheet(among) if not scenes[0].gesture.stops]
+        sheets = [scenes[0] for _, scenes in self._by_sheet(among) if scenes[0].gesture.is_sent]
         for _ in range(5):
             self.run(among=among)
             if not any("queued" in scene.says() for scene in sheets):
                 return
         raise AssertionError("the runs do not send what may be sent")
 
-    def run(self, *words: str, among: Iterable[Scene] | None = None) -> Ended:
+    def run(self, *words: str, among: Iterable[Scene] | None = None) -> None:
         """One start for the sheets of these scenes, by default for all."""
         configs = {scene.config: None for scene in (self.scenes if among is None else among)}
+        if not configs:
+            return
         ended = self.start("run", *configs, *words)
         self.said.append(ended.said)
         assert ended.is_plain, ended.said
         assert ended.code in (0, 1, 2), ended.said
-        return ended
 
     def _add(self, *animals: str, among: Iterable[Scene], above: str = "", below: str = "") -> None:
         """People write these rows for each gesture, above or below its row about an animal."""
         for sheet, scenes in self._by_sheet(among):
             with sheet.open():
+                beside = {(cells[0], word_of(cells[1])): n for n, cells in enumerate(sheet.grid())}
                 for scene in reversed(scenes):
-                    people = scene.people([])
-                    beside = above or below
-                    at = people.at(beside) + bool(below) if beside else 1
+                    there = beside.get((scene.campaign, above or below))
+                    at = 1 if there is None else there + bool(below)
                     sheet.insert_rows(at, len(animals))
                     sheet.paste(at, 0, [scene.line(animal) for animal in animals])
 
@@ -190,13 +191,18 @@ class Office:
         # Many failed rows stop a run: those of a shared sheet end in a run that sends nothing.
         self._add("cat", among=self.scenes)
         shared = [scene for scene in self.scenes if scene.gesture.sheet != OWN]
+        alone = [scene for scene in self.scenes if scene.gesture.sheet == OWN]
         self.send(among=shared)
-        self.finish(among=shared)
+        self.finish(shared)
         self._add("fox", "owl", among=self.scenes, above="cat")
         self.send()
-        self.finish(lambda: self._add("hare", among=self.scenes, below="cat"))
-        self._add("crow", among=self.scenes, below="hare")
-        self.run("--limit", "0")
+        ended = self.all_end()
+        self._add("hare", among=self.scenes, below="cat")
+        self._add("crow", among=alone, below="hare")
+        self.run("--limit", "1", among=alone)
+        self.collect(ended, shared)
+        self._add("crow", among=shared, below="hare")
+        self.run("--limit", "0", among=shared)
         wanted = {"hare": "in progress", "crow": "queued"}
         for sheet, scenes in self._by_sheet(self.scenes):
             grid = sheet.read()
@@ -211,30 +217,52 @@ class Office:
         """Do the gestures; a run comes after each step."""
         donor = self.scenes[0]
         elsewhere = [cells for cells in donor.before if cells[0] == donor.campaign][:2]
-        for step in range(max(len(scene.gesture.steps) for scene in self.scenes)):
-            acting = [scene for scene in self.scenes if step < len(scene.gesture.steps)]
+        turns = self._turns()
+        for turn in range(max(turn + len(scene.gesture.steps) for scene, turn in turns)):
+            acting = [
+                scene for scene, first in turns if turn - first in range(len(scene.gesture.steps))
+            ]
+            first_turn = {scene.number: first for scene, first in turns}
             for sheet, scenes in self._by_sheet(acting):
                 with sheet.open():
                     for scene in scenes:
+                        step = turn - first_turn[scene.number]
                         try:
                             scene.gesture.steps[step](scene.people(elsewhere))
                         except Exception as e:
                             e.add_note(f"{scene.number}: {scene.gesture.name}")
                             raise
                     grid = sheet.grid()
-                    for scene in scenes:
+                    for scene in self._as_left(scenes):
                         scene.theirs = theirs(scene, grid)
             self.send(among=acting)
 
-    def finish(
-        self, also: Callable[[], None] = lambda: None, among: Iterable[Scene] | None = None
-    ) -> None:
-        """All tasks end; run until each of them is collected (on a busy machine a poll may time
-        out, and the next run polls it). `also` is done before.
-        """
+    def _as_left(self, acting: list[Scene]) -> list[Scene]:
+        """The gestures whose rows are now as people left them."""
+        if acting[0].gesture.sheet != STOPPED:
+            return acting
+        return [scene for scene in self.scenes if scene.gesture.sheet == STOPPED]
+
+    def _turns(self) -> list[tuple[Scene, int]]:
+        """The turn in which each gesture begins: those that stop a shared sheet come one by one."""
+        stopping = [scene for scene in self.scenes if scene.gesture.sheet == STOPPED]
+        late = {scene.number: turn for turn, scene in enumerate(stopping)}
+        return [(scene, late.get(scene.number, 0)) for scene in self.scenes]
+
+    def finish(self, among: Iterable[Scene] | None = None) -> None:
+        """All tasks end, and runs collect them."""
+        self.collect(self.all_end(), among)
+
+    def all_end(self) -> set[str]:
+        """All tasks end that the API has; returns them."""
         self.api.finish()
-        ended = set(self.api.state(ids=True)["ids"])
-        also()
+        return set(self.api.state(ids=True)["ids"])
+
+    def collect(self, ended: set[str], among: Iterable[Scene] | None = None) -> None:
+        """Run until these tasks are collected: on a busy machine a poll may time out, and the next
+        run polls it.
+        """
+        among = self.scenes if among is None else [*among]
         for _ in range(5):
             self.send(among=among)
             attempts = Team(self.folder, self.api.url).attempts()
@@ -254,8 +282,8 @@ class Office:
 
     # -- checks ------------------------------------------------------------------------------------
 
-    def problems(self) -> list[str]:
-        """What is not as the table says, one sentence for each gesture."""
+    def problems(self, *, in_order: bool = True) -> list[str]:
+        """What is not as the table says. With `in_order` false, the rows may have another order."""
         state = self.api.state(ids=True)
         paid: dict[int, Counter[str]] = defaultdict(Counter)
         for prompt, times in state["tasks"].items():
@@ -268,13 +296,15 @@ class Office:
         for sheet, scenes in self._by_sheet(self.scenes):
             grid = sheet.read()
             for scene in scenes:
-                for problem in self._problems_of(scene, grid, paid[scene.number], state["ids"]):
+                for problem in self._problems_of(
+                    scene, grid, paid[scene.number], state["ids"], in_order
+                ):
                     gesture = scene.gesture
                     wrong.append(f"{scene.number} {gesture.name} ({gesture.when}): {problem}")
         return wrong
 
     def _problems_of(
-        self, scene: Scene, grid: Grid, paid: Counter[str], ids: dict[str, str]
+        self, scene: Scene, grid: Grid, paid: Counter[str], ids: dict[str, str], in_order: bool
     ) -> Iterable[str]:
         gesture, rows = scene.gesture, scene.rows(grid)
         wanted = {
@@ -287,14 +317,17 @@ class Office:
         if gesture.stops and not any(re.search(gesture.stops, said) for said in self.said):
             yield f"no run said {gesture.stops!r}"
         yield from _live(rows)
-        yield from self._differences(scene, rows, ids)
+        yield from self._differences(scene, rows, ids, in_order)
 
     def _differences(
-        self, scene: Scene, rows: Sequence[dict[str, str]], ids: dict[str, str]
+        self, scene: Scene, rows: Sequence[dict[str, str]], ids: dict[str, str], in_order: bool
     ) -> Iterable[str]:
         gesture = scene.gesture
         expected = [Expected.of(spec) for spec in gesture.rows]
         found = [row for row in rows if row.get("prompt") and row["prompt"] != "prompt"]
+        if not in_order:
+            expected.sort(key=lambda one: one.prompt)
+            found.sort(key=lambda row: word_of(row["prompt"]))
         said = [(word_of(row["prompt"]), row.get("status", "")) for row in found]
         if said != [(one.prompt, one.status) for one in expected]:
             yield f"the rows are {said}"

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pipeline.core.header import OURS
 from tests.gestures.sheets import CsvSheet, Grid, Sheet
@@ -18,6 +18,14 @@ from tests.gestures.sheets import CsvSheet, Grid, Sheet
 HEADER = ["Campaign", "prompt", "take", "skip", "Remark"]
 #: What people write beside each prompt.
 REMARK = 'Zoë says "now", not later'
+#: When a gesture is done, by the state of its row -> that row.
+MOMENTS = {
+    "any time": "fox",
+    "not sent yet": "crow",
+    "under way": "hare",
+    "done": "fox",
+    "failed": "cat",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +44,10 @@ class People:
     #: The whole sheet before the gesture.
     before: Grid
 
+    def about(self, when: str) -> People:
+        """The same people, with the row of another moment."""
+        return replace(self, animal=MOMENTS[when])
+
     def words(self, animal: str) -> str:
         """The prompt about an animal. That of the cat fails."""
         return f"{animal}, scene {self.number:02}{' [fail]' if animal == 'cat' else ''}"
@@ -47,8 +59,8 @@ class People:
 
     def at(self, animal: str) -> int:
         """The number of the first row about this animal."""
-        start = self.words(animal).partition(" [")[0]
-        return next(row for row in self.rows() if self.cell(row, "prompt").startswith(start))
+        start, column = self.words(animal).partition(" [")[0], self.column("prompt")
+        return next(row for row in self.rows() if self.sheet.cell(row, column).startswith(start))
 
     def rows(self) -> list[int]:
         """The numbers of all rows of this gesture."""
@@ -233,7 +245,7 @@ def sort_our_column_alone(title: str) -> Act:
 
 
 def delete_all_rows(p: People) -> None:
-    p.sheet.delete_rows(1, len(p.rows()))
+    p.sheet.delete_rows(1, p.sheet.size[0] - 1)
 
 
 def put_all_back(p: People) -> None:

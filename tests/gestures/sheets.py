@@ -237,6 +237,8 @@ class ExcelSheet(Sheet):
     """A workbook; openpyxl is the person's spreadsheet program."""
 
     _book: Workbook
+    #: How many rows there are: openpyxl would count them again each time.
+    _high: int
 
     @property
     def path(self) -> Path:
@@ -260,6 +262,7 @@ class ExcelSheet(Sheet):
     @contextmanager
     def open(self) -> Iterator[None]:
         self._book = load_workbook(self.path) if self.path.exists() else Workbook()
+        self._high = self._tab.max_row
         yield
         fresh = self.path.with_name("saved by a person")
         self._book.save(fresh)
@@ -276,10 +279,12 @@ class ExcelSheet(Sheet):
 
     @property
     def size(self) -> tuple[int, int]:
-        return self._tab.max_row, self._tab.max_column
+        titles = [cell.value for cell in self._tab[1]]
+        return self._high, max((at for at, title in enumerate(titles, 1) if title), default=0)
 
     def type(self, row: int, column: int, text: str) -> None:
         cell = self._tab.cell(row + 1, column + 1)
+        self._high = max(self._high, row + 1)
         if re.fullmatch(r"-?\d+(\.\d+)?", text):
             cell.value = float(text) if "." in text else int(text)
         elif text in ("TRUE", "FALSE"):
@@ -293,9 +298,11 @@ class ExcelSheet(Sheet):
 
     def insert_rows(self, at: int, count: int = 1) -> None:
         self._tab.insert_rows(at + 1, count)
+        self._high += count
 
     def delete_rows(self, at: int, count: int = 1) -> None:
         self._tab.delete_rows(at + 1, count)
+        self._high -= count
 
     def insert_column(self, at: int) -> None:
         self._tab.insert_cols(at + 1)

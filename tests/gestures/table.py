@@ -18,16 +18,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from tests.gestures import people as do
-from tests.gestures.people import Act
+from tests.gestures.people import MOMENTS, Act
 
-#: When a gesture is done, by the state of its row -> that row.
-MOMENTS = {
-    "any time": "fox",
-    "not sent yet": "crow",
-    "under way": "hare",
-    "done": "fox",
-    "failed": "cat",
-}
 #: The rows of each gesture, and what they are if nothing is done.
 ROWS = {"fox": "done", "owl": "done", "cat": "failed", "hare": "done", "crow": "done"}
 #: The beginning of the note that comes with each status.
@@ -42,14 +34,16 @@ NOTES = {
     "waiting": "Waiting: prompt ",
     "": "",
 }
-OWN = ""
+OWN, STOPPED = "", "stopped"
 #: The sheets that gestures share -> the cells that all their rows have besides the usual ones. In
-#: the last two, people change columns and merge cells.
+#: some people change columns or merge cells. In the last one people do one thing after another that
+#: stops the sheet, and undo it.
 SHARED: dict[str, dict[str, str]] = {
     "shared": {},
     "approved": {"approved": "TRUE"},
     "columns": {"Owner": "Ann"},
     "merged": {},
+    STOPPED: {},
 }
 CSV, EXCEL, GOOGLE = "csv", "excel", "google"
 NO_CSV = (EXCEL, GOOGLE)
@@ -61,7 +55,7 @@ class Gesture:
 
     #: What people call it.
     name: str
-    #: One of `MOMENTS`.
+    #: One of `people.MOMENTS`.
     when: str
     #: What is done; a run comes after each step.
     steps: tuple[Act, ...]
@@ -77,6 +71,11 @@ class Gesture:
     sheet: str = "shared"
     #: What a run says, as a pattern, where it stops sending.
     stops: str = ""
+
+    @property
+    def is_sent(self) -> bool:
+        """True if many rows of its sheet are sent, so that a run may leave some to the next one."""
+        return self.sheet not in (OWN, STOPPED)
 
     @property
     def more(self) -> int:
@@ -288,7 +287,7 @@ TABLE = (
         "any time",
         (do.delete_all_rows, do.put_all_back),
         "Nothing is sent while they are gone; then all is as before.",
-        sheet=OWN,
+        sheet=STOPPED,
         stops="All rows are gone.",
     ),
     # -- prompts ------------------------------------------------------------------------------
@@ -739,7 +738,7 @@ TABLE = (
         "any time",
         (do.delete_take, do.put_take_back),
         "Nothing is sent until it is back.",
-        sheet=OWN,
+        sheet=STOPPED,
         stops="The column take is gone.",
     ),
     Gesture(
@@ -757,7 +756,7 @@ TABLE = (
         "any time",
         (do.duplicate_the_prompts, do.delete_the_second_column),
         "Nothing is sent while there are two.",
-        sheet=OWN,
+        sheet=STOPPED,
         stops="Columns B and C have one name, prompt.",
     ),
     Gesture(
@@ -765,7 +764,7 @@ TABLE = (
         "any time",
         (do.duplicate_our_column, do.delete_one_of_the_two),
         "Nothing is sent while there are two.",
-        sheet=OWN,
+        sheet=STOPPED,
         stops="have one name, status.",
     ),
     Gesture(
@@ -788,7 +787,7 @@ TABLE = (
         "any time",
         (do.rename("prompt", "text"), do.rename("text", "prompt")),
         "Nothing is sent until it is back.",
-        sheet=OWN,
+        sheet=STOPPED,
         stops="prompt",
     ),
     Gesture(
@@ -803,7 +802,7 @@ TABLE = (
         "any time",
         (do.insert_a_line_above, do.delete_the_line_above),
         "Nothing is sent until the header is the first line again.",
-        sheet=OWN,
+        sheet=STOPPED,
         stops="prompt",
     ),
     Gesture("Repeat the header between the rows", "any time", (do.repeat_the_header,), _NO_EFFECT),
@@ -886,7 +885,7 @@ TABLE = (
         "any time",
         (do.clear_the_sheet, do.put_all_back),
         "Nothing is sent while it is empty; then all is as before.",
-        sheet=OWN,
+        sheet=STOPPED,
         stops="The sheet is empty|The header must be the first line",
     ),
     Gesture(
@@ -894,7 +893,7 @@ TABLE = (
         "any time",
         (do.sort_with_the_header, do.put_all_back),
         "Nothing is sent until the header is the first line again.",
-        sheet=OWN,
+        sheet=STOPPED,
         stops="header",
     ),
     Gesture(

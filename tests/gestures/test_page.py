@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from tests.gestures.page import PAGE, page
-from tests.gestures.table import CSV, MOMENTS, SHARED, TABLE
+from tests.gestures.people import MOMENTS
+from tests.gestures.table import CSV, SHARED, TABLE
 
 
 def test_the_page_is_made_from_the_table() -> None:
