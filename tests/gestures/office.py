@@ -215,7 +215,7 @@ class Office:
 
     def act(self) -> None:
         """Do the gestures; a run comes after each step."""
-        donor = self.scenes[0]
+        donor = next(scene for scene in self.scenes if scene.gesture.sheet == OWN)
         elsewhere = [cells for cells in donor.before if cells[0] == donor.campaign][:2]
         turns = self._turns()
         for turn in range(max(turn + len(scene.gesture.steps) for scene, turn in turns)):

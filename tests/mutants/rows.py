@@ -8,7 +8,33 @@ _MATCHING = "tests/core/test_row_matching.py"
 _PLANNING = "tests/core/test_planning.py"
 _STATES = "tests/core/test_states.py"
 
+_GESTURES = "tests/gestures/test_gestures.py::test_each_gesture_costs_and_shows_what_the_table_says"
+
 FAULTS = (
+    Fault(
+        "a sheet that lost its column skip sends the rows that were skipped",
+        "P1",
+        "pipeline/core/header.py",
+        'LOAD_BEARING = ("approved", "take", "skip", "parent", "endpoint")',
+        'LOAD_BEARING = ("approved", "take", "parent", "endpoint")',
+        f"{_GESTURES}[csv]",
+    ),
+    Fault(
+        "prompts that moved to other rows are taken for edits",
+        "P2",
+        "pipeline/core/row_matching.py",
+        "                return turn == 0  # one row for one: that is an edit",
+        "                return True",
+        f"{_GESTURES}[csv]",
+    ),
+    Fault(
+        "a pasted id of another sheet is taken over",
+        "P1",
+        "pipeline/core/row_matching.py",
+        "        if row.mark in self.memory.known or row.mark in self.memory.foreign:",
+        "        if row.mark in self.memory.known:",
+        f"{_GESTURES}[csv]",
+    ),
     Fault(
         "a child is planned before its parent is done",
         "P1",
