@@ -680,9 +680,10 @@ TABLE = (
         "Copy an approved row, and change the prompt of the new one",
         "done",
         (do.copy_the_row_and_change_it,),
-        "The new row is sent: its tick was copied, too.",
-        rows=(*ROWS, NEW),
-        paid={"wolf": 1},
+        "The new row waits: a tick that was copied does not approve it. Untick it, and tick it "
+        "after the next run.",
+        rows=(*ROWS, "wolf: needs approval"),
+        notes={"needs approval": "Changed after it was approved. Untick approved"},
         sheet="approved",
     ),
     Gesture(
