@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from pipeline.core.inputs import canonical, parsed, ratio
+from pipeline.core.messages import or_ignore
 from pipeline.core.model import Attempt, Job, State
 from pipeline.core.states import counted
 from pipeline.core.text import quoted
@@ -74,12 +75,14 @@ def several(inputs: str) -> Several:
     if count is None:
         problems.append(
             f"{COUNT} is {quoted(how_many, 20)}: write a whole number from 1 to {MOST_COUNT}"
+            f"{or_ignore(COUNT)}"
         )
     found = {_slug(one): one for one in _listed(ratios)}
     if ratios and wrote.get(RATIO):
         problems.append(f"{RATIO} and {RATIOS} are both filled: clear one of them")
     if ratios and not found:
-        problems.append(f"{RATIOS} is {quoted(ratios, 20)}: write ratios such as 1:1, 9:16")
+        such = f"write ratios such as 1:1, 9:16{or_ignore(RATIOS)}"
+        problems.append(f"{RATIOS} is {quoted(ratios, 20)}: {such}")
     if long := [one for one in found.values() if len(one) > _LONGEST]:
         problems.append(f"{quoted(long[0], 20)} in {RATIOS} is too long for a ratio")
     if (many := max(len(found), 1) * (count or 1)) > MOST:
@@ -108,8 +111,8 @@ def generations_of(inputs: str, jobs: Sequence[Job]) -> Asked:
 
     `jobs` are those of the take that it asks for. A row may ask for more than was sent: only what
     is new is sent. If it does not ask any more for something that was sent, all stays as it was
-    sent, like in a row that was edited. The same holds if the sheet had no such column then: a
-    column of the team's own may have been there before this program read it.
+    sent, like in a row that was edited. The same holds if the sheet had no such column then. But if
+    that column holds something else, it is the team's own, and was there before it had a meaning.
     """
     is_several = has_several(inputs)
     if not is_several and not any(job.key.part for job in jobs):
@@ -120,6 +123,8 @@ def generations_of(inputs: str, jobs: Sequence[Job]) -> Asked:
     is_same = sent.keys() == named
     filled = {COUNT, RATIOS} & parsed(inputs).keys()
     was_there = all(filled <= {*attempt.columns} for attempt in sent.values())
+    if sent.keys() == {""} and found.problems and not was_there:
+        return Asked(tuple(as_sent(inputs, job) for job in jobs if counted(job)))
     if sent and not is_same and not (sent.keys() < named and was_there):
         made = sorted((job for job in jobs if counted(job)), key=lambda job: job.key)
         return Asked(tuple(as_sent(inputs, job) for job in made), is_changed=True)

@@ -14,6 +14,7 @@ from pipeline.core.inputs import canonical, parsed
 from pipeline.core.lines import Line
 from pipeline.core.model import Job, JobKey, Result, State
 from tests.core.build import SHEET, attempt, planned
+from tests.core.test_chains import lines
 
 ID = "r_aaaaaaaaa"
 TITLES = "row_id | prompt | count | ratios | aspect_ratio | take"
@@ -171,6 +172,15 @@ def test_a_column_that_was_not_there_when_the_row_was_sent_sends_nothing_by_itse
     assert (line.status, to_send(line)) == ("edited", [])
 
 
+def test_a_column_of_the_team_s_own_from_before_changes_nothing_in_rows_that_were_sent() -> None:
+    plain = made("", columns=("aspect_ratio", "prompt"))
+
+    line = row("250 | | | ", plain)
+
+    assert (line.status, to_send(line), line.note) == ("done", [], "")
+    assert '[columns] ignore = ["count"] if that column is your own' in row("250 | | | ").note
+
+
 def test_a_higher_take_makes_all_that_the_row_asks_for_now() -> None:
     line = row("| 4:5, 1:1 | | 2", made("1x1"), made("9x16"))
 
@@ -221,8 +231,6 @@ def test_the_cells_list_all_generations_in_the_order_of_the_row() -> None:
 
 def test_a_row_cannot_follow_one_that_asks_for_several() -> None:
     titles = "prompt | name | parent | ratios | endpoint | index"
-    from tests.core.test_chains import lines
-
     first, child = lines(f"{titles} \n a fox | fox | | 1:1, 9:16 | | \n | | fox | | upscale | 1")
 
     assert to_send(first) == ["1x1", "9x16"]
