@@ -30,6 +30,7 @@ COMMANDS = sorted(getattr(typer.main.get_command(app), "commands", {}))
 FIELDS_OF_A_ROW = {
     *("row", "row_id", "name", "status", "note", "take", "task_id", "urls", "text", "credits"),
     "needs_attention",
+    "pictures",
 }
 
 
@@ -141,6 +142,7 @@ def test_rows_are_listed_as_json(team: Team) -> None:
         "text": "",
         "credits": 4,
         "needs_attention": False,
+        "pictures": [],
     }
     assert (owl["status"], owl["needs_attention"], owl["credits"]) == ("failed", True, 0)
     assert (waiting["status"], waiting["note"]) == ("waiting", sheet[2]["note"])
