@@ -30,7 +30,7 @@ def fill(settings: Settings, console: Console, name: str, since: str, yes: bool)
     """Send an outlet the rows that ended earlier, after showing how many there are.
 
     Returns 1 if the person declines, or if an outlet needs a person afterwards. Raises ConfigError
-    for an outlet that cannot be filled, a wrong date, and if nobody can be asked.
+    for an outlet that cannot be filled, a wrong date, and without a terminal to ask at.
     """
     its, begin = named(settings, name), dates.since(since, settings)
     _check(its)

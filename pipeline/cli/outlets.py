@@ -98,7 +98,7 @@ def retry(settings: Settings, console: Console, name: str) -> int:
 def forget(settings: Settings, console: Console, name: str, yes: bool) -> int:
     """Delete an outlet that the configuration does not have. Returns 1 if the person declines.
 
-    Raises ConfigError if the configuration has it, if there is none, and if nobody can be asked.
+    Raises ConfigError if the configuration has it, if there is none, and if no person can answer.
     """
     file = settings.path.name
     if any(one.name == name for one in settings.outlets):

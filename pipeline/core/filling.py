@@ -1,6 +1,6 @@
-"""What a new outlet is told of rows that ended before it was there.
+"""Which earlier results a new outlet still has to hear of.
 
-A row is told by its newest message only, and never by one that is older than what the outlet has.
+Only the newest result of a row counts, and never one that is older than what the outlet has.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ def _messages(
         kind = TOLD.get(attempt.state) if attempt else None
         if attempt is None or kind is None or kind not in kinds:
             continue
-        if attempt.state is State.UNKNOWN:  # It may be sent again by itself: then nobody checks.
+        if attempt.state is State.UNKNOWN:  # It may be sent again by itself.
             status, _ = job_status(job, attempt.inputs, rules, now, "")
             if status != Status.CHECK_NEEDED:
                 continue
