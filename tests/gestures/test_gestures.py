@@ -57,7 +57,7 @@ def played(office: Office, gestures: Iterable[Gesture]) -> str:
 
 @pytest.mark.timeout(300)
 def test_each_gesture_costs_and_shows_what_the_table_says(office: Office, kind: str) -> None:
-    # Every gesture of a CSV; of the others, those that a CSV does not have and each third one.
+    # Every gesture of a CSV; of the others, those that a CSV does not have and each eighth one.
     some = (
         TABLE
         if kind == "csv"
