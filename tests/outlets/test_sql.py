@@ -402,7 +402,19 @@ def test_a_locked_table_is_tried_later(file: Database, monkeypatch: pytest.Monke
     assert file.deliver(row()) == [Delivered()]
 
 
-@pytest.mark.parametrize("database", ["postgresql", "mariadb"], indirect=True)
+@pytest.mark.parametrize(
+    "database",
+    [
+        pytest.param(
+            "postgresql",
+            marks=pytest.mark.skipif(not HAS_POSTGRESQL, reason="no PostgreSQL server here"),
+        ),
+        pytest.param(
+            "mariadb", marks=pytest.mark.skipif(not HAS_MARIADB, reason="no MariaDB server here")
+        ),
+    ],
+    indirect=True,
+)
 def test_a_server_that_is_not_there_is_tried_later_and_a_wrong_password_is_not(
     database: Database,
 ) -> None:
