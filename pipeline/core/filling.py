@@ -37,7 +37,7 @@ class Told:
 
     #: Row -> take, attempt and kind of each message that the store has.
     lines: Mapping[str, Collection[tuple[int, int, str]]]
-    #: Kind -> since when it is told of that.
+    #: Kind -> since when it gets messages of that kind.
     since: Mapping[str, datetime]
     #: The store has all messages since then; delivered ones from before may be deleted.
     kept_since: datetime

@@ -275,7 +275,7 @@ class Outbox(StorePart):
     def states(self, sheet: str) -> list[OutletState]:
         """The outlets of a sheet with the numbers of their messages, by name.
 
-        Of those that are told nothing more, only the ones with undelivered messages.
+        Of forgotten ones, only those with undelivered messages.
         """
 
         def number(*of: str) -> ColumnElement[int]:

@@ -28,7 +28,7 @@ class Filled(NamedTuple):
 
 
 class OutboxFilling(StorePart):
-    """Adds messages about what ended earlier. The outlet is one that is told of something."""
+    """Adds messages about what ended earlier. The outlet must have kinds of messages."""
 
     def told(self, outlet: int) -> Told:
         """What an outlet was told of, or will be."""

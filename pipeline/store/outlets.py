@@ -50,9 +50,9 @@ class Outlets(StorePart):
     def configure(self, sheet: str, entries: Sequence[OutletEntry], config: str) -> dict[str, int]:
         """Make these outlets of a sheet as this configuration has them: name -> number.
 
-        A new outlet is told of what happens from now on. Those that other configurations have stay
-        as they are, and so do those that were taken out of this one: their messages wait. `config`
-        is the path of the configuration. Without a change nothing is written.
+        A new outlet gets messages about what happens from now on. Those that other configurations
+        have stay as they are, and so do those that were taken out of this one: their messages wait.
+        `config` is the path of the configuration. Without a change nothing is written.
         """
         now = self._database.now()
         with self._database.reading() as connection:
@@ -166,7 +166,7 @@ class _Known(NamedTuple):
     entry: OutletEntry
     config: str
     since: datetime
-    #: Kind -> since when it is told of that, in microseconds since 1970.
+    #: Kind -> since when it gets messages of that kind, in microseconds since 1970.
     told_since: dict[str, int]
 
 
@@ -185,7 +185,7 @@ def _known(connection: Connection, sheet: int) -> dict[str, _Known]:
 
 
 def told_since(text: str, kinds: Iterable[str], since: datetime) -> dict[str, int]:
-    """Kind -> since when an outlet is told of that, from its columns `told_since` and `since`."""
+    """Kind -> since when an outlet gets such messages, by its columns `told_since` and `since`."""
     if text:
         return {str(kind): int(moment) for kind, moment in json.loads(text).items()}
     return dict.fromkeys(kinds, to_number(since) or 0)

@@ -309,7 +309,7 @@ outlets = Table(
     Column("id", _Number, primary_key=True),
     Column("sheet", ForeignKey(sheets.c.id), nullable=False),
     Column("name", Words, nullable=False),
-    # What it is told of (`core.outbox.MessageKind`); none: it was forgotten.
+    # The kinds of messages it gets (`core.outbox.MessageKind`); none: it was forgotten.
     Column("kinds", Listed, nullable=False),
     # A digest of its table: a change opens a closed outlet.
     Column("settings", String(64), nullable=False),
@@ -327,7 +327,7 @@ outlets = Table(
     Column("config", Words, nullable=False, default="", server_default=""),
     # The columns of the sheet that its messages carry; "*" stands for all.
     Column("columns", Listed, nullable=False, default=(), server_default="[]"),
-    # Kind -> since when it is told of that, as JSON. Empty: since `since`.
+    # Kind -> since when it gets such messages, as JSON. Empty: since `since`.
     Column("told_since", Words, nullable=False, default="", server_default=""),
     UniqueConstraint("sheet", "name"),
 )
