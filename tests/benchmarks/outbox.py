@@ -17,6 +17,8 @@ import sys
 import tempfile
 import time
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -66,6 +68,18 @@ def measured(url: str, messages: int) -> Delivery:
     cpu = sum(one.cpu - idle.cpu for one in used)
     peak = max(one.peak for one in used)
     return Delivery(messages / seen["seconds"], cpu / messages * 1000, peak, idle.peak)
+
+
+@contextmanager
+def receiver() -> Iterator[str]:
+    """The address of a receiver in its own process, while it runs; it takes `/hook`."""
+    serve = [sys.executable, "-m", "tests.benchmarks.outbox", "serve"]
+    with subprocess.Popen(serve, cwd=ROOT, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
+        try:
+            yield server.stdout.readline().strip()
+        finally:
+            server.terminate()
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,15 +189,9 @@ async def _serve() -> None:
 def main() -> None:
     """Print rate, CPU and memory, for a tenth of the messages and for all."""
     messages = int(sys.argv[1]) if sys.argv[1:] else MESSAGES
-    serve = [sys.executable, "-m", "tests.benchmarks.outbox", "serve"]
-    with subprocess.Popen(serve, cwd=ROOT, stdout=subprocess.PIPE, text=True) as server:
-        assert server.stdout is not None
-        try:
-            url = server.stdout.readline().strip()
-            few, all_of_them = measured(url, messages // 10), measured(url, messages)
-            bare = event_loop.run(_bare(url, messages))
-        finally:
-            server.terminate()
+    with receiver() as url:
+        few, all_of_them = measured(url, messages // 10), measured(url, messages)
+        bare = event_loop.run(_bare(url, messages))
     print(f"messages a second: {all_of_them.per_second:,.0f}, the bare loop {bare:,.0f}")
     print(f"CPU of a message:  {all_of_them.cpu:.2f} ms")
     for number, one in ((messages // 10, few), (messages, all_of_them)):

@@ -14,7 +14,10 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from hypothesis import example, given
+from hypothesis import strategies as st
 
+from pipeline.config.outlets import COMMON_DATABASE
 from pipeline.core.outbox import Delivered, Message, MessageKind, Result, Trouble, Undelivered
 from pipeline.outlets import sql
 from pipeline.outlets.sql import SqlOutlet
@@ -488,6 +491,13 @@ def test_other_addresses_are_refused_without_quoting_them(url: str) -> None:
     with pytest.raises(ValueError, match=r"address|driver|file") as refused:
         usable(url)
     assert "s3cr3t" not in str(refused.value)
+
+
+@given(st.from_regex(COMMON_DATABASE, fullmatch=True))
+@example("postgres://anna:s3cr3t%40@db.example:5432/shop?sslmode=require")
+@example("sqlite:////data/my results.db")
+def test_sqlalchemy_takes_each_address_that_is_loaded_without_asking_it(url: str) -> None:
+    assert usable(url).get_backend_name() in {"postgresql", "mysql", "mariadb", "sqlite"}
 
 
 #: A program that delivers two rows, and is killed at a step of SQLAlchemy.
