@@ -59,9 +59,9 @@ def measured(url: str, messages: int) -> Delivery:
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         config = _waiting(folder, url, messages)
-        _asked(f"{url}/reset")
+        asked(f"{url}/reset")
         used = [_run(config)]
-        while (seen := _asked(f"{url}/seen"))["ids"] < messages:
+        while (seen := asked(f"{url}/seen"))["ids"] < messages:
             used.append(_run(config))
         assert seen["calls"] == messages, seen
         idle = _run(config)
@@ -146,7 +146,7 @@ async def _bare(url: str, messages: int) -> float:
     return messages / (time.perf_counter() - began)
 
 
-def _asked(url: str) -> Any:
+def asked(url: str) -> Any:
     with urllib.request.urlopen(url, timeout=10) as answer:
         return json.load(answer)
 
