@@ -79,6 +79,11 @@ class KnownRow:
     extra_takes: int = 0
     #: What was approved on the page (`approval.covered_on_page`).
     approved_on_page: str = ""
+    #: What its cell `feedback` held before the program read that column; None: no program that
+    #: reads it has seen the row yet. The same text never becomes a part of a prompt.
+    old_feedback: str | None = ""
+    #: Feedback that was written on the page, after the number of the take that it is for.
+    feedback_on_page: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,6 +217,8 @@ class Job:
     links: Mapping[str, str] = field(default_factory=dict)
     #: URL -> what is wrong with that picture, for those with which something is.
     findings: Mapping[str, Findings] = field(default_factory=dict)
+    #: The numbers of the pictures that were picked on the page.
+    picked: tuple[int, ...] = ()
 
     def to_save(self, attempt: Attempt) -> tuple[str, ...]:
         """The URLs of an attempt's pictures that are neither saved nor given up."""

@@ -7,6 +7,7 @@ A `Store` has parts, each with the methods about one subject:
     store.rows         what was written in each row when it was last read
     store.unchanged    the rows that the last pass left with nothing to do
     store.jobs         the takes of each row, with their attempts, files and history
+    store.picks        the pictures that were picked on the page
     store.files        where the pictures of each take were saved, or why not
     store.attempts     begins attempts, and records what answers, polls and webhooks report
     store.callbacks    which attempt a webhook is about
@@ -62,6 +63,7 @@ from pipeline.store.outbox import Delivery, Outbox, OutletState
 from pipeline.store.outbox_filling import Filled, OutboxFilling
 from pipeline.store.outbox_lines import Line
 from pipeline.store.outlets import ALL_COLUMNS, OutletEntry, Outlets
+from pipeline.store.picks import Picks
 from pipeline.store.price_lists import PriceList, PriceLists
 from pipeline.store.quotes import Quotes
 from pipeline.store.rate_limit import RateLimit
@@ -139,6 +141,7 @@ class Store:
         self.rows = Rows(database)
         self.unchanged = UnchangedRows(database)
         self.jobs = Jobs(database)
+        self.picks = Picks(database)
         self.files = Files(database)
         self.attempts = Attempts(database)
         self.callbacks = Callbacks(database)

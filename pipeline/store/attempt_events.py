@@ -116,6 +116,9 @@ def event_text(kind: str, body: Mapping[str, Any]) -> str:
             words = [body["endpoint"], f"{body['price']} credits"]
         case "asked":
             words = [body["by"]]
+        case "picked":
+            numbers = ", ".join(map(str, body["pictures"]))
+            words = [f"picture {numbers}" if numbers else "none", body["by"]]
         case _:
             words = [body.get("reason", "")]
     if body.get("reported") is not None:

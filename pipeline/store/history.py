@@ -24,7 +24,10 @@ _TOLD = Prepared(insert(events).inline(), "job", "number", "at", "kind", "body")
 
 @dataclass(frozen=True, slots=True)
 class HistoryLine:
-    """One thing that happened to a job: `kind` as in `states`, or `sent`, `asked`, `adopted`."""
+    """One thing that happened to a job.
+
+    `kind` is as in `states`, or `sent`, `asked`, `adopted` or `picked`.
+    """
 
     at: datetime
     number: int
@@ -48,6 +51,13 @@ def history_line(
 def asked_line(job: int, number: int, at: datetime, by: str) -> HistoryValues:
     """The line that says by whom or what one more attempt was requested."""
     return job, number, to_number(at), "asked", json.dumps({"by": by})
+
+
+def picked_line(
+    job: int, attempt: int, at: datetime, by: str, numbers: Sequence[int]
+) -> HistoryValues:
+    """The line that says who picked which pictures of a take, or none of them."""
+    return job, attempt, to_number(at), "picked", json.dumps({"pictures": numbers, "by": by})
 
 
 def write_history(connection: Connection, lines: Sequence[HistoryValues]) -> None:

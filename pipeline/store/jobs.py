@@ -1,6 +1,6 @@
 """The jobs of each sheet, with their attempts, their files and what happened to them.
 
-Only this module changes the table `jobs`; each change raises the version of the sheet.
+Only this module and `picks` change the table `jobs`; each change raises the version of the sheet.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class _Questions(NamedTuple):
 
 def _questions(*where: ColumnElement[bool]) -> _Questions:
     named = [jobs.c.id, sheets.c.key, jobs.c.row_id, jobs.c.take, jobs.c.part]
-    named += [jobs.c.asked, jobs.c.made_at, jobs.c.dismissed]
+    named += [jobs.c.asked, jobs.c.made_at, jobs.c.dismissed, jobs.c.picked]
     tried = select(attempts.c.job, *ATTEMPT_PLAIN).select_from(attempts.join(jobs)).where(*where)
     columns = [files.c.job, files.c.url, files.c.path]
     columns += [
@@ -148,8 +148,8 @@ class Jobs(StorePart):
         `by` is who or what requested it, for the history.
         """
         with self._database.writing() as connection:
-            version = _raised(connection, key)
-            before = and_(_is(connection, key), jobs.c.asked == asked - 1)
+            version = raised(connection, key)
+            before = and_(is_job(connection, key), jobs.c.asked == asked - 1)
             asking = update(jobs).where(before).values(asked=asked, version=version)
             number = connection.execute(asking.returning(jobs.c.id)).scalar()
             if number is not None and by:
@@ -169,10 +169,10 @@ class Jobs(StorePart):
             .where(jobs.c.row_id == key.row_id, attempts.c.remade != "")
         )
         with self._database.writing() as connection:
-            version = _raised(connection, key)  # this locks the sheet
+            version = raised(connection, key)  # this locks the sheet
             here = jobs.c.sheet == number_of(connection, key.sheet)
             done = connection.execute(of_row.where(here)).scalar_one()
-            before = and_(_is(connection, key), jobs.c.asked + 1 == asked)
+            before = and_(is_job(connection, key), jobs.c.asked + 1 == asked)
             job = connection.execute(select(jobs.c.id).where(before)).scalar()
             its = and_(
                 attempts.c.job == job,
@@ -196,8 +196,10 @@ class Jobs(StorePart):
         """Dismiss the job on the page, or take that back. Returns whether the job exists."""
         at = self._database.now() if away else None
         with self._database.writing() as connection:
-            version = _raised(connection, key)
-            putting = update(jobs).where(_is(connection, key)).values(dismissed=at, version=version)
+            version = raised(connection, key)
+            putting = (
+                update(jobs).where(is_job(connection, key)).values(dismissed=at, version=version)
+            )
             return connection.execute(putting).rowcount == 1
 
     def adopt(self, key: JobKey, attempt: Attempt) -> bool:
@@ -208,8 +210,8 @@ class Jobs(StorePart):
         adopted = replace(attempt, price=0)
         with self._database.writing() as connection:
             _add(connection, key.sheet, [key], self._database.now())
-            version = _raised(connection, key)
-            job = connection.execute(select(jobs.c.id).where(_is(connection, key))).scalar_one()
+            version = raised(connection, key)
+            job = connection.execute(select(jobs.c.id).where(is_job(connection, key))).scalar_one()
             tried = select(attempts.c.number).where(
                 attempts.c.job == job, attempts.c.number == attempt.number
             )
@@ -235,7 +237,7 @@ class Jobs(StorePart):
         """Set this moment of these attempts to now."""
         with self._database.writing() as connection:
             for key, number in places:
-                job = select(jobs.c.id).where(_is(connection, key)).scalar_subquery()
+                job = select(jobs.c.id).where(is_job(connection, key)).scalar_subquery()
                 one = and_(attempts.c.job == job, attempts.c.number == number)
                 connection.execute(update(attempts).where(one).values({name: self._database.now()}))
 
@@ -245,7 +247,7 @@ class Jobs(StorePart):
         with self._database.reading() as connection:
             lines = connection.execute(
                 wanted.select_from(events.join(jobs))
-                .where(_is(connection, key))
+                .where(is_job(connection, key))
                 .order_by(events.c.id)
             ).all()
         return [
@@ -257,7 +259,7 @@ class Jobs(StorePart):
         """Number of each attempt -> which start of the program sent it; empty if none of ours."""
         wanted = select(attempts.c.number, attempts.c.run).select_from(attempts.join(jobs))
         with self._database.reading() as connection:
-            found = connection.execute(wanted.where(_is(connection, key)))
+            found = connection.execute(wanted.where(is_job(connection, key)))
             return {row.number: row.run for row in found}
 
     def version(self, sheet: str) -> int:
@@ -316,12 +318,14 @@ def _add(connection: Connection, sheet: str, keys: Sequence[JobKey], at: datetim
     return Versions(version - 1, version)
 
 
-def _raised(connection: Connection, key: JobKey) -> int:
+def raised(connection: Connection, key: JobKey) -> int:
+    """Raise the version of the job's sheet, which locks the sheet, and return it."""
     number = number_of(connection, key.sheet)
     return raise_versions(connection, [number])[number] if number else 0
 
 
-def _is(connection: Connection, key: JobKey) -> ColumnElement[bool]:
+def is_job(connection: Connection, key: JobKey) -> ColumnElement[bool]:
+    """The condition that a line of the table is this job."""
     return and_(
         jobs.c.sheet == number_of(connection, key.sheet),
         jobs.c.row_id == key.row_id,
@@ -363,11 +367,17 @@ def _load(connection: Connection, ask: _Questions, about: Mapping[str, object]) 
             reserved.get(number, {}),
             links.get(number, {}),
             findings.get(number, {}),
+            numbers_in(picked),
         )
-        for number, sheet, row_id, take, part, asked, made_at, dismissed in connection.execute(
-            ask.jobs, about
+        for number, sheet, row_id, take, part, asked, made_at, dismissed, picked in (
+            connection.execute(ask.jobs, about)
         )
     }
+
+
+def numbers_in(picked: str) -> tuple[int, ...]:
+    """The numbers of picked pictures, as they are kept."""
+    return tuple(map(int, picked.split(","))) if picked else ()
 
 
 def _in_order(saved: dict[str, str], tried: Sequence[Attempt]) -> dict[str, str]:

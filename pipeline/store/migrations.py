@@ -81,6 +81,14 @@ UPGRADES: Final = {
         "ALTER TABLE files ADD COLUMN findings TEXT DEFAULT '' NOT NULL",
         "CREATE INDEX files_by_original ON files (original) WHERE original <> ''",
     ),
+    13: (
+        "ALTER TABLE jobs ADD COLUMN picked TEXT DEFAULT '' NOT NULL",
+        "ALTER TABLE known_rows ADD COLUMN old_feedback TEXT",
+        "ALTER TABLE known_rows ADD COLUMN feedback_on_page TEXT DEFAULT '' NOT NULL",
+        # The next reading looks at every row: what is in a column `feedback` now is old.
+        "DELETE FROM resting",
+        "DELETE FROM promptsheet WHERE name LIKE 'rest of %'",
+    ),
 }
 #: The same for statements that differ: they come after those above. SQLite changes a constraint
 #: only with a new table.
@@ -167,7 +175,8 @@ def _upgraded(connection: Connection, found: dict[str, str]) -> dict[str, str]:
     for version in range(before, VERSION):
         for statement in UPGRADES.get(version, ()):
             # A table that a later version brought is made below, with all of its columns.
-            if not statement.startswith("ALTER TABLE") or statement.split()[2] in there:
+            about_table = statement.startswith(("ALTER TABLE", "DELETE FROM"))
+            if not about_table or statement.split()[2] in there:
                 connection.exec_driver_sql(statement)
         for statement in UPGRADES_OF.get(version, {}).get(connection.dialect.name, ()):
             connection.exec_driver_sql(statement)

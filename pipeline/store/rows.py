@@ -106,16 +106,24 @@ class Rows(StorePart):
             found = connection.execute(_EXTRA_TAKES, {"sheet": number_of(connection, sheet)})
             return {row.row_id: row.extra_takes for row in found}
 
-    def ask_again(self, sheet: str, row_id: str, extra_takes: int) -> bool:
+    def feedback(self, sheet: str) -> dict[str, str]:
+        """Id -> the last feedback of the page (`core.feedback.on_page`), if there is any."""
+        with self._database.reading() as connection:
+            found = connection.execute(_FEEDBACK, {"sheet": number_of(connection, sheet)})
+            return {row.row_id: row.feedback_on_page for row in found}
+
+    def ask_again(self, sheet: str, row_id: str, extra_takes: int, feedback: str = "") -> bool:
         """Request one more take than `extra_takes`. Returns False if the present number differs.
 
-        So two people who press at once, or one who presses twice, request one take.
+        So two people who press at once, or one who presses twice, request one take. `feedback` is
+        what the take is made with, as `core.feedback.on_page` gives it; empty: what the cell says.
         """
         one = (known_rows.c.row_id == row_id) & (known_rows.c.extra_takes == extra_takes)
         with self._database.writing() as connection:
             number = number_of(connection, sheet)
             raising = update(known_rows).where(known_rows.c.sheet == number, one)
-            if connection.execute(raising.values(extra_takes=extra_takes + 1)).rowcount != 1:
+            now = {"extra_takes": extra_takes + 1, "feedback_on_page": feedback}
+            if connection.execute(raising.values(now)).rowcount != 1:
                 return False
             # There is something to do, which a quick check must not miss.
             raise_versions(connection, [number])
@@ -223,7 +231,9 @@ _KNOWN = (
     .where(known_rows.c.sheet == bindparam("sheet"))
     .order_by(known_rows.c.row_id)
 )
-_MARKED = ("inputs", "first_take", "since", "extra_takes", "approved_on_page")
+_MARKED = (
+    *("inputs", "first_take", "since", "extra_takes", "approved_on_page", "feedback_on_page"),
+)
 # As they are kept: what is only compared need not be unescaped.
 _MARKS = select(
     known_rows.c.row_id,
@@ -234,6 +244,9 @@ _ORDER = select(_IDS).where(orders.c.sheet == bindparam("sheet"))
 _COLUMNS = select(sheets.c.columns).where(sheets.c.id == bindparam("sheet"))
 # Each text is word for word what an index is for.
 _EXTRA_TAKES = select(known_rows.c.row_id, known_rows.c.extra_takes).where(
+    known_rows.c.sheet == bindparam("sheet"), text("again > 0")
+)
+_FEEDBACK = select(known_rows.c.row_id, known_rows.c.feedback_on_page).where(
     known_rows.c.sheet == bindparam("sheet"), text("again > 0")
 )
 _APPROVED = select(known_rows.c.row_id, known_rows.c.approved_on_page).where(
@@ -302,13 +315,14 @@ def _keep_rows(connection: Connection, number: int, rows: Iterable[KnownRow]) ->
             "approved": row.approved,
             "approved_for": row.approved_for,
             "others": row.others,
+            "old_feedback": row.old_feedback,
         }
         for row in rows
     ]
     if lines:
         new = upsert(connection, known_rows)
         # What the page noted is its own: a reading from before must not undo it.
-        others = ("row_id", "extra_takes", "approved_on_page")
+        others = ("row_id", "extra_takes", "approved_on_page", "feedback_on_page")
         kept = {name: new.excluded[name] for name in _FIELDS if name not in others}
         connection.execute(
             new.on_conflict_do_update(index_elements=["sheet", "row_id"], set_=kept), lines

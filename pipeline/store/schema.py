@@ -41,7 +41,7 @@ from sqlalchemy import (
 from pipeline.store.column_types import Amount, Listed, Moment, Words
 
 #: Raised when the tables change; a store of a higher version is not touched.
-VERSION: Final = 13
+VERSION: Final = 14
 
 metadata = MetaData()
 
@@ -111,6 +111,10 @@ known_rows = Table(
         nullable=False,
         server_default="0",
     ),
+    # Its feedback from before the program read that column; NULL: no such program has read it.
+    Column("old_feedback", Words),
+    # The take for which feedback was written on the page, and the feedback.
+    Column("feedback_on_page", Words, nullable=False, server_default=""),
     Index("known_rows_by_id", "row_id"),
     # Of the few rows with takes that were requested on the page.
     Index(
@@ -182,6 +186,8 @@ jobs = Table(
     Column("moved", BigInteger, key="version", nullable=False),
     # When it was dismissed on the page.
     Column("dismissed", Moment),
+    # The numbers of the pictures that were picked on the page, such as "1,3".
+    Column("picked", Text, nullable=False, default="", server_default=""),
     UniqueConstraint("sheet", "row_id", "take", "part"),
     Index("jobs_by_moved", "sheet", "version"),
 )

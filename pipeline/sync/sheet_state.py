@@ -14,7 +14,7 @@ from typing import NamedTuple
 from pipeline.core.header import ALWAYS, OURS, Columns, Marked
 from pipeline.core.known_rows import Memory
 from pipeline.core.lines import Line
-from pipeline.core.model import Attempt, Claim, Grid, Job, JobKey, State
+from pipeline.core.model import Attempt, Claim, Grid, Job, JobKey, KnownRow, State
 from pipeline.store import BatchResult, Fact, Store
 from pipeline.sync.clock import Clock
 from pipeline.sync.known_jobs import KnownJobs
@@ -96,14 +96,8 @@ class SheetState:
         """Take over for which rows a person asked for more takes on the page."""
         pressed = self._store.rows.extra_takes(self.key)
         self.mark_changed(pressed.keys() & self.rows.unchanged.rows.keys())
-        known = self.rows.memory.known
-        self.rows.update(
-            {
-                row_id: replace(known[row_id], extra_takes=extra_takes)
-                for row_id, extra_takes in pressed.items()
-                if row_id in known and known[row_id].extra_takes != extra_takes
-            }
-        )
+        feedback = self._store.rows.feedback(self.key) if pressed else {}
+        self.rows.update(_asked_for(self.rows.memory.known, pressed, feedback))
 
     def reload_if_changed(self) -> bool:
         """Load the rows again if another process changed them. Returns whether it did."""
@@ -229,6 +223,17 @@ class SheetState:
         self.jobs.load_all()
         self._take_over_approvals(0)  # Also what was noted since the rows were loaded.
         self.rows.add_ids(key.row_id for key in self.jobs.all)
+
+
+def _asked_for(
+    known: Mapping[str, KnownRow], pressed: Mapping[str, int], feedback: Mapping[str, str]
+) -> dict[str, KnownRow]:
+    """The rows for which the page asked for more takes than are known."""
+    return {
+        row_id: replace(row, extra_takes=takes, feedback_on_page=feedback.get(row_id, ""))
+        for row_id, takes in pressed.items()
+        if (row := known.get(row_id)) and row.extra_takes != takes
+    }
 
 
 def _news(before: Mapping[JobKey, Job], now: Mapping[JobKey, Job]) -> list[Moved]:

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipeline.core.feedback import of_page, on_page
 from pipeline.core.model import (
     Attempt,
     Claim,
@@ -98,6 +99,40 @@ def test_many_requests_to_make_a_row_again_count_once_and_survive_a_reading(
     store.rows.note("sheet", [row(1, '{"prompt":"a dog"}')])
     assert store.rows.extra_takes("sheet") == {row(1).row_id: 1}
     assert store.rows.memory("sheet").known[row(1).row_id].extra_takes == 1
+
+
+def test_feedback_of_the_page_is_kept_with_the_take_that_it_is_for_and_survives_a_reading(
+    store: Store,
+) -> None:
+    store.rows.note("sheet", [row(1), row(2)])
+
+    assert store.rows.ask_again("sheet", row(1).row_id, 0, on_page(2, "warmer"))
+    assert not store.rows.ask_again("sheet", row(1).row_id, 0, on_page(2, "cooler"))
+    store.rows.note("sheet", [row(1, '{"prompt":"a dog"}')])
+    assert store.rows.feedback("sheet") == {row(1).row_id: "2 warmer"}
+    assert of_page(store.rows.memory("sheet").known[row(1).row_id].feedback_on_page, 2) == "warmer"
+    assert store.rows.ask_again("sheet", row(1).row_id, 1)
+    assert store.rows.feedback("sheet") == {row(1).row_id: ""}
+
+
+def test_two_people_who_pick_at_once_pick_once_and_the_history_says_who_and_when(
+    store: Store,
+) -> None:
+    store.jobs.add([KEY, JobKey("sheet", "r_unpicked1", 1)])
+    version = store.jobs.version("sheet")
+
+    assert store.picks.set(KEY, [3, 1], (), "on the page by anna")
+    assert not store.picks.set(KEY, [2], (), "on the page")
+    assert store.picks.of("sheet") == {KEY: (1, 3)}
+    assert store.jobs.changed("sheet", version).keys == {KEY}
+    assert store.picks.set(KEY, [], (1, 3))
+    assert not store.picks.set(KEY, [], ())
+    assert store.picks.of("sheet") == {}
+    assert [(one.at, one.kind, one.text) for one in store.jobs.history(KEY)] == [
+        (NOON, "picked", "picture 1, 3, on the page by anna"),
+        (NOON, "picked", "none"),
+    ]
+    assert not store.picks.set(JobKey("sheet", "r_unheard_of", 1), [1], ())
 
 
 def test_a_dismissed_row_is_remembered_and_can_be_restored(store: Store) -> None:
