@@ -27,6 +27,7 @@ from pipeline.core.cell_links import CellLinks
 from pipeline.core.errors import StoreError
 from pipeline.core.header import folded
 from pipeline.core.model import Grid
+from pipeline.core.money import Cap
 from pipeline.core.prompt_templates import Prompts
 from pipeline.core.provider import Provider
 from pipeline.core.rules import Rules
@@ -166,7 +167,7 @@ def _budgeted(settings: Settings) -> tuple[str, ...]:
     return tuple({folded(name): name for table in tables for name in table.per}.values())
 
 
-def _folded(per: Mapping[str, int]) -> dict[str, int]:
+def _folded(per: Mapping[str, Cap]) -> dict[str, Cap]:
     return {folded(name): cap for name, cap in per.items()}
 
 
@@ -180,6 +181,7 @@ def limits(settings: Settings, start: str = "") -> Limits:
         per_day=settings.budget.per_day,
         per_month=settings.budget.per_month,
         per=_folded(settings.budget.per),
+        credit_price=settings.provider.credit_price,
         per_minute=settings.pace.per_minute or None,
     )
 
@@ -195,6 +197,7 @@ def more_limits(settings: Settings, start: str = "") -> tuple[Limits, ...]:
             per_day=one.budget.per_day,
             per_month=one.budget.per_month,
             per=_folded(one.budget.per),
+            credit_price=one.provider.credit_price,
             per_minute=one.pace.per_minute or None,
         )
         for one in settings.others

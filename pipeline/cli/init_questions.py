@@ -19,6 +19,7 @@ from pipeline.cli.new_rows import listed_price
 from pipeline.config import Settings
 from pipeline.config.template import PER_DAY, Target, Wanted, file_lines, new_config
 from pipeline.core.errors import ConfigError
+from pipeline.core.money import Money
 
 CONFIG_NAME: Final = "promptsheet.toml"
 SHEET_NAME: Final = "prompts.csv"
@@ -88,7 +89,7 @@ def trial_settings(wanted: Wanted, config: Path) -> Settings:
             starts = f"{CONFIG_NAME}: ", "defaults: "
             raise ConfigError(*(_without(starts, problem) for problem in e.problems)) from e
     price = listed_price(settings.provider, settings.endpoint) or 0
-    if (settings.budget.per_day or 0) < price:
+    if not isinstance(most := settings.budget.per_day or 0, Money) and most < price:
         how = "" if wanted.target == Target() else f", such as --per-day {10 * price}"
         raise ConfigError(f"A row costs {price} credits. Allow at least that many per day{how}.")
     return settings

@@ -25,13 +25,14 @@ from pipeline.core.errors import ConfigError
 from pipeline.core.generations import label
 from pipeline.core.lines import Line
 from pipeline.core.model import State
+from pipeline.core.money import Money, of_budget
 from pipeline.core.states import state_of
 from pipeline.core.statuses import Status
 from pipeline.core.text import counted, is_or_are, one_line, printable
 from pipeline.open_sheet import open_sheet
 from pipeline.reports import summary
 from pipeline.reports.plan import find_rows, no_row
-from pipeline.store import HistoryLine
+from pipeline.store import HistoryLine, Limits
 from pipeline.sync import outlet_states, row_reports
 from pipeline.sync.lease import is_dead
 from pipeline.sync.row_reports import Row
@@ -83,11 +84,13 @@ def print_status_json(settings: Settings, _: Console, row: str = "") -> int:
 
     The fields: `sheet` (title); `rows` (number of rows by status); `need_a_person` (number of rows
     that need attention); `credits_today` (at the sheet's own account, in its unit; null without an
-    API key) and `per_day` (its limit; null without a budget); `costs_today` (for each account: its
-    name, unit, amount, and whether it is the sheet's own); `running` (which run is working on the
-    sheet, or empty); `hold` (why nothing is sent, or empty); `messages`; `details` (every row:
-    `row`, the number that spreadsheets show, `row_id`, `name`, `status`, `note`, `take`, `task_id`,
-    `urls`, `text`, `credits`, `needs_attention`, `pictures`: what is wrong with which);
+    API key) and `per_day` (its limit; null without a budget, and a text such as "5.00 USD" if it is
+    in money); `money_today` (what is spent of such a limit: `amount`, `currency`); `costs_today`
+    (for each account: its name, unit, amount, and whether it is the sheet's own); `running` (which
+    run is working on the sheet, or empty); `hold` (why nothing is sent, or empty); `messages`;
+    `details` (every row: `row`, the number that spreadsheets show, `row_id`, `name`, `status`,
+    `note`, `take`, `task_id`, `urls`, `text`, `credits`, `needs_attention`, `pictures`: what is
+    wrong with which);
     `exit_code`. With `row`, `details` has only that row, and `history` has its events (`at` in ISO
     8601, `generation`, `attempt`, `kind`, `text`).
     """
@@ -100,12 +103,14 @@ def print_status_json(settings: Settings, _: Console, row: str = "") -> int:
         hold = sync.last.hold.exit_code if sync.last.hold and not row else 0
         code = max(int(bool(is_needed if row else needing)), hold)
         today = [cost for cost, _ in _spent_today(sync, settings)]
+        per_day, spent = settings.budget.per_day, sync.spending.own.spent_today(sync.store.budget)
         shown_row: dict[str, object] = {
             "sheet": sync.sheet.title,
             "rows": dict(sorted(sync.last.plan.statuses.items())),
             "need_a_person": len(needing),
             "credits_today": own(today) if settings.api_key is not None else None,
-            "per_day": settings.budget.per_day,
+            "per_day": per_day.in_words() if isinstance(per_day, Money) else per_day,
+            "money_today": spent.as_json() if isinstance(spent, Money) else None,
             "costs_today": [cost.as_json() for cost in today],
             "running": _worker(sync),
             "hold": sync.last.hold.sentence if sync.last.hold else "",
@@ -272,9 +277,10 @@ def _troubles(sync: SheetSync, settings: Settings) -> Iterator[str]:
 
 def _sentences(sync: SheetSync, settings: Settings) -> Iterator[str]:
     """Other messages about the whole sheet."""
-    for cost, cap in _spent_today(sync, settings):
+    for cost, limits in _spent_today(sync, settings):
         if cost.amount or cost.account.is_own:
-            yield f"{cost.in_words(of=cap)} spent today"
+            used = limits.spent_today(sync.store.budget)
+            yield f"{of_budget(used, limits.per_day, cost.account)} spent today"
     if (unsaved := _unsaved(sync)) and settings.saves_files:
         were = f"{counted(unsaved, 'picture')} {is_or_are(unsaved)}"
         yield f"{were} not saved yet. The next run tries again."
@@ -284,15 +290,15 @@ def _sentences(sync: SheetSync, settings: Settings) -> Iterator[str]:
         yield "The API key is not set; nothing can be sent."
 
 
-def _spent_today(sync: SheetSync, settings: Settings) -> Iterator[tuple[Cost, int | None]]:
-    """What is spent today at each account with a key, and its limit."""
+def _spent_today(sync: SheetSync, settings: Settings) -> Iterator[tuple[Cost, Limits]]:
+    """What is spent today at each account with a key, and its limits."""
     keys = [settings.api_key, *(other.api_key for other in settings.others)]
     apis = sync.rules.apis
     for api, key, account in zip(apis, keys, accounts(apis), strict=True):
         if api.sends and key is not None:
             limits = sync.spending.of(api)
             spent = sync.store.budget.spent(limits.api_key, limits.run, limits.day).day
-            yield Cost(spent, account), limits.per_day
+            yield Cost(spent, account), limits
 
 
 def _unsaved(sync: SheetSync) -> int:

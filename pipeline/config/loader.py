@@ -16,6 +16,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from pipeline.config.addresses import problems_with as address_problems
+from pipeline.config.budgets import budget_problems
 from pipeline.config.problems import nearest, sentences
 from pipeline.config.prompt import prompt_settings
 from pipeline.config.provider_files import base_url_of, key_problems, read_provider, with_prices
@@ -94,6 +95,7 @@ def load(
     titles, ignore = _columns(document.columns, fields, problems)
     problems += _ignored_problems(titles, ignore)
     problems += _provider_problems(document, provider, prompt)
+    problems += budget_problems(provider, document.budget, others)
     if not document.store.url.startswith("sqlite:///"):
         problems.append('store.url: write "sqlite:///FILE", such as "sqlite:///promptsheet.db"')
     if document.schedule.cron and "every" in document.schedule.model_fields_set:

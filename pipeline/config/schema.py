@@ -8,14 +8,14 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from pipeline.config.values import (
+    BudgetCap,
     CodePage,
     ColumnTitle,
     CreditPrice,
-    Credits,
     CronLine,
     FileName,
     ListenAddress,
-    OptionalCredits,
+    OptionalCap,
     OptionalReference,
     OptionalWait,
     Price,
@@ -26,6 +26,7 @@ from pipeline.config.values import (
     UrlName,
     Wait,
 )
+from pipeline.core.money import Cap
 
 
 class _Table(BaseModel):
@@ -86,12 +87,17 @@ class PaceTable(_Table):
 
 
 class BudgetTable(_Table):
-    """The most to spend, in listed credits."""
+    """The most to spend, in listed credits or in money."""
 
-    per_run: Credits | None = 2000
-    per_day: Credits | None = 10000
-    per_month: OptionalCredits = None
-    per: dict[ColumnTitle, Credits] = {}
+    per_run: BudgetCap | None = 2000
+    per_day: BudgetCap | None = 10000
+    per_month: OptionalCap = None
+    per: dict[ColumnTitle, BudgetCap] = {}
+
+    def caps(self) -> dict[str, Cap | None]:
+        """The caps by their keys."""
+        own = {"per_run": self.per_run, "per_day": self.per_day, "per_month": self.per_month}
+        return own | {f"per.{name}": cap for name, cap in self.per.items()}
 
 
 class OtherTable(_Table):

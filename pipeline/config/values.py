@@ -9,9 +9,9 @@ from ipaddress import ip_network
 from typing import Annotated
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator
 
-from pipeline.core.money import credit_price
+from pipeline.core.money import BUDGET_EXAMPLE, Cap, budget, credit_price
 from pipeline.core.name_templates import template
 from pipeline.scheduler import problem_with
 
@@ -65,6 +65,19 @@ def _file_name(value: str) -> str:
 def _credit_price(value: str) -> str:
     credit_price(value)
     return value.strip()
+
+
+def _cap(value: object) -> object:
+    """A limit of a budget: credits as a number, or `Money`."""
+    if isinstance(value, str) and not value.strip().isdecimal():
+        return budget(value)
+    try:
+        number = float(value) if isinstance(value, int | float | str) else -1.0
+    except ValueError:
+        number = -1.0
+    if isinstance(value, bool) or number < 0 or number != int(number):
+        raise ValueError(f"write a whole number of credits, 0 or more, or money: {BUDGET_EXAMPLE}")
+    return int(number)
 
 
 def _code_page(value: str) -> str:
@@ -122,10 +135,11 @@ OptionalWait = Annotated[
 ]
 Reference = Annotated[str, AfterValidator(_reference)]
 OptionalReference = Annotated[str, AfterValidator(lambda value: value and _reference(value))]
-Credits = Annotated[int, Field(ge=0)]
-#: Credits, or no limit: an empty text.
-OptionalCredits = Annotated[
-    Credits | None, BeforeValidator(lambda value: None if value == "" else value)
+#: The most that a budget allows.
+BudgetCap = Annotated[Cap, PlainValidator(_cap)]
+#: The same, or no limit: an empty text.
+OptionalCap = Annotated[
+    Cap | None, PlainValidator(lambda value: None if value == "" else _cap(value))
 ]
 #: The title of a column.
 ColumnTitle = Annotated[str, Field(pattern=r"[^\s_-]")]

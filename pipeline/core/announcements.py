@@ -5,16 +5,18 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
 
 from pipeline.core import messages
 from pipeline.core.cell_links import is_web
 from pipeline.core.chains import without_link
-from pipeline.core.costs import OWN, Cost, account_of, accounts
+from pipeline.core.costs import OWN, account_of, accounts
 from pipeline.core.inputs import parsed
 from pipeline.core.job_status import job_status
 from pipeline.core.model import Attempt, Job
+from pipeline.core.money import Money, of_budget
 from pipeline.core.outbox import (
     FIELDS,
     TOLD,
@@ -197,12 +199,15 @@ def _budget(body: Mapping[str, Any], rules: Rules) -> str:
         of, key = f"the budget of {in_words(body['share'])}", "per"
         more = "its rows are not sent"
     used, cap = body["used"], body["cap"]
+    if currency := body.get("currency"):
+        used, cap = Money(Decimal(used), currency), Money(Decimal(cap), currency)
     names = (one.account for one in rules.apis)
     known = dict(zip(names, accounts(rules.apis), strict=True))
     account = known.get(body.get("account", ""), OWN)
     where = f"[budget] {key}" if account.is_own else f"{key} of this account"
-    amounts = Cost(used, account).in_words(",", of=cap)
+    share = used.amount / cap.amount if currency else used / cap
+    amounts = of_budget(used, cap, account, ",")
     return (
-        f"{100 * used / cap:.0f} % of {of} is used: {amounts}. When all is used, {more}. "
+        f"{100 * share:.0f} % of {of} is used: {amounts}. When all is used, {more}. "
         f"To send more before that, raise {where}."
     )

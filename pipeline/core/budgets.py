@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from pipeline.core import messages
+from pipeline.core.costs import OWN, Cost
 from pipeline.core.credits import Credits, exact
 from pipeline.core.followers import to_follow
 from pipeline.core.lines import Line
+from pipeline.core.money import Money, in_credits_and_money
 from pipeline.core.planning import with_waits
 from pipeline.core.shares import beyond_share, used_up
 from pipeline.core.statuses import Status
@@ -24,9 +26,12 @@ PERIODS: Final = ("per_run", "per_day", "per_month")
 class Left:
     """What one account may spend."""
 
-    #: In all, and what is left of it.
-    allowed: Mapping[str, int | None]
+    #: In all, and what is left of it, in credits.
+    allowed: Caps
     left: Caps
+    #: The caps that a person wrote in money, and the price of one credit.
+    money: Mapping[str, Money] = field(default_factory=dict)
+    credit_price: str = ""
 
     def after(self, lines: Iterable[Line]) -> Left:
         """The same after these lines were sent."""
@@ -59,21 +64,19 @@ def over_budget(lines: Iterable[Line], caps: Caps) -> set[tuple[str, str]]:
     return beyond
 
 
-def short_of_budget(line: Line, cap: str, allowed: Mapping[str, int | None]) -> Line:
+def short_of_budget(line: Line, cap: str, left: Left) -> Line:
     """The line of a row that the budget does not cover; `cap` names the cap it waits for.
 
-    `allowed` holds the caps by name: a row that alone costs more than one of them never fits.
+    A row that alone costs more than one of the caps never fits.
     """
-    price = line.price
     note = messages.over_budget(cap) if cap in PERIODS else used_up(cap)
-    for name, most in _caps_of(line, allowed).items():
-        if price > most:
-            is_period = name in PERIODS
-            note = (
-                messages.beyond_budget(name, most, price)
-                if is_period
-                else beyond_share(name, most, price)
-            )
+    for name, most in _caps_of(line, left.allowed).items():
+        if line.price > most:
+            money = left.money.get(name)
+            account = OWN._replace(credit_price=left.credit_price if money else "")
+            cost = in_credits_and_money([Cost(line.price, account)])
+            beyond = messages.beyond_budget if name in PERIODS else beyond_share
+            note = beyond(name, money.in_words() if money else str(most), cost)
     return replace(line, status=Status.OVER_BUDGET, note=note, endpoint="")
 
 
@@ -85,7 +88,7 @@ def within_budget(lines: Sequence[Line], its: Sequence[Line], left: Left) -> tup
     waits = awaited(its, left.left)
     return with_waits(
         [
-            short_of_budget(line, waits.get(line.identity, PERIODS[0]), left.allowed)
+            short_of_budget(line, waits.get(line.identity, PERIODS[0]), left)
             if line.endpoint and line.identity in beyond
             else line
             for line in lines
@@ -124,7 +127,7 @@ def with_followers_within_budget(
             unsent.add(row_id)  # It waits for a row that is not sent.
         elif over_budget([line], its.left):
             cap = awaited([line], its.left).get(line.identity, PERIODS[0])
-            short[line.identity] = short_of_budget(line, cap, its.allowed)
+            short[line.identity] = short_of_budget(line, cap, its)
             unsent.add(row_id)
         else:
             rest[name] = its.after([line])

@@ -207,11 +207,10 @@ def over_budget(cap: str) -> str:
     return f"{left} This row is sent {when}, or raise the budget."
 
 
-def beyond_budget(cap: str, allowed: Credits, price: Credits) -> str:
+def beyond_budget(cap: str, allowed: str, cost: str) -> str:
     """The row alone costs more than `cap` allows, so waiting does not help."""
     return (
-        f"This row costs {in_credits(price)}, and [budget] {cap} allows {allowed}. "
-        f"Raise {cap} to generate it."
+        f"This row costs {cost}, and [budget] {cap} allows {allowed}. Raise {cap} to generate it."
     )
 
 

@@ -166,8 +166,8 @@ class _Places:
         elif cap := self._missing(line):
             self._unsent.add(row_id)
             if needs_place:
-                allowed = self._left[self._account_of(line)].allowed
-                self.changed[line.identity] = short_of_budget(line, cap, allowed)
+                left = self._left[self._account_of(line)]
+                self.changed[line.identity] = short_of_budget(line, cap, left)
         elif needs_place and not self._places:
             self._unsent.add(row_id)
             self._hold(line)

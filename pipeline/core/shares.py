@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from pipeline.core.credits import Credits
 from pipeline.core.header import Columns, folded
 from pipeline.core.inputs import normalise
-from pipeline.core.text import in_credits, quoted, shortened
+from pipeline.core.text import quoted, shortened
 
 
 def share_of(column: str, cell: str) -> str:
@@ -38,10 +37,10 @@ def used_up(share: str) -> str:
     )
 
 
-def beyond_share(share: str, allowed: Credits, price: Credits) -> str:
+def beyond_share(share: str, allowed: str, cost: str) -> str:
     """The note of a row that alone costs more than its share."""
     return (
-        f"This row costs {in_credits(price)}, and [budget] per allows {in_words(share)} {allowed}. "
+        f"This row costs {cost}, and [budget] per allows {in_words(share)} {allowed}. "
         "Raise that budget to send it."
     )
 

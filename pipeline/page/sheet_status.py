@@ -7,7 +7,7 @@ from datetime import datetime
 
 from pipeline import wiring
 from pipeline.core.costs import OWN, Account, Cost, accounts, summed
-from pipeline.core.credits import Credits
+from pipeline.core.money import Cap
 from pipeline.core.samples import results_of
 from pipeline.sync.configured_sheet import Campaign
 from pipeline.sync.kept_sample import KeptSample
@@ -22,9 +22,10 @@ class SheetStatus:
     #: Empty as long as the store was not read.
     title: str = ""
     #: Credits spent today, and the limit. The budget counts by API key and store, so other sheets
-    #: with the same key are included. None without a limit or a key.
-    spent: Credits | None = None
-    budget: int | None = None
+    #: with the same key are included. None without a limit or a key. Both are in the unit in which
+    #: a person wrote the limit.
+    spent: Cap | None = None
+    budget: Cap | None = None
     #: What the credits are: the account of the sheet's own API.
     account: Account = OWN
     #: What is spent today at other accounts.
@@ -57,13 +58,12 @@ def sheet_status_of(campaign: Campaign, trouble: str, unread: str = "") -> Sheet
     alive = lease and lease.until > wiring.now() and not is_dead(lease.holder)
     limits = wiring.limits(settings)
     has_key = settings.api_key is not None
-    spent = store.budget.spent(limits.api_key, limits.run, limits.day)
     own, *others = accounts(wiring.rules(settings, key).apis)
     sample, waits = settings.rules.sample, record.sample_waits if settings.rules.sample else 0
     apis = zip(settings.others, wiring.more_limits(settings), others, strict=True)
     return SheetStatus(
         title=record.title if record.passed_at else "",
-        spent=spent.day if has_key else None,
+        spent=limits.spent_today(store.budget) if has_key else None,
         budget=limits.per_day,
         account=own,
         elsewhere=summed(

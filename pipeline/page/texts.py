@@ -5,17 +5,16 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from pipeline.core.costs import Cost
+from pipeline.core.money import Money
 from pipeline.core.text import rounded
+from pipeline.page.sheet_status import SheetStatus
 from pipeline.page.snapshot import Snapshot
 
 
 def texts_of(snapshot: Snapshot) -> dict[str, str]:
     """The texts of the page that change often, by their place in the HTML."""
     totals, sheet_status = snapshot.totals, snapshot.sheet_status
-    spent = "–" if sheet_status.spent is None else f"{sheet_status.spent:,}"
-    budget = "" if sheet_status.budget is None else f"of {sheet_status.budget:,} "
-    # In the plural: the number stands above its label.
-    unit = Cost(0, sheet_status.account).in_words().removeprefix("0 ")
+    spent, budget, unit = _spending(sheet_status)
     more = "".join(f" · {cost.in_words(',')}" for cost in sheet_status.elsewhere)
     return {
         "pictures": f"{totals.pictures:,}" if snapshot.is_complete else "…",
@@ -28,6 +27,19 @@ def texts_of(snapshot: Snapshot) -> dict[str, str]:
         "count needing": f"{totals.needing:,}",
         "count all": f"{sum(totals.counts.values()):,}" if snapshot.is_complete else "…",
     }
+
+
+def _spending(sheet_status: SheetStatus) -> tuple[str, str, str]:
+    """What is spent today, the limit of the day, and the unit of both."""
+    spent, budget = sheet_status.spent, sheet_status.budget
+    if isinstance(budget, Money):
+        amount = spent.in_words().split()[0] if isinstance(spent, Money) else "–"
+        most, unit = budget.in_words().split()
+        return amount, f"of {most} ", unit
+    # In the plural: the number stands above its label.
+    unit = Cost(0, sheet_status.account).in_words().removeprefix("0 ")
+    amount = "–" if spent is None else f"{spent:,}"
+    return amount, "" if budget is None else f"of {budget:,} ", unit
 
 
 def waiting(snapshot: Snapshot) -> str:

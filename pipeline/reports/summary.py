@@ -6,8 +6,8 @@ import shlex
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from pipeline.core.costs import in_words
 from pipeline.core.fields import PARENT
+from pipeline.core.money import in_credits_and_money
 from pipeline.core.provider import Endpoint
 from pipeline.core.statuses import Status
 from pipeline.core.text import counted, one_line, shortened
@@ -73,7 +73,7 @@ def closing(outcome: Outcome) -> str:
     for status, words in still.items():
         if number := outcome.statuses[status]:
             parts.append(f"{number} {words}")
-    return ", ".join([*parts, in_words(counts.costs)])
+    return ", ".join([*parts, in_credits_and_money(counts.costs)])
 
 
 def as_json(outcome: Outcome, code: int) -> dict[str, object]:

@@ -3,6 +3,7 @@
     promptsheet_jobs{sheet,state}              jobs by state, from the store
     promptsheet_submissions_total{sheet}       attempts that were started, from the store
     promptsheet_credits_today{account}         held or spent on the day of the budget, by API key
+    promptsheet_money_today{account,currency}  the same, where [budget] per_day is in money
     promptsheet_last_pass_seconds{sheet}       when the last pass ended, as a Unix time
     promptsheet_held{sheet}                    1 while a hold or a pause keeps rows from being sent
     promptsheet_outbox{sheet,outlet,state}     messages: waiting, set aside, or sent in 30 days
@@ -36,8 +37,9 @@ from starlette.routing import Route
 from pipeline import wiring
 from pipeline.core.errors import StoreError
 from pipeline.core.model import State
+from pipeline.core.money import Money
 from pipeline.server.webhook_recorder import CallCounts
-from pipeline.store import Store
+from pipeline.store import Limits, Store
 from pipeline.sync.configured_sheet import Campaign
 
 PATH = "/metrics"
@@ -152,7 +154,7 @@ class _StoreCollector(Collector):
                     box.add_metric([title, outlet.name, name], number)
             if record.passed_at:
                 ended.add_metric([title], record.passed_at.timestamp())
-        yield from (jobs, sent, ended, held, box, closed, self._credits())
+        yield from (jobs, sent, ended, held, box, closed, *self._spent())
 
     def _numbers(self, one: Campaign) -> tuple[Counter[str], int]:
         version = one.store.jobs.version(one.key)
@@ -170,10 +172,12 @@ class _StoreCollector(Collector):
                         seen.observe(seconds)
             self._events[store] = until
 
-    def _credits(self) -> Metric:
+    def _spent(self) -> Iterator[Metric]:
         help_text = "Held or spent on the day of the budget, by API key, in its own unit."
         gauge = _gauge("credits_today", help_text, "account")
-        by_key: dict[str, tuple[str, Store, str]] = {}
+        its_money = "The same, for accounts whose budget of the day is in money."
+        money = _gauge("money_today", its_money, "account", "currency")
+        by_key: dict[str, tuple[str, Store, Limits]] = {}
         for one in reversed(self._campaigns):
             its = one.settings
             apis = [(its.provider.title, its.api_key, wiring.limits(its))]
@@ -184,11 +188,14 @@ class _StoreCollector(Collector):
             ]
             for title, key, limits in apis:
                 if key:
-                    by_key[limits.api_key] = title, one.store, limits.day
+                    by_key[limits.api_key] = title, one.store, limits
         names = _distinct(title for title, _, _ in by_key.values())
-        for name, (api_key, (_, store, day)) in zip(names, by_key.items(), strict=True):
-            gauge.add_metric([name], store.stats.credits(api_key, day))
-        return gauge
+        for name, (api_key, (_, store, limits)) in zip(names, by_key.items(), strict=True):
+            gauge.add_metric([name], store.stats.credits(api_key, limits.day))
+            used = limits.spent_today(store.budget)
+            if isinstance(used, Money):
+                money.add_metric([name, used.currency], float(used.amount))
+        yield from (gauge, money)
 
 
 class _WebhookCollector(Collector):

@@ -6,7 +6,7 @@ admits. Raises nothing; a refusal is a value.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -14,12 +14,16 @@ from typing import Final
 
 from pipeline.core.credits import Credits, exact
 from pipeline.core.model import Attempt, JobKey, State
+from pipeline.core.money import Cap, Money, in_credits, spent
 from pipeline.core.shares import column_of
 from pipeline.core.states import state_of
-from pipeline.store.budget import CounterName, counters_of
+from pipeline.store.budget import Budget, CounterName, at_price, counters_of
 from pipeline.store.job_cache import KeptJob
 from pipeline.store.rate_limit import RequestCounts
 from pipeline.store.transactions import LockedSheet
+
+#: What a counter holds at other prices of a credit than this one: price -> credits.
+AtOtherPrices = Callable[[CounterName, str], Mapping[str, Credits]]
 
 
 class Refusal(StrEnum):
@@ -79,26 +83,52 @@ class Intent:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """The limits of a batch. A cap of 0 allows no spending; None is no cap."""
+    """The limits of a batch, in credits or in money. A cap of 0 allows nothing; None is no cap."""
 
     #: A name for the API key (a digest), never the key.
     api_key: str
     #: This start of the program, and the date in the budget's timezone.
     run: str
     day: str
-    per_run: int | None = None
-    per_day: int | None = None
+    per_run: Cap | None = None
+    per_day: Cap | None = None
     per_minute: int | None = None
-    per_month: int | None = None
+    per_month: Cap | None = None
     #: Column -> the cap of each of its values.
-    per: Mapping[str, int] = field(default_factory=dict)
+    per: Mapping[str, Cap] = field(default_factory=dict)
+    #: The price of one credit, such as "0.01 USD"; empty where it is not known.
+    credit_price: str = ""
 
     def counters(self, shares: Iterable[str] = ()) -> tuple[CounterName, ...]:
         """The counters that hold what is sent now; `shares` are those of a row."""
         return counters_of(self.api_key, self.run, self.day, shares)
 
-    def cap_of(self, name: CounterName) -> int | None:
-        """The cap of a counter; None if it has none."""
+    def counted(self, shares: Iterable[str] = ()) -> tuple[CounterName, ...]:
+        """The same, and those that count the same at this price of a credit."""
+        return at_price(self.counters(shares), self.credit_price)
+
+    def credits_of(
+        self, name: CounterName, at_other: AtOtherPrices | None = None
+    ) -> Credits | None:
+        """The cap of a counter in credits; None if it has none.
+
+        With `at_other`, what was spent at other prices of a credit counts as what it cost then.
+        """
+        cap, price = self.cap_of(name), self.credit_price
+        if not isinstance(cap, Money):
+            return cap
+        return in_credits(cap, price, at_other(name, price) if at_other else None)
+
+    def spent_today(self, budget: Budget) -> Cap:
+        """What is held or spent today, in the unit of the limit of the day."""
+        name, price = self.counters()[1], self.credit_price
+        (number,) = budget.held([name])
+        if not isinstance(self.per_day, Money):
+            return number
+        return spent(number, price, budget.at_other_prices(name, price))
+
+    def cap_of(self, name: CounterName) -> Cap | None:
+        """The cap of a counter, as a person wrote it; None if it has none."""
         match name.kind:
             case "run":
                 return self.per_run
@@ -118,8 +148,9 @@ class Admission:
     sheets: Mapping[str, LockedSheet]
     jobs: Mapping[JobKey, KeptJob]
     pace: RequestCounts
-    #: The values of all counters that may change.
+    #: The values of all counters that may change, and the caps of those that have one.
     held: dict[CounterName, Credits]
+    caps: Mapping[CounterName, Credits | None]
     begun: dict[JobKey, tuple[Intent, Attempt]] = field(default_factory=dict)
 
     def answer(self, intent: Intent) -> Attempt | Refusal:
@@ -159,7 +190,7 @@ class Admission:
         if not self.pace.room(1, self.limits.per_minute):
             return Refusal.PACE
         for name in self.limits.counters(intent.shares):
-            if not _fits(self.held[name], intent.price, self.limits.cap_of(name)):
+            if not _fits(self.held[name], intent.price, self.caps[name]):
                 return _BUDGETS[name.kind]
         return None
 

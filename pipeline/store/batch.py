@@ -13,6 +13,7 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any, Final, NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, bindparam, update
@@ -20,10 +21,11 @@ from sqlalchemy import ColumnElement, Connection, bindparam, update
 from pipeline.core.credits import Credits, exact
 from pipeline.core.errors import StoreError
 from pipeline.core.model import Attempt, JobKey
+from pipeline.core.money import Money, spent
 from pipeline.core.outbox import MessageKind
 from pipeline.store.admission import Admission, Intent, Limits, Refusal
 from pipeline.store.attempt_events import Fact, kind_of, to_body
-from pipeline.store.budget import CounterName, correct, held, hold
+from pipeline.store.budget import CounterName, at_other_prices, correct, held, hold
 from pipeline.store.column_types import escaped, to_number
 from pipeline.store.history import HistoryValues, history_line, write_history
 from pipeline.store.job_cache import KeptAttempt, KeptJob, Left, load
@@ -166,7 +168,9 @@ def _batch(
     """Everything that the intents depend on, locked: sheets, then pace, then counters."""
     pace = pace_of(connection, limits.api_key, at)
     names = {name for intent in intents for name in limits.counters(intent.shares)}
-    return Admission(at, limits, sheets, jobs, pace, held(connection, names))
+    now = held(connection, names)
+    caps = {name: limits.credits_of(name, partial(at_other_prices, connection)) for name in names}
+    return Admission(at, limits, sheets, jobs, pace, now, caps)
 
 
 def _written(
@@ -253,20 +257,22 @@ def _write_begun(
         lines.append(
             (
                 *(job.number, *to_plain(attempt), body, *ours, attempt.price),
-                *(escaped(intent.labels), escaped(shares)),
+                *(escaped(intent.labels), escaped(shares), escaped(limits.credit_price)),
             )
         )
         why = intent.because, intent.by
         history.append(history_line(job.number, attempt, batch.at, "sent", *why))
-        counters = limits.counters(intent.shares)
+        counters = limits.counted(intent.shares)
         for name in counters:
             prices[name] = exact(prices[name] + attempt.price)
         job.tried[attempt.number] = KeptAttempt(
             attempt, attempt, counters, attempt.price, attempt.price
         )
     NEW_ATTEMPT.each(connection, lines)
-    for name in sorted(prices):
-        hold(connection, name, prices[name], limits.cap_of(name))
+    at_price = {name: price for name, price in prices.items() if name not in batch.held}
+    for name in sorted(prices.keys() - at_price.keys()):
+        hold(connection, name, prices[name], batch.caps[name])
+    correct(connection, at_price)
     keep_pace(connection, limits.api_key, batch.pace)
     _tell_of_budgets(connection, batch)
     return history
@@ -281,18 +287,25 @@ def _tell_of_budgets(connection: Connection, batch: Admission) -> None:
     counters = {
         name for intent, _ in batch.begun.values() for name in limits.counters(intent.shares)
     }
-    told = set[tuple[Credits, int]]()
+    told = set[tuple[Credits, Credits]]()
     for name in sorted(counters, key=lambda one: _TOLD_FIRST.index(one.kind)):
-        used, cap = batch.held[name], limits.cap_of(name)
+        used, cap = batch.held[name], batch.caps[name]
         # The same numbers twice would say the same: the budget of the day is told.
         if cap and used >= NEARLY * cap and (used, cap) not in told:
             told.add((used, cap))
             about = {"budget": name.kind, "used": used, "cap": cap, "account": limits.api_key}
+            most = limits.cap_of(name)
+            if isinstance(most, Money):
+                others = at_other_prices(connection, name, limits.credit_price)
+                paid = spent(used, limits.credit_price, others)
+                about |= {"used": str(paid.amount), "cap": str(most.amount)}
+                about["currency"] = most.currency
             if name.kind == "share":
                 about["share"] = name.name
-            subject = f"{limits.api_key} {name.kind} {name.name} {cap}"
+            written = most.in_words() if isinstance(most, Money) else cap
+            subject = f"{limits.api_key} {name.kind} {name.name} {written}"
             if len(subject) > MOST_SUBJECT:
-                subject = f"{limits.api_key} {name.kind} {digest(name.name)} {cap}"
+                subject = f"{limits.api_key} {name.kind} {digest(name.name)} {written}"
             for sheet in {batch.sheets[key.sheet].number for key in batch.begun}:
                 announce(connection, sheet, MessageKind.BUDGET, subject, about, batch.at)
 

@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, Connection, bindparam, func, literal_colum
 
 from pipeline.core.credits import DIGITS, Credits
 from pipeline.core.errors import StoreError
-from pipeline.store.column_types import Amount, escaped
+from pipeline.store.column_types import Amount, escaped, unescaped
 from pipeline.store.schema import counters
 from pipeline.store.transactions import Prepared, StorePart, upsert
 
@@ -21,7 +21,9 @@ from pipeline.store.transactions import Prepared, StorePart, upsert
 class CounterName(NamedTuple):
     """Which counter, by API key.
 
-    `kind` is `run` (a start of the program), `day`, `month`, or `share` (a value of a column).
+    `kind` is `run` (a start of the program), `day`, `month`, or `share` (a value of a column). With
+    an `@` at its end, it counts what was sent at one price of a credit, with which its name begins:
+    of such a counter, or (`@`) of the account.
     """
 
     api_key: str
@@ -49,6 +51,12 @@ _IT = (
     counters.c.name == bindparam("its_name"),
 )
 _HELD = Prepared(select(counters.c.credits).where(*_IT).with_for_update(), *_NAMES)
+_PRICES = Prepared(
+    select(counters.c.name).where(
+        counters.c.api_key == bindparam("its_key"), counters.c.kind == literal_column("'@'")
+    ),
+    "its_key",
+)
 _RAISED = (
     update(counters)
     .where(*_IT)
@@ -79,6 +87,11 @@ class Budget(StorePart):
         with self._database.reading() as connection:
             return [_held(connection, name) or 0 for name in names]
 
+    def at_other_prices(self, name: CounterName, price: str) -> dict[str, Credits]:
+        """The credits of a counter that were sent at other prices of one: price -> credits."""
+        with self._database.reading() as connection:
+            return at_other_prices(connection, name, price)
+
 
 def counters_of(
     api_key: str, run: str, day: str, shares: Iterable[str] = ()
@@ -93,6 +106,26 @@ def counters_of(
         CounterName(api_key, "month", day[:7]),
         *(CounterName(api_key, "share", name) for name in shares),
     )
+
+
+def at_price(names: Iterable[CounterName], price: str) -> tuple[CounterName, ...]:
+    """The counters, and those that count the same at one price of a credit; "": it is not known."""
+    its = tuple(names)
+    if not (its and price):
+        return its
+    of_account = CounterName(its[0].api_key, "@", price)
+    return (*its, of_account, *(_at_price(name, price) for name in its))
+
+
+def _at_price(name: CounterName, price: str) -> CounterName:
+    return name._replace(kind=f"{name.kind}@", name=f"{price} {name.name}")
+
+
+def at_other_prices(connection: Connection, name: CounterName, price: str) -> dict[str, Credits]:
+    """See `Budget.at_other_prices`."""
+    prices = (unescaped(one) for (one,) in _PRICES.rows(connection, escaped(name.api_key)))
+    found = {one: _held(connection, _at_price(name, one)) for one in prices if one != price}
+    return {one: amount for one, amount in found.items() if amount}
 
 
 def held(connection: Connection, names: Collection[CounterName]) -> dict[CounterName, Credits]:

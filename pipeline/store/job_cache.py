@@ -16,7 +16,7 @@ from sqlalchemy import Connection, bindparam, select
 from pipeline.core.credits import Credits
 from pipeline.core.model import Attempt, Job, JobKey, State
 from pipeline.core.states import TABLE, Accepted, Event, Progressed, Succeeded, advance, gives_back
-from pipeline.store.budget import CounterName, counters_of
+from pipeline.store.budget import CounterName, at_price, counters_of
 from pipeline.store.column_types import unescaped
 from pipeline.store.schema import attempts, jobs
 from pipeline.store.serialization import ATTEMPT, from_plain, from_shares
@@ -33,11 +33,12 @@ _FOUND = Prepared(
         jobs.c.take,
         jobs.c.part,
         jobs.c.asked,
+        attempts.c.charged,
         attempts.c.api_key,
         attempts.c.run,
         attempts.c.day,
         attempts.c.shares,
-        attempts.c.charged,
+        attempts.c.credit_price,
         *ATTEMPT,
     )
     .select_from(jobs.outerjoin(attempts))
@@ -136,15 +137,17 @@ def _loaded(
     """All jobs of these rows."""
     found: dict[int, KeptJob] = {}
     rows = _FOUND.rows(connection, sheet.number, listed(row_ids))
-    for number, row_id, take, part, asked, api_key, run, day, shares, charged, *fields in rows:
+    for number, row_id, take, part, asked, charged, *its in rows:
+        account, fields = its[:5], its[5:]
         if not (job := found.get(number)):
             key = JobKey(name, unescaped(row_id), take, part)
             job = found[number] = KeptJob(key, number, asked)
         if fields[0] is not None:
             attempt = from_plain(fields)
             # What was adopted is on no counter.
-            its = unescaped(api_key), unescaped(run), unescaped(day)
-            counters = counters_of(*its, from_shares(unescaped(shares))) if api_key else ()
+            api_key, run, day, shares, price = map(unescaped, account)
+            counters = counters_of(api_key, run, day, from_shares(shares)) if api_key else ()
+            counters = at_price(counters, price)
             job.tried[attempt.number] = KeptAttempt(attempt, attempt, counters, charged, charged)
     return found.values()
 

@@ -217,7 +217,7 @@ class Jobs(StorePart):
             )
             if connection.execute(tried).first():
                 return False
-            NEW_ATTEMPT.each(connection, [(job, *to_plain(adopted), "null", "", "", 0, "", "")])
+            NEW_ATTEMPT.each(connection, [(job, *to_plain(adopted), "null", "", "", 0, "", "", "")])
             connection.execute(update(jobs).where(jobs.c.id == job).values(version=version))
             write_history(connection, [history_line(job, adopted, self._database.now(), "adopted")])
             return True

@@ -89,6 +89,7 @@ UPGRADES: Final = {
         "DELETE FROM resting",
         "DELETE FROM promptsheet WHERE name LIKE 'rest of %'",
     ),
+    14: ("ALTER TABLE attempts ADD COLUMN credit_price TEXT DEFAULT '' NOT NULL",),
 }
 #: The same for statements that differ: they come after those above. SQLite changes a constraint
 #: only with a new table.

@@ -41,7 +41,7 @@ from sqlalchemy import (
 from pipeline.store.column_types import Amount, Listed, Moment, Words
 
 #: Raised when the tables change; a store of a higher version is not touched.
-VERSION: Final = 14
+VERSION: Final = 15
 
 metadata = MetaData()
 
@@ -231,6 +231,8 @@ attempts = Table(
     Column("labels", Words, nullable=False, default="", server_default=""),
     # What `charged` is counted under besides run, day and month, as JSON; empty for nothing else.
     Column("shares", Words, nullable=False, default="", server_default=""),
+    # What one credit cost when it was sent, such as "0.01 USD"; empty if that was not known.
+    Column("credit_price", Words, nullable=False, default="", server_default=""),
     # Why its result was set aside and made again; empty if it was not.
     Column("remade", Words, nullable=False, default="", server_default=""),
     Index("attempts_by_task", "task_id"),

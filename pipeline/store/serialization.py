@@ -36,6 +36,7 @@ NEW_ATTEMPT = Prepared(
     "charged",
     "labels",
     "shares",
+    "credit_price",
 )
 _STATES = {str(state): state for state in State}
 _NOTHING = Result()

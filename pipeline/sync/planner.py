@@ -19,6 +19,7 @@ from pipeline.core.header_checks import becoming_ours, check_header
 from pipeline.core.known_rows import made_by_us, new_id
 from pipeline.core.lines import Line, Plan
 from pipeline.core.model import Grid
+from pipeline.core.money import Money
 from pipeline.core.named_columns import missing
 from pipeline.core.near_misses import NearMiss, hint, near_misses, unsent_image
 from pipeline.core.planning import plan, plan_held
@@ -156,13 +157,18 @@ class Planner:
         limits = self._limits_of(api)
         shares = dict.fromkeys(share for line in lines for share in line.shares)
         counters = dict(zip((*PERIODS, *shares), limits.counters(shares), strict=True))
-        allowed = {name: limits.cap_of(counter) for name, counter in counters.items()}
-        held = self._store.budget.held(counters.values())
+        budget = self._store.budget
+        # A row alone, without what was spent at other prices of a credit.
+        allowed = {name: limits.credits_of(one) for name, one in counters.items()}
+        present = [limits.credits_of(one, budget.at_other_prices) for one in counters.values()]
+        held = budget.held(counters.values())
         left = {
             name: None if most is None else max(most - used, 0)
-            for (name, most), used in zip(allowed.items(), held, strict=True)
+            for name, most, used in zip(counters, present, held, strict=True)
         }
-        return Left(allowed, left)
+        caps = ((name, limits.cap_of(counter)) for name, counter in counters.items())
+        money = {name: cap for name, cap in caps if isinstance(cap, Money)}
+        return Left(allowed, left, money, limits.credit_price)
 
     def _within_budget_of(self, api: Api, made: Plan, rules: Rules) -> Plan:
         its = made.to_send

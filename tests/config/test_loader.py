@@ -91,6 +91,31 @@ def test_a_value_of_the_wrong_type_is_one_plain_sentence(
     assert problems(tmp_path, whole) == [f"mine.toml: {said}"]
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[budget]\nper_day = -1", "budget.per_day: write a whole number of credits, 0 or more"),
+        ("[budget]\nper_day = 1.5", "budget.per_day: write a whole number of credits, 0 or more"),
+        ("[budget]\nper_day = '50 $'", "budget.per_day: write a whole number of credits, or an"),
+        ("[budget]\nper_run = '50 USD'", "budget.per_run: 50.00 USD needs the price of one credit"),
+        (
+            "[provider]\ncredit_price = '0.01 EUR'\n[budget.per]\ncampaign = '50 USD'",
+            "budget.per.campaign: 50.00 USD is not in EUR, the currency of provider.credit_price",
+        ),
+        (
+            "[providers.replicate]\napi_key = 'env:K'\nbudget.per_month = '5 USD'",
+            "providers.replicate.budget.per_month: 5.00 USD needs the price of one US cent of Rep",
+        ),
+    ],
+)
+def test_a_budget_is_credits_or_money_in_the_currency_of_the_price_of_a_credit(
+    tmp_path: Path, text: str, said: str
+) -> None:
+    problem = problems(tmp_path, f"{text}\n[sheet]\nsource = 'rows.csv'\n")[-1]
+
+    assert problem.startswith(f"mine.toml: {said}")
+
+
 def test_problems_of_all_tables_are_reported_together(tmp_path: Path) -> None:
     text = """
         [sheet]

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.core.apis import Api
-from pipeline.core.budgets import over_budget, short_of_budget
+from pipeline.core.budgets import Left, over_budget, short_of_budget
 from pipeline.core.chains import (
     LINK,
     Link,
@@ -398,7 +398,9 @@ def test_a_child_of_a_row_over_budget_says_so() -> None:
     beyond = over_budget((made[0],), {"per_day": 0})
     assert beyond == {made[0].identity}
 
-    parent, child = with_waits([short_of_budget(made[0], "per_day", {"per_day": 0}), made[1]])
+    parent, child = with_waits(
+        [short_of_budget(made[0], "per_day", Left({"per_day": 0}, {"per_day": 0})), made[1]]
+    )
 
     assert (parent.status, child.status) == ("over budget", "waiting")
     assert 'Waiting for the row "fox": it is over budget. See the note of that row' in child.note

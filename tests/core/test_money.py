@@ -7,7 +7,17 @@ from decimal import Decimal
 import pytest
 
 from pipeline.core.costs import Account, Cost
-from pipeline.core.money import Money, credit_price, in_credits_and_money, in_currency, in_json
+from pipeline.core.money import (
+    Money,
+    budget,
+    credit_price,
+    in_credits,
+    in_credits_and_money,
+    in_currency,
+    in_json,
+    of_budget,
+    spent,
+)
 
 OWN = Account("Apiframe", "credit", is_own=True, is_only=True)
 
@@ -57,3 +67,23 @@ def test_money_is_added_up_exactly_and_by_currency() -> None:
 )
 def test_the_words_have_money_only_where_it_is_known(amount: int, price: str, said: str) -> None:
     assert in_credits_and_money([Cost(amount, OWN._replace(credit_price=price))]) == said
+
+
+def test_a_budget_in_money_allows_whole_prices_and_never_more_than_it_is() -> None:
+    cap = budget("1 USD")
+    assert in_credits(cap, "0.03 USD") == 33.3333
+    assert spent(in_credits(cap, "0.03 USD"), "0.03 USD").amount <= cap.amount
+    assert in_credits(cap, "0.03 USD", {"0.05 USD": 10}) == 26.6666
+    assert in_credits(cap, "0.03 USD", {"9 USD": 10}) == 0
+    # No exchange rate is known: those credits count at the present price.
+    assert in_credits(cap, "0.03 USD", {"0.05 EUR": 10}) == 33.3333
+
+
+def test_a_budget_is_shown_in_the_unit_in_which_it_was_written() -> None:
+    used = spent(40, "0.01 USD")
+    assert of_budget(used, budget("5 usd"), OWN) == "0.40 of 5.00 USD"
+    assert of_budget(used, budget("5 usd"), OWN._replace(is_only=False)) == (
+        "0.40 of 5.00 USD at Apiframe"
+    )
+    assert of_budget(40, 500, OWN) == "40 of 500 credits"
+    assert of_budget(4000, None, OWN, ",") == "4,000 credits"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from decimal import Decimal
 
 import pytest
 
@@ -14,6 +15,7 @@ from pipeline.core.cells import cells_of
 from pipeline.core.known_rows import Memory
 from pipeline.core.lines import Line
 from pipeline.core.model import Job, Result, RowKind, State, Unsaved
+from pipeline.core.money import Money
 from pipeline.core.planning import plan_held
 from pipeline.core.row_matching import match_by_id_alone
 from pipeline.core.shares import used_up
@@ -701,11 +703,22 @@ def test_only_the_note_of_a_row_above_a_cap_says_to_raise_the_cap(
     most: int, is_too_dear: bool
 ) -> None:
     price = 4
-    line = short_of_budget(one(ONE), "per_day", {"per_run": None, "per_day": most})
+    caps = {"per_run": None, "per_day": most}
+    line = short_of_budget(one(ONE), "per_day", Left(caps, caps))
 
-    says = messages.beyond_budget("per_day", most, price)
+    says = messages.beyond_budget("per_day", str(most), f"{price} credits")
     assert (line.status, line.endpoint) == ("over budget", "")
     assert line.note == (says if is_too_dear else messages.over_budget("per_day"))
+
+
+def test_the_note_of_a_row_above_a_cap_in_money_names_the_cap_as_it_was_written() -> None:
+    caps, cap = {"per_run": 3}, Money(Decimal("0.03"), "EUR")
+    left = Left(caps, caps, {"per_run": cap}, "0.01 EUR")
+
+    line = short_of_budget(one(ONE), "per_run", left)
+
+    costs = "This row costs 4 credits (0.04 EUR), and [budget] per_run allows 0.03 EUR. "
+    assert line.note == f"{costs}Raise per_run to generate it."
 
 
 def test_each_share_of_the_budget_covers_its_own_rows() -> None:

@@ -192,9 +192,18 @@ FAULTS = (
         "a refund does not reach the budget of the column",
         "use",
         "pipeline/store/job_cache.py",
-        "counters = counters_of(*its, from_shares(unescaped(shares))) if api_key else ()",
-        "counters = counters_of(*its) if api_key else ()",
+        "counters = counters_of(api_key, run, day, from_shares(shares)) if api_key else ()",
+        "counters = counters_of(api_key, run, day) if api_key else ()",
         f"{_OF_ADMISSION}::test_a_refund_and_a_reported_charge_correct_every_counter",
+    ),
+    Fault(
+        "a new price of a credit counts for what was sent before",
+        "P4",
+        "pipeline/store/batch.py",
+        "        counters = limits.counted(intent.shares)",
+        "        counters = limits.counters(intent.shares)",
+        f"{_OF_ADMISSION}"
+        "::test_a_credit_counts_in_a_budget_in_money_at_the_price_that_it_was_sent_at",
     ),
     Fault(
         "a month has the budget of a day",

@@ -95,8 +95,8 @@ FAULTS = (
         "a row at the cap gets the advice to raise it",
         "use",
         "pipeline/core/budgets.py",
-        "        if price > most:\n            is_period",
-        "        if price >= most:\n            is_period",
+        "        if line.price > most:\n",
+        "        if line.price >= most:\n",
         _PLANNING,
     ),
     Fault(

@@ -18,9 +18,9 @@ from playwright.sync_api import Browser, expect
 from pipeline import wiring
 from pipeline.config import PageSettings, Secret
 from pipeline.config.addresses import account_of
-from pipeline.core.credits import Credits
 from pipeline.core.inputs import canonical
 from pipeline.core.model import JobKey, KnownRow, Result
+from pipeline.core.money import Cap
 from pipeline.core.states import Succeeded
 from pipeline.images import Scaled
 from pipeline.page import downloads
@@ -220,7 +220,7 @@ def test_credits_of_one_account_are_counted_once_whatever_its_spelling(
 ) -> None:
     settings = page_bench.campaign.settings.model_copy(update={"api_key": Secret("k")})
 
-    def spent(address: str) -> Credits | None:
+    def spent(address: str) -> Cap | None:
         here = settings.model_copy(update={"base_url": address})
         wall = Board(Campaign(here, page_bench.store, page_bench.campaign.key))
         wall.refresh(at_once=True)

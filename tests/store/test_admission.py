@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from sqlalchemy import event
 
 from pipeline.core.credits import Credits
 from pipeline.core.model import Attempt, JobKey, Result, State
+from pipeline.core.money import Money
 from pipeline.core.states import (
     TABLE,
     Accepted,
@@ -405,3 +407,40 @@ def test_a_refund_and_a_reported_charge_correct_every_counter(
     assert store.budget.held(limits.counters(["campaign=spring"])) == [19, 19, 19, 19]
     (refused,) = store.attempts.begin([shared(8, 2, "campaign=spring")], limits)
     assert refused is Refusal.SHARE_BUDGET
+
+
+def test_a_credit_counts_in_a_budget_in_money_at_the_price_that_it_was_sent_at(
+    store: Store, tmp_path: Path, clock: Clock
+) -> None:
+    dollar = Money(Decimal(1), "USD")
+    limits = replace(LIMITS, per_day=dollar, per={"campaign": dollar}, credit_price="0.05 USD")
+    dearer = replace(limits, run="later", credit_price="0.10 USD")
+    spring = "campaign=spring"
+
+    answers = store.attempts.begin([shared(8, n, spring) for n in range(3)], limits)
+
+    assert [isinstance(one, Attempt) for one in answers] == [True, True, False]
+    assert limits.spent_today(store.budget) == Money(Decimal("0.80"), "USD")
+    # In two credits for 0.10 there are 0.20 USD; those of before cost what they did.
+    answers = store.attempts.begin([shared(3, 3), shared(2, 4), shared(1, 5)], dearer)
+    refused = Refusal.DAY_BUDGET
+    assert [one if one is refused else "sent" for one in answers] == [refused, "sent", refused]
+    with Store(f"sqlite:///{tmp_path}/store.db", now=clock) as other:  # which has nothing in memory
+        other.attempts.record([Fact(KEYS[0], 1, Succeeded(Result(("u",)), reported=4))])
+    assert dearer.spent_today(store.budget) == Money(Decimal("0.80"), "USD")
+    answers = store.attempts.begin([shared(3, 6), shared(2, 7)], dearer)
+    assert (answers[0], isinstance(answers[1], Attempt)) == (refused, True)
+    assert store.budget.held(dearer.counters([spring])[1:]) == [16, 16, 12]
+    assert dearer.credits_of(dearer.counters([spring])[3], store.budget.at_other_prices) == 16
+
+
+def test_what_was_sent_before_a_price_of_a_credit_was_known_counts_at_the_present_one(
+    store: Store,
+) -> None:
+    limits = replace(LIMITS, per_day=Money(Decimal("0.10"), "USD"), credit_price="0.01 USD")
+    store.attempts.begin([intent()], LIMITS)
+
+    answers = store.attempts.begin([intent(KEYS[1], price=3), intent(KEYS[2], price=2)], limits)
+
+    assert (answers[0], isinstance(answers[1], Attempt)) == (Refusal.DAY_BUDGET, True)
+    assert limits.spent_today(store.budget) == Money(Decimal("0.10"), "USD")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 from sqlalchemy.event import listen
 
 from pipeline.core.model import JobKey, Result, Unsaved
+from pipeline.core.money import Money
 from pipeline.core.outbox import LineState, MessageKind
 from pipeline.core.states import Accepted, Event, Failed, Lost, Progressed, Succeeded
 from pipeline.store import Delivery, Fact, Limits, Line, OutletEntry, Store
@@ -468,6 +470,19 @@ def test_a_budget_is_told_of_once_when_80_percent_of_it_are_used(store: Store) -
         sent(store, row, limits=raised)
     told = [(line.body["used"], line.body["cap"]) for line in store.outbox.claim(number, 10)]
     assert told == [(32, 40), (48, 60)]
+
+
+def test_a_budget_in_money_is_told_of_in_its_currency_and_once_at_two_prices(store: Store) -> None:
+    number = outlet(store, kinds=(MessageKind.BUDGET,))
+    cap = Money(Decimal("0.50"), "EUR")
+    limits = Limits("key", "run", "2026-03-01", per_day=cap, credit_price="0.0125 EUR")
+    for row in "abcd":
+        sent(store, row, limits=limits)
+    sent(store, "e", limits=replace(limits, credit_price="0.012 EUR"))
+
+    (line,) = store.outbox.claim(number, 10)
+    used = {"budget": "day", "used": "0.4000", "cap": "0.50", "currency": "EUR"}
+    assert line.body == used | {"account": "key"}
 
 
 def test_a_budget_of_a_run_with_the_numbers_of_the_day_is_not_told_as_well(store: Store) -> None:
