@@ -73,12 +73,13 @@ class Metrics:
             )
         )
         self._campaigns = campaigns
-        self._registry = CollectorRegistry()
+        #: All of them.
+        self.registry = CollectorRegistry()
         self._result = self._histogram("result", "Seconds from a submission to its result.")
         self._cells = self._histogram("cells", "Seconds from a result to its cells in the sheet.")
         self._store = _StoreCollector(campaigns, self._titles, self._result)
-        self._registry.register(self._store)
-        self._registry.register(_WebhookCollector(self.tallies))
+        self.registry.register(self._store)
+        self.registry.register(_WebhookCollector(self.tallies))
 
     def route(self, auth: TokenCheck) -> Route:
         """The route of the metrics; `auth` checks the token."""
@@ -94,7 +95,7 @@ class Metrics:
 
     def _histogram(self, name: str, help_text: str) -> Histogram:
         full = f"promptsheet_{name}_seconds"
-        return Histogram(full, help_text, ["sheet"], buckets=BUCKETS, registry=self._registry)
+        return Histogram(full, help_text, ["sheet"], buckets=BUCKETS, registry=self.registry)
 
     async def _answer(self, request: Request, auth: TokenCheck) -> Response:
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
@@ -107,7 +108,7 @@ class Metrics:
         auth.try_succeeded(request)
         encode, kind = choose_encoder(request.headers.get("accept", ""))
         try:
-            text = await asyncio.to_thread(encode, self._registry)
+            text = await asyncio.to_thread(encode, self.registry)
         except StoreError as trouble:
             return PlainTextResponse(f"{trouble}\n", 503)
         return Response(text, headers={"content-type": kind, "cache-control": "no-store"})

@@ -1,10 +1,18 @@
-"""A budget in money, as a team uses it: it is kept, shown as it was written, and keeps its history."""
+"""A budget in money, as a team uses it: it is kept, and shown in the unit of the budget."""
 
 from __future__ import annotations
 
 import json
 
+import pytest
+
+from pipeline import wiring
+from pipeline.page.sheet_status import sheet_status_of
+from pipeline.page.snapshot import Snapshot
+from pipeline.page.texts import texts_of
 from pipeline.sandbox import Sandbox
+from pipeline.server.metrics import Metrics
+from tests.fakes.program import KEY, KEY_NAME
 from tests.fakes.team import Team
 
 TASK_SECONDS = 0
@@ -18,8 +26,17 @@ def configured(team: Team, price: str, tables: str) -> None:
     config.write_text(text.replace("[provider]\n", f'[provider]\ncredit_price = "{price}"\n'))
 
 
+def shown(team: Team) -> tuple[str, str, float | None]:
+    """What the page says is spent, of what, and what the metrics say of it."""
+    with wiring.campaigns([wiring.load(team.config)]) as (campaign,):
+        page = texts_of(Snapshot(sheet_status=sheet_status_of(campaign, "")))
+        labels = {"account": "Apiframe", "currency": "USD"}
+        spent = Metrics([campaign]).registry.get_sample_value("promptsheet_money_today", labels)
+    return page["spent"], page["budget"], spent
+
+
 def test_a_budget_in_money_is_kept_and_a_new_price_leaves_what_was_spent(
-    team: Team, api: Sandbox
+    team: Team, api: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     configured(team, "0.01 USD", '[budget]\nper_day = "0.10 USD"\n')
     team.write("prompt", *(f"a fox {number}" for number in range(4)))
@@ -37,6 +54,8 @@ def test_a_budget_in_money_is_kept_and_a_new_price_leaves_what_was_spent(
         "0.10 USD",
         {"amount": "0.1", "currency": "USD"},
     )
+    monkeypatch.setenv(KEY_NAME, KEY)
+    assert shown(team) == ("0.10", "of 0.10 USD today", 0.1)
     configured(team, "0.005 USD", '[budget]\nper_day = "1 USD"\n')
     team.finish()
     assert team.statuses() == {"done": 4}

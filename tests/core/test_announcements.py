@@ -74,6 +74,12 @@ def test_a_budget_is_told_in_the_unit_of_its_account_with_what_comes_next() -> N
     )
 
 
+def test_a_budget_in_money_is_told_in_its_currency() -> None:
+    told = budget(budget="month", used="1800.0000", cap="2000", currency="EUR", account="")
+
+    assert told.startswith("90 % of this month's budget is used: 1,800.00 of 2,000.00 EUR at Apif")
+
+
 def test_files_are_named_as_in_the_sheet() -> None:
     theirs = "https://cdn.test/1.png", "https://cdn.test/2.png", "https://cdn.test/3.png"
     saved = {theirs[0]: "spring/1.png", theirs[2]: "s3://pictures/3.png"}
