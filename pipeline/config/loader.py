@@ -17,6 +17,7 @@ from pydantic import ValidationError
 
 from pipeline.config.addresses import problems_with as address_problems
 from pipeline.config.budgets import budget_problems
+from pipeline.config.page import page_settings
 from pipeline.config.problems import nearest, sentences
 from pipeline.config.prompt import prompt_settings
 from pipeline.config.provider_files import base_url_of, key_problems, read_provider, with_prices
@@ -35,13 +36,12 @@ from pipeline.config.settings import (
     GoogleSource,
     OtherApi,
     OutletSettings,
-    PageSettings,
     PromptSettings,
     Settings,
     WebhookSettings,
 )
 from pipeline.config.sheet_source import sheet_source
-from pipeline.config.trigger import TOKEN_LENGTH, schedule_settings, trigger_settings
+from pipeline.config.trigger import schedule_settings, trigger_settings
 from pipeline.core.errors import ConfigError
 from pipeline.core.fields import IMAGE, as_texts, columns_of, fields_of, problem_with
 from pipeline.core.header import ALWAYS, CONTROLS, OURS, folded
@@ -102,7 +102,7 @@ def load(
         problems.append("schedule: cron and every are both set. Remove one of them.")
     source = sheet_source(document.sheet, path, environ, problems)
     webhook = _webhook(document.webhook, path, environ, problems, need_key)
-    page = _page(document, path, environ, problems, need_key)
+    page = page_settings(document, path, environ, problems, need_key)
     trigger = trigger_settings(document.trigger, path, environ, problems, need_key)
     schedule = schedule_settings(document, source, problems)
     vendor_secret = _optional(document.provider.webhook_secret, path, environ)
@@ -181,6 +181,7 @@ def _references(document: Document) -> Iterator[str]:
     yield document.webhook.secret
     yield document.webhook.previous_secret
     yield document.page.token
+    yield from document.page.people.values()
     yield document.trigger.token
     for table in document.outlets:
         headers = table.get("headers")
@@ -326,29 +327,6 @@ def _webhook(
         listen=table.listen,
         trusted_proxies=tuple(table.trusted_proxies),
     )
-
-
-def _page(
-    document: Document, path: Path, environ: Mapping[str, str], problems: list[str], needed: bool
-) -> PageSettings:
-    table = document.page
-    token = kept(table.token, path, environ) if table.token else None
-    if table.token and token is None and needed:
-        problems.append(
-            f'page.token: "{table.token}" is not set, missing or empty. Put a token there that '
-            f"nobody can guess, of {TOKEN_LENGTH} characters or more; or leave the line out: a "
-            "link that works once is then printed at the start."
-        )
-    if token and len(token.reveal()) < TOKEN_LENGTH:
-        problems.append(
-            f"page.token: is too short to be safe. Take one of {TOKEN_LENGTH} characters or more, "
-            "such as `openssl rand -hex 16` prints."
-        )
-    problems += address_problems(
-        "page.public_url", table.public_url, "https://pictures.example.com", with_path=False
-    )
-    wanted = "page" in document.model_fields_set
-    return PageSettings(wanted, token, table.listen, table.public_url)
 
 
 def _outlets(

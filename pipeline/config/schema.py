@@ -159,6 +159,7 @@ class PageTable(_Table):
     """The settings of the page: access and addresses."""
 
     token: OptionalReference = ""
+    people: dict[str, Reference] = {}
     listen: ListenAddress = "127.0.0.1:8640"
     public_url: Annotated[str, AfterValidator(lambda value: value.strip().rstrip("/"))] = ""
 

@@ -65,6 +65,8 @@ class PageSettings:
     listen: str = "127.0.0.1:8640"
     #: Its address in browsers, if it is behind a proxy or a tunnel; else empty.
     public_url: str = ""
+    #: Name -> the token of this person alone.
+    people: Mapping[str, Secret] = field(default_factory=dict)
 
     @property
     def address(self) -> str:

@@ -1,5 +1,6 @@
 """The page: the pictures of a campaign in a browser, for the marketing team.
 
+    accounts       who may sign in with which token
     auth           signing in, sessions, and protection against forged forms
     origin         whether a request was sent to our own name, and a form by our own page
     attempt_limit  how often a caller may try a token
@@ -18,6 +19,7 @@
     texts          the texts that change often
     files          saved files for the browser
     rendering      templates and static files
+    history        what people did to a row, and what happened to it
     actions        what the buttons do
 
 The page writes nothing into the sheet, and asks the API only for the balance of the account, when a

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final, NamedTuple
 from urllib.parse import urlencode
 
@@ -19,7 +20,8 @@ from starlette.responses import RedirectResponse, Response
 from pipeline import wiring
 from pipeline.core.errors import StoreError
 from pipeline.page.board import Board
-from pipeline.page.cards import Card
+from pipeline.page.cards import Approval, Card
+from pipeline.page.history import on_the_page
 
 #: Word -> message. The address contains the word, so that a link cannot show any other text.
 MESSAGES: Final = {
@@ -48,6 +50,17 @@ MESSAGES_WHILE_HELD: Final = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Click:
+    """A button of a card that was pressed: the form that it sent, and by whom."""
+
+    board: Board
+    card: Card
+    form: Mapping[str, str]
+    #: The name of the person; empty if it is not known.
+    person: str
+
+
 class Actions:
     """The buttons of these campaigns."""
 
@@ -56,31 +69,11 @@ class Actions:
 
     async def again(self, request: Request) -> Response:
         """Request one more take: one more than the take cell of the row says."""
-
-        def do(board: Board, card: Card, form: Mapping[str, str]) -> bool:
-            said = form.get("again") == str(card.extra_takes)
-            one, store = card.shown, board.campaign.store
-            return (
-                said
-                and card.may_make_again
-                and store.rows.ask_again(board.campaign.key, one.row_id, card.extra_takes)
-            )
-
-        return await self._with_card(request, do, "again")
+        return await self._with_card(request, _ask_again, "again")
 
     async def retry(self, request: Request) -> Response:
         """Request one more attempt, as the command `retry` does."""
-
-        def do(board: Board, card: Card, form: Mapping[str, str]) -> bool:
-            job = card.job
-            if job is None or not card.may_retry or form.get("asked") != str(job.asked):
-                return False
-            # It may have been paid already, so the form must confirm that the person knows it.
-            if card.may_be_paid_twice and form.get("unknown") != "yes":
-                return False
-            return board.campaign.store.jobs.ask(job.key, job.asked + 1, "on the page")
-
-        return await self._with_card(request, do, "retry")
+        return await self._with_card(request, _retry, "retry")
 
     async def approve(self, request: Request) -> Response:
         """Approve the inputs, the take and the price that the page showed."""
@@ -93,16 +86,16 @@ class Actions:
     async def dismiss(self, request: Request) -> Response:
         """Dismiss a row that needs attention, on the page only."""
 
-        def do(board: Board, card: Card, form: Mapping[str, str]) -> bool:
-            return card.needs and _set_dismissed(board, card, away=True)
+        def do(click: Click) -> bool:
+            return click.card.needs and _set_dismissed(click, away=True)
 
         return await self._with_card(request, do, "dismissed")
 
     async def restore(self, request: Request) -> Response:
         """Undo a dismissal."""
 
-        def do(board: Board, card: Card, form: Mapping[str, str]) -> bool:
-            return card.dismissed and _set_dismissed(board, card, away=False)
+        def do(click: Click) -> bool:
+            return click.card.dismissed and _set_dismissed(click, away=False)
 
         return await self._with_card(request, do, "restored")
 
@@ -137,7 +130,7 @@ class Actions:
         return await _answered(request, board, do, "paused" if paused else "resumed")
 
     async def _with_card(
-        self, request: Request, do: Callable[[Board, Card, Mapping[str, str]], bool], said: str
+        self, request: Request, do: Callable[[Click], bool], said: str
     ) -> Response:
         board = board_of(self._boards, request)
         generation, take = named_take(request)
@@ -145,7 +138,8 @@ class Actions:
         def done() -> bool:
             board.refresh(at_once=True)
             card = board.card(generation, take)
-            return card is not None and do(board, card, request.state.form)
+            person = request.state.visitor.person
+            return card is not None and do(Click(board, card, request.state.form, person))
 
         return await _answered(request, board, done, said)
 
@@ -170,26 +164,50 @@ def named_take(request: Request) -> NamedTake:
     return NamedTake(str(request.path_params["row_id"]), int(request.path_params["take"]))
 
 
-def _approve(board: Board, card: Card, form: Mapping[str, str]) -> bool:
-    one = card.approval
-    if one is None or card.is_approved or form.get("shown") != one.shown:
+def _ask_again(click: Click) -> bool:
+    card, one, campaign = click.card, click.card.shown, click.board.campaign
+    if click.form.get("again") != str(card.extra_takes) or not card.may_make_again:
         return False
-    store, key = board.campaign.store, board.campaign.key
-    return store.rows.approve(key, card.shown.row_id, one.inputs, one.covers)
+    take, person = one.take + 1, click.person
+    return campaign.store.rows.ask_again(
+        campaign.key, one.row_id, card.extra_takes, take=take, person=person
+    )
 
 
-def _unapprove(board: Board, card: Card, form: Mapping[str, str]) -> bool:
-    one = card.approval
-    if one is None or not card.is_approved or form.get("shown") != one.shown:
+def _retry(click: Click) -> bool:
+    card, job = click.card, click.card.job
+    if job is None or not card.may_retry or click.form.get("asked") != str(job.asked):
         return False
-    return board.campaign.store.rows.approve(board.campaign.key, card.shown.row_id, one.inputs, "")
+    # It may have been paid already, so the form must confirm that the person knows it.
+    if card.may_be_paid_twice and click.form.get("unknown") != "yes":
+        return False
+    return click.board.campaign.store.jobs.ask(job.key, job.asked + 1, on_the_page(click.person))
 
 
-def _set_dismissed(board: Board, card: Card, away: bool) -> bool:
-    store = board.campaign.store
+def _approve(click: Click) -> bool:
+    one = click.card.approval
+    return one is not None and not click.card.is_approved and _set_approved(click, one, one.covers)
+
+
+def _unapprove(click: Click) -> bool:
+    one = click.card.approval
+    return one is not None and click.card.is_approved and _set_approved(click, one, "")
+
+
+def _set_approved(click: Click, one: Approval, covers: str) -> bool:
+    if click.form.get("shown") != one.shown:
+        return False
+    campaign, row_id = click.board.campaign, click.card.shown.row_id
+    return campaign.store.rows.approve(
+        campaign.key, row_id, one.inputs, covers, one.take, click.person
+    )
+
+
+def _set_dismissed(click: Click, away: bool) -> bool:
+    card, campaign = click.card, click.board.campaign
     if card.job is not None:
-        return store.jobs.dismiss(card.job.key, away)
-    return store.rows.dismiss(board.campaign.key, card.shown.row_id, card.says if away else "")
+        return campaign.store.jobs.dismiss(card.job.key, away)
+    return campaign.store.rows.dismiss(campaign.key, card.shown.row_id, card.says if away else "")
 
 
 async def _answered(request: Request, board: Board, do: Callable[[], bool], said: str) -> Response:

@@ -1,8 +1,8 @@
 """Signing in to the page, sessions, and protection against forged forms.
 
-A visitor signs in with the page token, or with a link that works once. After that, a signed cookie
-identifies the session until it expires or the visitor signs out. A form is accepted only if the
-page itself sent it. Tokens are never written to a log, an address or a page.
+A visitor signs in with the page token, their own token, or a link that works once. After that, a
+signed cookie identifies the session until it expires or the visitor signs out. A form is accepted
+only if the page itself sent it. Tokens are never written to a log, an address or a page.
 
 `Authenticator` owns the links and the tries of this process; sessions that were ended are kept in
 the store. A rejected request gets a response with status 401, 403 or 421.
@@ -21,7 +21,6 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
-from itsdangerous import BadSignature, URLSafeSerializer
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
@@ -30,6 +29,7 @@ from pipeline.callers import caller_of
 from pipeline.config import PageSettings
 from pipeline.core.cell_links import PATH
 from pipeline.core.errors import StoreError
+from pipeline.page.accounts import Account, Session, account_for, accounts_of, cookie_name, digest
 from pipeline.page.attempt_limit import Tries
 from pipeline.page.origin import is_secure, refusal
 
@@ -70,6 +70,8 @@ class Visitor:
 
     session: str
     csrf: str
+    #: The name of the person; empty after signing in with the page token or a link.
+    person: str = ""
 
 
 class SessionStore(Protocol):
@@ -100,19 +102,9 @@ class Authenticator:
     ) -> None:
         self._page = page
         self._now = now
-        token = page.token.reveal() if page.token else ""
-        self._token = _digest(token) if token else b""
-        # Derived from the token, so that people stay signed in when the service is restarted.
-        self._key = (
-            hmac.digest(token.encode(), b"promptsheet page", "sha256")
-            if token
-            else secrets.token_bytes(32)
-        )
-        self._cookies = URLSafeSerializer(
-            self._key, salt="promptsheet cookie", signer_kwargs={"digest_method": hashlib.sha256}
-        )
-        #: Each page on a machine needs its own cookie name, because cookies ignore the port.
-        self.cookie = f"promptsheet_{hmac.digest(self._key, b'name', 'sha256').hex()[:8]}"
+        # Keys are derived from tokens, so people stay signed in when the service is restarted.
+        self._accounts = accounts_of(page)
+        self.cookie = cookie_name(page, self._accounts[0])
         self._links: dict[bytes, float] = {}
         self._tries = Tries(now)
         self._sessions = sessions
@@ -122,7 +114,12 @@ class Authenticator:
     @property
     def has_token(self) -> bool:
         """True if people can sign in with a token."""
-        return bool(self._token)
+        return bool(self._page.token or self._page.people)
+
+    @property
+    def has_people(self) -> bool:
+        """True if people have tokens of their own."""
+        return bool(self._page.people)
 
     # -- signing in ------------------------------------------------------------------------------
 
@@ -131,7 +128,7 @@ class Authenticator:
         code = secrets.token_urlsafe(24)
         now = self._now()
         self._links = {one: until for one, until in self._links.items() if until > now}
-        self._links[_digest(code)] = now + LINK_SECONDS
+        self._links[digest(code)] = now + LINK_SECONDS
         return f"{self._page.public_url or address.rstrip('/')}/enter/{code}"
 
     def where_to_sign_in(self, address: str) -> str:
@@ -142,19 +139,19 @@ class Authenticator:
 
     def is_valid_code(self, code: str) -> bool:
         """Returns whether the code of a link is valid. The code stays valid."""
-        given, now = _digest(code), self._now()
+        given, now = digest(code), self._now()
         good = [hmac.compare_digest(one, given) and self._links[one] > now for one in self._links]
         return any(good)
 
     def use_code(self, code: str) -> bool:
         """Returns whether the code of a link is valid, and makes it invalid."""
         is_good = self.is_valid_code(code)
-        self._links.pop(_digest(code), None)
+        self._links.pop(digest(code), None)
         return is_good
 
     def is_token(self, text: str) -> bool:
-        """Returns whether the text is the page token."""
-        return hmac.compare_digest(_digest(text.strip()), self._token or secrets.token_bytes(32))
+        """Returns whether the text is the page token, or that of a person."""
+        return account_for(self._accounts, text) is not None
 
     def begin_try(self, request: Request) -> bool:
         """Count a try of a token or link, before its body is read. Returns whether to check it."""
@@ -168,12 +165,21 @@ class Authenticator:
         """Returns whether this caller made many wrong tries in the last minute."""
         return self._tries.has_many_failures(_caller(request))
 
-    def sign_in(self, request: Request, to: str = "/") -> Response:
-        """Set the session cookie and redirect to `to`."""
+    def sign_in_with_token(self, request: Request, token: str, to: str) -> Response | None:
+        """Sign in whoever has this token, and redirect to `to`; None if nobody has it."""
+        account = account_for(self._accounts, token)
+        return self._signed_in(request, account, to) if account else None
+
+    def sign_in_with_link(self, request: Request, code: str) -> Response | None:
+        """Sign in with the code of a link, and make it invalid; None if it is not valid."""
+        return self._signed_in(request, self._accounts[0], "/") if self.use_code(code) else None
+
+    def _signed_in(self, request: Request, account: Account, to: str) -> Response:
+        self.try_succeeded(request)
         answer = RedirectResponse(to, 303)
         answer.set_cookie(
             self.cookie,
-            str(self._cookies.dumps([secrets.token_hex(16), int(self._now())])),
+            account.cookie(Session(secrets.token_hex(16), int(self._now()))),
             max_age=SESSION_SECONDS,
             httponly=True,
             samesite="lax",
@@ -202,15 +208,16 @@ class Authenticator:
         """The visitor whom the cookie identifies; None without a valid cookie or if the session
         ended.
         """
-        try:
-            session, since = self._cookies.loads(cookies.get(self.cookie, ""))
-        except (BadSignature, ValueError, TypeError):
+        cookie = cookies.get(self.cookie, "")
+        for account in self._accounts:
+            if session := account.session_in(cookie):
+                break
+        else:
             return None
-        is_ended = _session_digest(str(session)) in self._ended
-        if not 0 <= self._now() - since <= SESSION_SECONDS or is_ended:
+        is_ended = _session_digest(session.name) in self._ended
+        if not 0 <= self._now() - session.since <= SESSION_SECONDS or is_ended:
             return None
-        csrf = hmac.new(self._key, f"csrf {session}".encode(), "sha256").hexdigest()
-        return Visitor(str(session), csrf)
+        return Visitor(session.name, account.csrf(session), account.person)
 
     async def is_signed_in(self, request: Request) -> bool:
         """Returns whether the request has a session that no process has ended."""
@@ -267,11 +274,6 @@ class Authenticator:
                     "This form is out of date. Go back, reload the page and try again.", 403
                 )
         return None
-
-
-def _digest(text: str) -> bytes:
-    # A digest has a fixed length, so the comparison reveals nothing about the token.
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
 
 
 def _session_digest(session: str) -> str:

@@ -12,7 +12,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from pipeline.page.auth import Authenticator, local_address, read_form
 from pipeline.page.rendering import STATIC, rendered, static
 
-WRONG: Final = "That is not the page token. Ask the person who runs Promptsheet for it."
+WRONG: Final = "That is not a token of this page. Ask the person who runs Promptsheet for it."
 MANY: Final = " Many wrong tokens came from your network lately; try again in a moment."
 USED: Final = "This link was used already, or is too old. Ask for a new one."
 
@@ -33,25 +33,21 @@ class SignInPages:
             return self._too_many_tries(then)
         form = await read_form(request)
         then = local_address(form.get("then", ""))
-        if self._auth.is_token(form.get("token", "")):
-            self._auth.try_succeeded(request)
-            return self._auth.sign_in(request, then)
-        return self._refused(request, WRONG, then)
+        signed_in = self._auth.sign_in_with_token(request, form.get("token", ""), then)
+        return signed_in or self._refused(request, WRONG, then)
 
     async def link(self, request: Request) -> Response:
         """Sign in with a one-time link. Link previews send a GET, so a GET does not use it up."""
         if self._auth.visitor(request.cookies):
             # A visitor needs no link. It stays valid for another person.
             return RedirectResponse("/", 303)
-        code = request.path_params["code"]
-        if request.method != "POST" and self._auth.is_valid_code(code):
+        code, is_post = request.path_params["code"], request.method == "POST"
+        if not is_post and self._auth.is_valid_code(code):
             return HTMLResponse(rendered("link.html.j2"))
         if not self._auth.begin_try(request):
             return self._too_many_tries("/")
-        if request.method == "POST" and self._auth.use_code(code):
-            self._auth.try_succeeded(request)
-            return self._auth.sign_in(request)
-        return self._refused(request, USED, "/")
+        signed_in = self._auth.sign_in_with_link(request, code) if is_post else None
+        return signed_in or self._refused(request, USED, "/")
 
     async def sign_out(self, request: Request) -> Response:
         """End the session."""
@@ -78,6 +74,11 @@ class SignInPages:
         return answer
 
     def _form(self, sentence: str, status: int, then: str) -> Response:
-        has_token = self._auth.has_token
-        html = rendered("sign_in.html.j2", sentence=sentence, has_token=has_token, then=then)
+        html = rendered(
+            "sign_in.html.j2",
+            sentence=sentence,
+            has_token=self._auth.has_token,
+            has_people=self._auth.has_people,
+            then=then,
+        )
         return HTMLResponse(html, status)

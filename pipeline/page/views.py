@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-import re
 import time
 from collections.abc import AsyncIterator, Sequence
-from datetime import datetime
 from typing import Any, Final
 from urllib.parse import urlencode, urlsplit
 
@@ -25,10 +23,10 @@ from pipeline.page.auth import Authenticator
 from pipeline.page.board import PAGE, Board
 from pipeline.page.cards import DISMISSED, EARLIER, NEEDING
 from pipeline.page.files import files_of, thumbs_of
+from pipeline.page.history import history_of
 from pipeline.page.rendering import html, moment, rendered, web
 from pipeline.page.snapshot import Snapshot
 from pipeline.page.texts import bar_of, texts_of, waiting
-from pipeline.store import HistoryLine
 
 #: Most rows that need attention at the top of the board.
 MOST_NEEDING: Final = 5
@@ -40,18 +38,6 @@ CHECK_SECONDS, KEEPALIVE_SECONDS, CONNECTION_SECONDS = 1.0, 15.0, 600.0
 SEARCH_SECONDS, FAST_CHECK_SECONDS = 0.5, 0.05
 #: Most of the team's own columns on a card of the board; the page of a row shows all.
 MOST_OWN: Final = 3
-#: Kind of event -> its text in the history.
-KINDS: Final = {
-    "asked": "Requested again",
-    "sent": "Submitted",
-    "accepted": "Accepted by the API",
-    "progressed": "In progress",
-    "succeeded": "Delivered",
-    "failed": "Failed",
-    "lost": "No answer came",
-    "postponed": "Not accepted; it will be sent again",
-    "adopted": "Taken over from the sheet",
-}
 
 
 class Views:
@@ -117,10 +103,6 @@ class Views:
             takes = board.row(card.shown.row_id)
             files = files_of(board, card)
             number = min(_number_of(request.query_params.get("picture", ""), 1), max(len(files), 1))
-            history, runs = [], {}
-            if card.job:
-                history = board.campaign.store.jobs.history(card.job.key)
-                runs = board.campaign.store.jobs.run_of(card.job.key)
             return self._rendered(
                 "card.html.j2",
                 board,
@@ -129,7 +111,7 @@ class Views:
                 card=card,
                 files=files,
                 number=number,
-                history=[_history_line(line, runs) for line in history],
+                history=history_of(board.campaign, card),
                 takes=takes,
             )
 
@@ -198,6 +180,7 @@ class Views:
             unread=board.pictures.trouble,
             others=[_title(one) for one in self._boards],
             csrf=request.state.visitor.csrf,
+            person=request.state.visitor.person,
             when=lambda at: moment(at, board.timezone),
             thumbs=lambda card: thumbs_of(board, card),
             NEEDING=NEEDING,
@@ -217,21 +200,6 @@ def _title(board: Board) -> str:
 def _zip_address(sheet: int, status: str, search: str) -> str:
     asked = {"status": status, "q": search}
     return f"/zip/{sheet}?{urlencode({name: text for name, text in asked.items() if text})}"
-
-
-def _history_line(line: HistoryLine, runs: dict[int, str]) -> dict[str, object]:
-    """A line of the history: the time, the event, and which start of the program sent it."""
-    run = runs.get(line.number, "") if line.kind == "sent" else ""
-    # A start of the program is named by its time (see `wiring.START`).
-    found = re.match(r"\d{8}T\d{6}(?=-)", run)
-    began = datetime.fromisoformat(f"{found[0]}+00:00") if found else None
-    return {
-        "at": line.at,
-        "what": KINDS.get(line.kind, line.kind),
-        "number": line.number,
-        "text": line.text,
-        "began": began,
-    }
 
 
 def _link_maker(sheet: int, status: str, search: str) -> Any:

@@ -22,7 +22,7 @@ from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from pipeline import terminal, wiring
-from pipeline.config import Settings
+from pipeline.config import PageSettings, Settings
 from pipeline.core.errors import ConfigError, ListenError
 from pipeline.delivering import delivering
 from pipeline.server import app as web
@@ -190,13 +190,19 @@ def _page_of(of: Sequence[Campaign]) -> tuple[Authenticator, list[BaseRoute]]:
     from pipeline.page import Authenticator, routes
 
     pages = [one.settings.page for one in of]
-    if len({(page.token.reveal() if page.token else "", page.public_url) for page in pages}) > 1:
+    if any(_access(page) != _access(pages[0]) for page in pages):
         raise ConfigError(
             f"{_titles(of)} are to be shown at one address, and their [page] tables differ. Write "
-            "the same token and public_url into them, or give each its own listen address."
+            "the same token, people and public_url into them, or give each its own listen address."
         )
     auth = Authenticator(pages[0], sessions=of[0].store.sessions)
     return auth, routes(of, auth)
+
+
+def _access(page: PageSettings) -> tuple[object, ...]:
+    """Who may see a page, and where: all pages of one address must agree on it."""
+    people = {name: token.reveal() for name, token in page.people.items()}
+    return page.token.reveal() if page.token else "", people, page.public_url
 
 
 def _metrics(of: Sequence[Campaign]) -> Metrics:

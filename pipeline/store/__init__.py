@@ -5,6 +5,7 @@ A `Store` has parts, each with the methods about one subject:
     store.sheets       each sheet: its claim, its holds, its title and place
     store.leases       which process works on a sheet now
     store.rows         what was written in each row when it was last read
+    store.row_events   what people did to each row
     store.unchanged    the rows that the last pass left with nothing to do
     store.jobs         the takes of each row, with their attempts, files and history
     store.picks        the pictures that were picked on the page
@@ -69,6 +70,7 @@ from pipeline.store.quotes import Quotes
 from pipeline.store.rate_limit import RateLimit
 from pipeline.store.recording import Attempts
 from pipeline.store.reported import Reports
+from pipeline.store.row_events import RowEvent, RowEventKind, RowEvents
 from pipeline.store.rows import Rows, places_in
 from pipeline.store.samples import Samples
 from pipeline.store.saved_files import NewFile, SavedFile, Twin
@@ -96,6 +98,8 @@ __all__ = [
     "OutletState",
     "PriceList",
     "Refusal",
+    "RowEvent",
+    "RowEventKind",
     "SavedFile",
     "SheetChanges",
     "SheetRecord",
@@ -139,6 +143,7 @@ class Store:
         self.sheets = Sheets(database)
         self.leases = Leases(database)
         self.rows = Rows(database)
+        self.row_events = RowEvents(database)
         self.unchanged = UnchangedRows(database)
         self.jobs = Jobs(database)
         self.picks = Picks(database)

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from typing import Any
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from sqlalchemy import (
     ColumnElement,
@@ -26,6 +26,7 @@ from sqlalchemy import (
 
 from pipeline.core.known_rows import Memory
 from pipeline.core.model import KnownRow, RowKind
+from pipeline.store.row_events import NewRowEvent, RowEventKind, write_row_events
 from pipeline.store.schema import known_rows, orders, past, sheets
 from pipeline.store.transactions import (
     StorePart,
@@ -112,11 +113,21 @@ class Rows(StorePart):
             found = connection.execute(_FEEDBACK, {"sheet": number_of(connection, sheet)})
             return {row.row_id: row.feedback_on_page for row in found}
 
-    def ask_again(self, sheet: str, row_id: str, extra_takes: int, feedback: str = "") -> bool:
+    def ask_again(
+        self,
+        sheet: str,
+        row_id: str,
+        extra_takes: int,
+        feedback: str = "",
+        take: int = 0,
+        person: str = "",
+    ) -> bool:
         """Request one more take than `extra_takes`. Returns False if the present number differs.
 
         So two people who press at once, or one who presses twice, request one take. `feedback` is
         what the take is made with, as `core.feedback.on_page` gives it; empty: what the cell says.
+        `take` is the one that the row asks for then, and `person` who requested it, for the
+        history.
         """
         one = (known_rows.c.row_id == row_id) & (known_rows.c.extra_takes == extra_takes)
         with self._database.writing() as connection:
@@ -125,15 +136,28 @@ class Rows(StorePart):
             now = {"extra_takes": extra_takes + 1, "feedback_on_page": feedback}
             if connection.execute(raising.values(now)).rowcount != 1:
                 return False
+            event = NewRowEvent(row_id, RowEventKind.REQUESTED, take, person)
+            write_row_events(connection, number, self._database.now(), [event])
             # There is something to do, which a quick check must not miss.
             raise_versions(connection, [number])
             return True
 
-    def approve(self, sheet: str, row_id: str, inputs: str, covers: str) -> bool:
+    def approve(
+        self,
+        sheet: str,
+        row_id: str,
+        inputs: str,
+        covers: str,
+        take: int = 0,
+        person: str = "",
+        *,
+        by_sheet: bool = False,
+    ) -> bool:
         """Note what was approved on the page; empty `covers` takes the approval back.
 
         False where nothing changes: the row has other inputs now, or this was noted before. So
-        two people who press at once, or one who presses twice, approve once.
+        two people who press at once, or one who presses twice, approve once. `take` and `person`
+        are for the history; `by_sheet` says that a cell took it back, and nobody on the page.
         """
         row = known_rows.c.row_id == row_id, known_rows.c.inputs == inputs
         news = known_rows.c.approved_on_page != covers
@@ -146,6 +170,10 @@ class Rows(StorePart):
             version = raise_versions(connection, [number])[number]
             noting = update(known_rows).where(known_rows.c.sheet == number, *row)
             connection.execute(noting.values(approved_on_page=covers, approval_version=version))
+            taken_back = RowEventKind.UNTICKED if by_sheet else RowEventKind.UNAPPROVED
+            kind = RowEventKind.APPROVED if covers else taken_back
+            event = NewRowEvent(row_id, kind, take, person)
+            write_row_events(connection, number, self._database.now(), [event])
             return True
 
     def approvals(self, sheet: str, since: int) -> dict[str, str]:
@@ -181,7 +209,8 @@ class Rows(StorePart):
     ) -> None:
         """Remember these rows as they are now. All other rows stay unchanged.
 
-        Earlier inputs of a row are kept as its past. The unchanged rows are forgotten, unless only
+        Earlier inputs of a row are kept as its past, and a new approval in the sheet becomes a line
+        of its history. The unchanged rows are forgotten, unless only
         order and columns are noted. `order[place]` is the id of the row at that place of the grid,
         empty for a line that is no row (such as 0, the header). None leaves order or columns
         unchanged.
@@ -191,7 +220,9 @@ class Rows(StorePart):
             number = made(connection, sheet)
             if noted:
                 disturb(connection, number)
-            _keep_past(connection, number, noted)
+            before = _before(connection, number, list(noted))
+            _keep_past(connection, number, noted, before)
+            write_row_events(connection, number, self._database.now(), _ticks(noted, before))
             _keep_rows(connection, number, noted.values())
             if order is not None:
                 ids = upsert(connection, orders).values(sheet=number, ids=order)
@@ -284,14 +315,50 @@ def _past(
     return dict(found)
 
 
-def _keep_past(connection: Connection, number: int, noted: dict[str, KnownRow]) -> None:
-    row_id, inputs = known_rows.c.row_id, known_rows.c.inputs
-    here = known_rows.c.sheet == number
+class _Before(NamedTuple):
+    """What a row had until now."""
+
+    inputs: str
+    approved: str
+    approved_for: str
+
+
+def _before(connection: Connection, number: int, row_ids: list[str]) -> dict[str, _Before]:
+    wanted = select(*(known_rows.c[name] for name in ("row_id", *_Before._fields)))
+    here = wanted.where(known_rows.c.sheet == number)
+    return {
+        row_id: _Before(*rest)
+        for chunk in chunks(row_ids)
+        for row_id, *rest in connection.execute(here.where(known_rows.c.row_id.in_(chunk)))
+    }
+
+
+def _ticks(noted: dict[str, KnownRow], before: Mapping[str, _Before]) -> Iterator[NewRowEvent]:
+    """The approvals in the sheet that are new, or gone."""
+    for row_id, row in noted.items():
+        was = before.get(row_id)
+        if row.approved_for and (was is None or was.approved_for != row.approved_for):
+            yield NewRowEvent(row_id, RowEventKind.TICKED, _take_in(row.approved_for))
+        elif was and was.approved_for and not row.approved:
+            yield NewRowEvent(row_id, RowEventKind.UNTICKED, _take_in(was.approved_for))
+
+
+def _take_in(approved_for: str) -> int:
+    """The take that an approval covers (`core.approval.asked_for`); 0 if it names none."""
+    take = approved_for.partition(" ")[0]
+    return int(take) if take.isdecimal() else 0
+
+
+def _keep_past(
+    connection: Connection,
+    number: int,
+    noted: Mapping[str, KnownRow],
+    before: Mapping[str, _Before],
+) -> None:
     gone = [
-        {"sheet": number, "row_id": one, "digest": digest(was), "inputs": was}
-        for chunk in chunks(list(noted))
-        for one, was in connection.execute(select(row_id, inputs).where(here, row_id.in_(chunk)))
-        if was != noted[one].inputs
+        {"sheet": number, "row_id": one, "digest": digest(was.inputs), "inputs": was.inputs}
+        for one, was in before.items()
+        if was.inputs != noted[one].inputs
     ]
     if gone:
         # Deleted and written again, so that the latest ones come first.

@@ -4,6 +4,7 @@
     sheets        one line for each sheet: who runs it, whether it may send, its claim
     leases        which process works on a sheet now
     known_rows    what was written in each row at the last reading; `past` what was there before
+    row_events    what people did to a row, on the page or in the sheet
     orders        the ids of a sheet by their places, as one text: sorting costs one write
     resting       the unchanged rows of a sheet, as one value
     jobs          one line for each generation of a row, with `attempts`, `events` and `files`
@@ -41,7 +42,7 @@ from sqlalchemy import (
 from pipeline.store.column_types import Amount, Listed, Moment, Words
 
 #: Raised when the tables change; a store of a higher version is not touched.
-VERSION: Final = 15
+VERSION: Final = 16
 
 metadata = MetaData()
 
@@ -148,6 +149,20 @@ past = Table(
     Column("digest", String(64), nullable=False),
     Column("inputs", Words, nullable=False),
     UniqueConstraint("sheet", "row_id", "digest"),
+)
+
+row_events = Table(
+    "row_events",
+    metadata,
+    Column("id", _Number, primary_key=True),
+    Column("sheet", ForeignKey(sheets.c.id), nullable=False),
+    Column("row_id", Words, nullable=False),
+    Column("at", Moment, nullable=False),
+    # What was done (`store.row_events.RowEventKind`), to which take, and by whom, if that is known.
+    Column("kind", String(20), nullable=False),
+    Column("take", BigInteger, nullable=False),
+    Column("person", Words, nullable=False),
+    Index("row_events_by_row", "sheet", "row_id"),
 )
 
 orders = Table(

@@ -28,6 +28,7 @@ from pipeline.core.states import Failed, Lost, Succeeded, state_of
 from pipeline.open_sheet import open_sheet
 from pipeline.page import auth as gates
 from pipeline.page import routes
+from pipeline.page.accounts import Session
 from pipeline.page.attempt_limit import EACH_SECOND, MOST_CALLERS, Tries
 from pipeline.page.auth import Authenticator
 from pipeline.page.board import MANY, PAGE, Board
@@ -449,7 +450,7 @@ def test_a_visitor_with_the_token_stays_signed_in_after_a_restart(bench: PageBen
     page = PageSettings(token=Secret(TOKEN))
     first, second = Authenticator(page, bench.clock), Authenticator(page, bench.clock)
     changed = Authenticator(PageSettings(token=Secret(TOKEN + "2")), bench.clock)
-    value = str(first._cookies.dumps(["session", int(bench.clock.at)]))
+    value = first._accounts[0].cookie(Session("session", int(bench.clock.at)))
 
     assert second.visitor({second.cookie: value})
     assert changed.visitor({changed.cookie: value}) is None
