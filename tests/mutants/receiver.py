@@ -54,8 +54,8 @@ FAULTS = (
         "a retry of an old page counts",
         "P1",
         "pipeline/page/actions.py",
-        """form.get("asked") != str(job.asked)""",
-        """not form.get("asked")""",
+        """click.form.get("asked") != str(job.asked)""",
+        """not click.form.get("asked")""",
         "tests/page/test_auth.py",
     ),
     Fault(
