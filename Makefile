@@ -5,7 +5,7 @@ SHELL := bash
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test servers office n8n bench soak mutants lint format lock clean
+.PHONY: demo test servers office n8n bench soak mutants messages lint format lock clean
 
 demo: .venv/ready
 	$(BIN)/promptsheet demo
@@ -45,6 +45,10 @@ soak: .venv/ready-dev
 # Plant faults one by one, and run the tests that must find each.
 mutants: .venv/ready-dev
 	$(BIN)/python -m tests.mutants
+
+# Add new messages to the files of all languages, and mark those that are no longer used.
+messages: .venv/ready-dev
+	$(BIN)/python -m tests.language
 
 format: .venv/ready-dev
 	$(BIN)/ruff check --fix .

@@ -123,6 +123,7 @@ def rules(settings: Settings, key: str, store: Store | None = None) -> Rules:
         strict_prompts=settings.rules.strict_prompts,
         give_up_after=settings.pace.give_up_after,
         saves_files=settings.saves_files,
+        catalogue=settings.catalogue,
         links=CellLinks(settings.own_links, settings.page.address),
         base_url=settings.base_url,
         account=_account(settings.base_url, settings.api_key),

@@ -20,7 +20,8 @@ from pipeline import wiring
 from pipeline.cli import doctor_api, doctor_outlets, doctor_sheet, doctor_webhook
 from pipeline.cli.doctor_api import Finding, Sign
 from pipeline.cli.former_accounts import former_accounts
-from pipeline.config import Settings
+from pipeline.config import Settings, configs
+from pipeline.config.languages import FOLDER, problems_with
 from pipeline.core.errors import ConfigError, NoPlace, PromptsheetError, SheetError
 from pipeline.core.filenames import shared_files
 from pipeline.core.header import OURS, folded
@@ -170,6 +171,9 @@ def _findings(settings: Settings, lost: _Pictures, repair: bool) -> Iterator[Fin
     except PromptsheetError as e:
         signs: dict[int, Sign] = {2: "unusable", 3: "reach"}
         yield Finding(signs.get(e.exit_code, "person"), str(e))
+    shipped = configs() / FOLDER
+    for sentence in problems_with(settings.catalogue.language, settings.path, shipped):
+        yield Finding("person", sentence)
     yield from doctor_outlets.findings(settings, closed)
     yield from doctor_webhook.findings(settings)
     yield from doctor_api.findings(settings, keep=repair)

@@ -93,7 +93,7 @@ def _digest(path: Path) -> str:
 def _rows(numbers: Iterable[int]) -> str:
     lines = sorted(numbers)
     word = "Row" if len(lines) == 1 else "Rows"
-    return f"{word} {messages.listed(lines)}"
+    return f"{word} {messages.in_a_list(lines)}"
 
 
 def _is(number: int) -> str:

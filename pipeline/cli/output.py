@@ -157,7 +157,7 @@ def show_plan(
         if more := lines[EXAMPLES:]:
             words = f"{' ' * _INDENT}and {len(more)} more"
             if name == Status.OVER_BUDGET:
-                words += f": rows {messages.listed([line.seen.place + 1 for line in more])}"
+                words += f": rows {messages.in_a_list([line.seen.place + 1 for line in more])}"
             console.print(Text(words, style="dim"))
     if not sync.last.plan.lines and not sync.last.hold:
         usual = sync.rules.provider.endpoints[sync.rules.endpoint]

@@ -5,6 +5,7 @@
     values          the kinds of values: times, references, addresses
     outlets         the tables of outlets, with their secrets
     loader          makes the one from the other, and reports every problem at once
+    languages       the languages of notes
     sheet_source    which sheet a configuration names
     provider_files  reads the file about an API
     template        the text of a new configuration

@@ -17,6 +17,7 @@ from pydantic import ValidationError
 
 from pipeline.config.addresses import problems_with as address_problems
 from pipeline.config.budgets import budget_problems
+from pipeline.config.languages import catalogue_of
 from pipeline.config.page import page_settings
 from pipeline.config.problems import nearest, sentences
 from pipeline.config.prompt import prompt_settings
@@ -100,6 +101,7 @@ def load(
         problems.append('store.url: write "sqlite:///FILE", such as "sqlite:///promptsheet.db"')
     if document.schedule.cron and "every" in document.schedule.model_fields_set:
         problems.append("schedule: cron and every are both set. Remove one of them.")
+    catalogue = catalogue_of(document.sheet.language, path, configs() / "messages", problems)
     source = sheet_source(document.sheet, path, environ, problems)
     webhook = _webhook(document.webhook, path, environ, problems, need_key)
     page = page_settings(document, path, environ, problems, need_key)
@@ -131,6 +133,7 @@ def load(
         encoding=document.sheet.encoding,
         sheet_id=document.sheet.id,
         settle=settle,
+        catalogue=catalogue,
         titles=titles,
         ignore=ignore,
         provider=provider,

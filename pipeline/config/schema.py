@@ -41,6 +41,7 @@ class SheetTable(_Table):
     encoding: CodePage = ""
     id: str = ""
     settle: Span = timedelta(0)
+    language: str = "en"
     credentials: OptionalReference = ""
     base_url: str = ""
 

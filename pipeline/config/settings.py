@@ -16,6 +16,7 @@ from pipeline.config.secrets import Secret
 from pipeline.core.credits import Credits
 from pipeline.core.fields import columns_of
 from pipeline.core.header import Header
+from pipeline.core.language import ENGLISH, Catalogue
 from pipeline.core.name_templates import NameTemplate
 from pipeline.core.outbox import MessageKind
 from pipeline.core.prompt_templates import PromptTemplate
@@ -203,6 +204,8 @@ class Settings(BaseModel):
     vendor_secret: Secret | None = None
     #: Other vendors (`[providers.NAME]`), and the former API (`[provider.former]`).
     others: tuple[OtherApi, ...] = ()
+    #: The language of notes.
+    catalogue: Catalogue = ENGLISH
     #: None: the column `prompt` is the prompt.
     prompt: PromptSettings | None
     defaults: dict[str, str | int | float | bool]

@@ -11,10 +11,11 @@ from pipeline.core.costs import OWN, Cost
 from pipeline.core.credits import Credits, exact
 from pipeline.core.followers import to_follow
 from pipeline.core.lines import Line
-from pipeline.core.money import Money, in_credits_and_money
+from pipeline.core.money import Money, in_currency
 from pipeline.core.planning import with_waits
 from pipeline.core.shares import beyond_share, used_up
 from pipeline.core.statuses import Status
+from pipeline.core.text import in_credits, joined
 
 #: The caps by name: `per_run`, `per_day`, `per_month`, and shares (`core.shares`); None: no cap.
 Caps = Mapping[str, Credits | None]
@@ -74,7 +75,8 @@ def short_of_budget(line: Line, cap: str, left: Left) -> Line:
         if line.price > most:
             money = left.money.get(name)
             account = OWN._replace(credit_price=left.credit_price if money else "")
-            cost = in_credits_and_money([Cost(line.price, account)])
+            amounts = in_currency([Cost(line.price, account)])
+            cost = joined(in_credits(line.price), *(f"({one.in_words()})" for one in amounts))
             beyond = messages.beyond_budget if name in PERIODS else beyond_share
             note = beyond(name, money.in_words() if money else str(most), cost)
     return replace(line, status=Status.OVER_BUDGET, note=note, endpoint="")

@@ -15,6 +15,7 @@ from pipeline.core.cell_links import CellLinks
 from pipeline.core.credits import Credits, total
 from pipeline.core.header import ALWAYS, OURS, PREVIEW, Columns
 from pipeline.core.inputs import normalise
+from pipeline.core.language import ENGLISH, Catalogue
 from pipeline.core.lines import Line
 from pipeline.core.model import Attempt, Grid, Job, Patch, State
 from pipeline.core.states import costs_nothing, shown, with_results
@@ -41,6 +42,7 @@ def patch(
     among: Iterable[int] | None = None,
     *,
     links: CellLinks = API_LINKS,
+    catalogue: Catalogue = ENGLISH,
 ) -> Patch:
     """Every out-of-date cell, with the text that it should have.
 
@@ -48,7 +50,7 @@ def patch(
     Text of ours is removed from lines that are no rows (emptied or total lines), also results of
     `jobs`. If `jobs` is None, the reading is not accepted, and nothing is removed. `among` are the
     places to compare; all others are known to be up to date. `links` says which addresses cells
-    show.
+    show, `catalogue` the language of notes.
     """
     places = dict(columns.index)
     cells: dict[tuple[int, int], str] = {}
@@ -65,7 +67,7 @@ def patch(
         if line.foreign:
             continue
         row = grid[line.seen.place]
-        truth = cells_of(line, names, links)
+        truth = cells_of(line, names, links, catalogue)
         differing = {
             (line.seen.place, at): says
             for name, at in ours
@@ -78,7 +80,7 @@ def patch(
         cells.update(differing)
     if jobs is not None:
         looked_at = range(1, len(grid)) if among is None else among
-        cells.update(_strays(lines, grid, columns, ours, jobs, looked_at, links))
+        cells.update(_strays(lines, grid, columns, ours, jobs, looked_at, links, catalogue))
     return cells
 
 
@@ -90,6 +92,7 @@ def _strays(
     jobs: Iterable[Job],
     among: Iterable[int],
     links: CellLinks,
+    catalogue: Catalogue,
 ) -> dict[tuple[int, int], str]:
     """Text that is certainly ours in lines that are no rows, to be removed.
 
@@ -109,7 +112,7 @@ def _strays(
     for line in lines:
         if not line.foreign:
             for other in links.others():
-                truths.update(cells_of(line, links=other).items())
+                truths.update(cells_of(line, OURS, other, catalogue).items())
     for job in jobs:
         truths.add(("row_id", job.key.row_id))
         forms = [other.shown_in(job) for other in links.others()]
@@ -123,13 +126,21 @@ def _strays(
     }
 
 
+def note_of(line: Line, catalogue: Catalogue) -> str:
+    """The text of the row's note cell."""
+    return messages.as_text(catalogue.text(line.note))
+
+
 def cells_of(
-    line: Line, names: Iterable[str] = OURS, links: CellLinks = API_LINKS
+    line: Line,
+    names: Iterable[str] = OURS,
+    links: CellLinks = API_LINKS,
+    catalogue: Catalogue = ENGLISH,
 ) -> dict[str, str]:
     """The texts of our cells in the row, by column name; only of `names`."""
     # An id that we did not write could come back: then it must not stand in two rows.
     row_id = "" if line.is_unrecognized else line.seen.row_id
-    cells = {"row_id": row_id, "status": line.status, "note": messages.as_text(line.note)}
+    cells = {"row_id": row_id, "status": line.status, "note": note_of(line, catalogue)}
     made = [
         (links.shown_in(one.job), attempt)
         for one in line.each

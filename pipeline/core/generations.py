@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from pipeline.core.inputs import canonical, parsed, ratio
+from pipeline.core.language import Said, say, together
 from pipeline.core.messages import or_ignore
 from pipeline.core.model import Attempt, Job, State
 from pipeline.core.states import counted
@@ -74,19 +75,30 @@ def several(inputs: str) -> Several:
     count = _count(how_many)
     if count is None:
         problems.append(
-            f"{COUNT} is {quoted(how_many, 20)}: write a whole number from 1 to {MOST_COUNT}"
-            f"{or_ignore(COUNT)}"
+            say(
+                "count is {text}: {cure}",
+                text=quoted(how_many, 20),
+                cure=or_ignore(
+                    say("write a whole number from 1 to {most}", most=MOST_COUNT), COUNT
+                ),
+            )
         )
     found = {_slug(one): one for one in _listed(ratios)}
     if ratios and wrote.get(RATIO):
-        problems.append(f"{RATIO} and {RATIOS} are both filled: clear one of them")
+        problems.append(say("aspect_ratio and ratios are both filled: clear one of them"))
     if ratios and not found:
-        such = f"write ratios such as 1:1, 9:16{or_ignore(RATIOS)}"
-        problems.append(f"{RATIOS} is {quoted(ratios, 20)}: {such}")
+        such = or_ignore(say("write ratios such as 1:1, 9:16"), RATIOS)
+        problems.append(say("ratios is {text}: {cure}", text=quoted(ratios, 20), cure=such))
     if long := [one for one in found.values() if len(one) > _LONGEST]:
-        problems.append(f"{quoted(long[0], 20)} in {RATIOS} is too long for a ratio")
+        problems.append(say("{text} in ratios is too long for a ratio", text=quoted(long[0], 20)))
     if (many := max(len(found), 1) * (count or 1)) > MOST:
-        problems.append(f"it asks for {many} generations; a row may ask for {MOST} at most")
+        problems.append(
+            say(
+                "it asks for {many} generations; a row may ask for {most} at most",
+                many=many,
+                most=MOST,
+            )
+        )
     if problems or count is None:
         return Several((), tuple(problems))
     return Several(tuple(_made(wrote, found, count)))
@@ -148,18 +160,21 @@ def as_sent(inputs: str, job: Job) -> Generation | None:
     return Generation(part, made_with(inputs, _sent(job).inputs), copy_of(part))
 
 
-#: The end of a phrase about a row that another row cannot follow.
-SEVERAL: Final = (
-    f"asks for several generations in {COUNT} or {RATIOS}, and only one can be followed: make a "
-    "row of its own for that one, and name it in parent"
-)
+def cannot_be_followed(row: str) -> Said:
+    """The phrase about a row that another row cannot follow, because it asks for several."""
+    return say(
+        "the row {row} asks for several generations in count or ratios, and only one can be "
+        "followed: make a row of its own for that one, and name it in parent",
+        row=quoted(row, 40),
+    )
 
 
-def asks_for_others(redo: str) -> str:
+def asks_for_others(redo: str) -> Said:
     """The note of a row that does not ask any more for all that was sent."""
-    return (
-        f"{COUNT} or {RATIOS} was changed after this row was sent. These pictures stay. To "
-        f"generate what the row asks for now, {redo}; or put the old text back."
+    return say(
+        "count or ratios was changed after this row was sent. These pictures stay. To generate "
+        "what the row asks for now, {redo}; or put the old text back.",
+        redo=redo,
     )
 
 
@@ -209,11 +224,11 @@ def label(part: str) -> str:
     """A part as people name it, such as `9:16 (2)` or `number 2`."""
     slug, _, copy = part.partition("_")
     if not slug:
-        return f"number {copy or 1}"
+        return say("number {number}", number=copy or 1)
     shown = slug.replace("x", ":") if slug[:1].isdigit() else slug
     return f"{shown} ({copy})" if copy else shown
 
 
-def labels(parts: Iterable[str]) -> str:
+def labels(parts: Iterable[str]) -> Said:
     """Some parts as people name them."""
-    return ", ".join(map(label, parts))
+    return together(map(label, parts), ", ")

@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
-from pipeline.core import messages, messages_pictures
+from pipeline.core import messages, messages_pictures, messages_sent
 from pipeline.core.cell_errors import is_value
 from pipeline.core.chains import LINK, Link, changeable, changes, link_in
 from pipeline.core.inputs import parsed
+from pipeline.core.language import together
 from pipeline.core.model import Attempt, Job, State
 from pipeline.core.picture_findings import Findings
 from pipeline.core.prompt_checks import is_missing
@@ -56,13 +57,13 @@ def job_status(
             status = Status.CHECK_NEEDED if gone else status
             return StatusAndNote(status, joined(note, "" if news else warning))
         case State.RUNNING if rules.api_of(attempt) is None:
-            away = messages.api_away(attempt.provider, attempt.base_url, attempt.task_id, redo)
+            away = messages_sent.api_away(attempt.provider, attempt.base_url, attempt.task_id, redo)
             return StatusAndNote(Status.CHECK_NEEDED, joined(away, emptied or change))
         case State.RUNNING:
-            key = messages.other_key(attempt.task_id) if rules.has_other_key(attempt) else ""
+            key = messages_sent.other_key(attempt.task_id) if rules.has_other_key(attempt) else ""
             doubt = joined(_endpoint_gone(attempt, rules), key)
             if is_overdue(attempt, rules.give_up_after, now):
-                late = messages.overdue(api, attempt.task_id, rules.give_up_after, redo)
+                late = messages_sent.overdue(api, attempt.task_id, rules.give_up_after, redo)
                 return StatusAndNote(Status.CHECK_NEEDED, joined(doubt, late, emptied or change))
             if news and not emptied:
                 return StatusAndNote(Status.EDITED, joined(doubt, change))
@@ -72,33 +73,33 @@ def job_status(
             return StatusAndNote(Status.SENDING, warning)
         case State.UNKNOWN if rules.may_be_resent(attempt, now):
             return StatusAndNote(
-                Status.SENDING, joined(messages.sent_again(api), emptied or change)
+                Status.SENDING, joined(messages_sent.sent_again(api), emptied or change)
             )
         case State.UNKNOWN:
             if attempt.reason == TAKEN_OVER:
-                note = joined(messages.taken_over(api, redo), emptied or change)
+                note = joined(messages_sent.taken_over(api, redo), emptied or change)
                 return StatusAndNote(Status.CHECK_NEEDED, note)
-            why = messages.lost(api, attempt.reason, attempt.price, redo)
+            why = messages_sent.lost(api, attempt.reason, attempt.price, redo)
             gone = _endpoint_gone(attempt, rules)
             return StatusAndNote(Status.CHECK_NEEDED, joined(why, gone, emptied or change))
         case _:
             what = changeable(attempt.inputs)
             if attempt.task_id:
-                note = messages.failed(api, attempt.reason, attempt.price, what)
+                note = messages_sent.failed(api, attempt.reason, attempt.price, what)
             elif attempt.reason.startswith(WHEN_SENT_AGAIN):
                 reason = attempt.reason.removeprefix(WHEN_SENT_AGAIN)
-                note = messages.refused_when_sent_again(api, reason, attempt.price, what)
-            elif attempt.reason.startswith(messages.UNREAD):
-                note = messages.unread(attempt.reason)
+                note = messages_sent.refused_when_sent_again(api, reason, attempt.price, what)
+            elif attempt.reason.startswith(messages_sent.UNREAD):
+                note = messages_sent.unread(attempt.reason)
             else:
-                note = messages.refused(api, attempt.reason, what)
+                note = messages_sent.refused(api, attempt.reason, what)
             return StatusAndNote(Status.FAILED, note)
 
 
 def _endpoint_gone(attempt: Attempt, rules: Rules) -> str:
     if not rules.is_endpoint_gone(attempt):
         return ""
-    return messages.endpoint_gone(rules.title_of(attempt), attempt.endpoint)
+    return messages_sent.endpoint_gone(rules.title_of(attempt), attempt.endpoint)
 
 
 def _edited(attempt: Attempt, news: dict[str, str], link: Link | None, redo: str) -> str:
@@ -142,15 +143,18 @@ def _second_success(job: Job, first: Attempt) -> str:
         for a in job.attempts
         if a.state is State.SUCCEEDED and a.number != first.number and not a.remade
     ]
-    return " ".join(
-        messages.second_success(a.task_id, a.price, any(url in job.files for url in a.result.urls))
-        for a in others
+    return together(
+        messages_sent.second_success(one.task_id, one.price, _has_files(job, one)) for one in others
     )
+
+
+def _has_files(job: Job, attempt: Attempt) -> bool:
+    return any(url in job.files for url in attempt.result.urls)
 
 
 def _left_out(attempt: Attempt) -> str:
     kept, more = len(attempt.result.urls), attempt.result.left_out
-    return messages.left_out(kept, more) if more else ""
+    return messages_sent.left_out(kept, more) if more else ""
 
 
 def _lost(job: Job, attempt: Attempt, redo: str) -> str:
@@ -160,7 +164,7 @@ def _lost(job: Job, attempt: Attempt, redo: str) -> str:
     if not lost:
         return ""
     why = unsaved[urls[lost[0] - 1]]
-    return messages.files_lost(lost, len(urls), why.reason, why.next_at is not None, redo)
+    return messages_sent.files_lost(lost, len(urls), why.reason, why.next_at is not None, redo)
 
 
 def _wrong_pictures(job: Job, attempt: Attempt, api: str, redo: str) -> str:
@@ -184,7 +188,7 @@ def _unsaved(job: Job, attempt: Attempt, rules: Rules, now: datetime) -> str:
     if not (missing and late and rules.saves_files):
         return ""
     why = job.unsaved.get(missing[0])
-    return messages.files_missing(len(missing), why.reason if why else "")
+    return messages_sent.files_missing(len(missing), why.reason if why else "")
 
 
 def what_it_was_made_from(job: Job, inputs: str) -> str:

@@ -16,6 +16,7 @@ from pipeline.core.credits import Credits, total
 from pipeline.core.earlier_lines import Made
 from pipeline.core.generations import Generation, labels
 from pipeline.core.known_rows import Seen
+from pipeline.core.language import say
 from pipeline.core.model import Job, JobKey, KnownRow, RowKind
 from pipeline.core.states import shown
 from pipeline.core.statuses import ON_THE_WAY, Status, in_progress
@@ -216,10 +217,12 @@ def _note(its: Sequence[Line]) -> str:
     done = sum(Status.of(one.status) is Status.DONE for one in its)
     if len(notes) == 1 and done in (0, len(its)):
         return its[0].note
-    said = [f"{done} of {len(its)} are done."]
+    said: list[str] = [say("{done} of {all} are done.", done=done, all=len(its))]
     for note, lines in notes.items():
         names = labels(one.part for one in lines)
-        said += [f"{names}: {note}" if len(lines) < len(its) else note] if note else []
+        if note:
+            is_of_all = len(lines) == len(its)
+            said.append(note if is_of_all else say("{which}: {note}", which=names, note=note))
     return joined(*said)
 
 

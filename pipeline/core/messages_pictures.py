@@ -4,13 +4,35 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping
+from typing import Final
 
-from pipeline.core.messages import listed
+from pipeline.core.language import Said, message, said_again, say, together
+from pipeline.core.messages import in_a_list
 from pipeline.core.picture_findings import Findings
 from pipeline.core.text import quoted
 
+#: Which picture another one is the same as, as the store keeps it; one that names more comes first.
+_OF_NAMED_ROW: Final = message("that of the row {name} ({row})")
+_OF_ROW: Final = message("that of the row {row}")
+_OF_TAKE: Final = message("that of take {take}")
+_OF_ATTEMPT: Final = message("picture {picture} of attempt {attempt}")
+_PICTURE: Final = message("picture {picture}")
+_OF_GENERATION: Final = message("that of {generation}")
+_TWINS: Final = (_OF_NAMED_ROW, _OF_ROW, _OF_TAKE, _OF_ATTEMPT, _PICTURE, _OF_GENERATION)
+#: The same after more than one picture.
+_THOSE: Final = (
+    message("those of the row {name} ({row})"),
+    message("those of the row {row}"),
+    message("those of take {take}"),
+    _OF_ATTEMPT,
+    _PICTURE,
+    message("those of {generation}"),
+)
+#: Why a picture is of no use.
+_LOOKS: Final = (message("blank"), message("damaged"), message("blank or damaged"))
 
-def about(found: Mapping[int, Findings], of: int, api: str, redo: str) -> str:
+
+def about(found: Mapping[int, Findings], of: int, api: str, redo: str) -> Said:
     """All that is wrong with the pictures of a task: number -> findings, out of `of` pictures.
 
     `redo` says how to ask for the next take. Empty if nothing is wrong.
@@ -32,47 +54,106 @@ def about(found: Mapping[int, Findings], of: int, api: str, redo: str) -> str:
         said.append(blank(its, of, api, redo))
     said += [other_shape(its, of, size, asked, redo) for (size, asked), its in shapes.items()]
     said += [same_picture(its, of, same, redo) for same, its in twins.items()]
-    return " ".join(said)
+    return together(said)
 
 
-def damaged(numbers: list[int], of: int, api: str, redo: str) -> str:
+def damaged(numbers: list[int], of: int, api: str, redo: str) -> Said:
     """The files of these pictures cannot be read as pictures."""
-    what = _which(numbers, of, "is damaged", "are damaged")
-    return f"{what}: ask {api} for a refund, and {redo} to pay for another."
+    which = _which(numbers, of)
+    if len(numbers) == 1:
+        return say(
+            "{picture} is damaged: ask {api} for a refund, and {redo} to pay for another.",
+            picture=which,
+            api=api,
+            redo=redo,
+        )
+    return say(
+        "{pictures} are damaged: ask {api} for a refund, and {redo} to pay for another.",
+        pictures=which,
+        api=api,
+        redo=redo,
+    )
 
 
-def blank(numbers: list[int], of: int, api: str, redo: str) -> str:
+def blank(numbers: list[int], of: int, api: str, redo: str) -> Said:
     """These pictures have one colour only."""
-    what = _which(numbers, of, "is blank", "are blank")
-    return f"{what}: ask {api} for a refund, and {redo} to pay for another."
+    which = _which(numbers, of)
+    if len(numbers) == 1:
+        return say(
+            "{picture} is blank: ask {api} for a refund, and {redo} to pay for another.",
+            picture=which,
+            api=api,
+            redo=redo,
+        )
+    return say(
+        "{pictures} are blank: ask {api} for a refund, and {redo} to pay for another.",
+        pictures=which,
+        api=api,
+        redo=redo,
+    )
 
 
-def other_shape(numbers: list[int], of: int, size: str, asked: str, redo: str) -> str:
+def other_shape(numbers: list[int], of: int, size: str, asked: str, redo: str) -> Said:
     """These pictures have another shape than the row asked for."""
-    what = _which(numbers, of, f"has {size} pixels", f"have {size} pixels")
-    return f"{what}, but the row asked for {asked}: check its cells; to pay for another, {redo}."
+    which = _which(numbers, of)
+    if len(numbers) == 1:
+        return say(
+            "{picture} has {size} pixels, but the row asked for {shape}: check its cells; to pay "
+            "for another, {redo}.",
+            picture=which,
+            size=size,
+            shape=asked,
+            redo=redo,
+        )
+    return say(
+        "{pictures} have {size} pixels, but the row asked for {shape}: check its cells; to pay "
+        "for another, {redo}.",
+        pictures=which,
+        size=size,
+        shape=asked,
+        redo=redo,
+    )
 
 
-def same_picture(numbers: list[int], of: int, same: str, redo: str) -> str:
-    """These pictures have the same content as another one."""
-    those = same.replace("that of", "those of", 1)
-    what = _which(numbers, of, f"is the same as {same}", f"are the same as {those}")
-    return f"{what}: change the prompt or the seed, and {redo} to pay for another."
+def same_picture(numbers: list[int], of: int, same: str, redo: str) -> Said:
+    """These pictures have the same content as another one; `same` as `twin_of` gives it."""
+    which = _which(numbers, of)
+    if len(numbers) == 1:
+        return say(
+            "{picture} is the same as {other}: change the prompt or the seed, and {redo} to pay "
+            "for another.",
+            picture=which,
+            other=said_again(same, *_TWINS),
+            redo=redo,
+        )
+    return say(
+        "{pictures} are the same as {others}: change the prompt or the seed, and {redo} to pay "
+        "for another.",
+        pictures=which,
+        others=said_again(same.replace("that of", "those of", 1), *_THOSE),
+        redo=redo,
+    )
 
 
-def to_be_made_again(why: str) -> str:
+def to_be_made_again(why: str) -> Said:
     """Every picture of the row was of no use, so it is made again. Empty without a reason."""
-    return f"Made again because every picture was {why}." if why else ""
+    if not why:
+        return together(())
+    return say("Made again because every picture was {why}.", why=said_again(why, *_LOOKS))
 
 
-def not_better(why: str, reason: str) -> str:
+def not_better(why: str, reason: str) -> Said:
     """Every picture of the row was of no use, and making it again failed for this reason."""
-    return f"It was made again because every picture was {why}, and that failed: {quoted(reason)}."
+    return say(
+        "It was made again because every picture was {why}, and that failed: {reason}.",
+        why=said_again(why, *_LOOKS),
+        reason=quoted(reason),
+    )
 
 
-def waiting_for_check(name: str) -> str:
+def waiting_for_check(name: str) -> Said:
     """The pictures of the parent are not checked yet, or are made again."""
-    return f"Waiting until the pictures of the row {quoted(name, 40)} are checked."
+    return say("Waiting until the pictures of the row {row} are checked.", row=quoted(name, 40))
 
 
 def twin_of(
@@ -84,19 +165,25 @@ def twin_of(
     picture: int = 0,
     attempt: int = 0,
 ) -> str:
-    """Which picture another one is the same as, as the end of a sentence."""
+    """Which picture another one is the same as, in English, as the store keeps it."""
     if row:
-        return f"that of the row {quoted(name, 40)} ({row})" if name else f"that of the row {row}"
-    if take or generation:
-        return f"that of take {take}" if take else f"that of {generation}"
-    return f"picture {picture} of attempt {attempt}" if attempt else f"picture {picture}"
+        named = _OF_NAMED_ROW.format(name=quoted(name, 40), row=row)
+        return named if name else _OF_ROW.format(row=row)
+    if take:
+        return _OF_TAKE.format(take=take)
+    if generation:
+        return _OF_GENERATION.format(generation=generation)
+    if attempt:
+        return _OF_ATTEMPT.format(picture=picture, attempt=attempt)
+    return _PICTURE.format(picture=picture)
 
 
-def _which(numbers: list[int], of: int, one: str, more: str) -> str:
+def _which(numbers: list[int], of: int) -> Said:
+    """These pictures, as the subject of a sentence."""
     if of == 1:
-        return f"The picture {one}"
+        return say("The picture")
     if len(numbers) == of:
-        return f"All {of} pictures {more}"
+        return say("All {all} pictures", all=of)
     if len(numbers) == 1:
-        return f"Picture {numbers[0]} of {of} {one}"
-    return f"Pictures {listed(numbers)} of {of} {more}"
+        return say("Picture {number} of {all}", number=numbers[0], all=of)
+    return say("Pictures {numbers} of {all}", numbers=in_a_list(numbers), all=of)

@@ -36,17 +36,18 @@ from pipeline.core.following import (
 from pipeline.core.generations import (
     COUNT,
     RATIOS,
-    SEVERAL,
     Asked,
     Generation,
     as_sent,
     asks_for_others,
+    cannot_be_followed,
     generations_of,
 )
 from pipeline.core.header import Columns
 from pipeline.core.inputs import normalise, parsed
 from pipeline.core.job_status import job_status, what_it_was_made_from
 from pipeline.core.known_rows import Seen, remembered
+from pipeline.core.language import say
 from pipeline.core.lines import Line, Plan, gathered, gathered_row
 from pipeline.core.model import Grid, Job, JobKey, KnownRow, RowKind, State
 from pipeline.core.prompt_templates import PROMPT
@@ -58,7 +59,7 @@ from pipeline.core.shares import shares_of
 from pipeline.core.states import shown, state_of
 from pipeline.core.statuses import Status, StatusAndNote
 from pipeline.core.takes import how_to_ask, latest_shown, mistake_in_take, take_of
-from pipeline.core.text import joined, quoted
+from pipeline.core.text import joined
 from pipeline.core.wrong_endpoints import no_endpoint
 
 
@@ -160,7 +161,7 @@ def followed_line(parent: Line) -> Followed:
     """What a row that follows this line knows of it."""
     row_id, inputs = parent.seen.row_id, parent.memory.inputs
     if parent.parts or parent.part:
-        return Followed(f"the row {quoted(parent.name or row_id, 40)} {SEVERAL}")
+        return Followed(cannot_be_followed(parent.name or row_id))
     return Followed("", row_id, inputs, parent.take, parent.job, parent.status, parent.remade)
 
 
@@ -381,7 +382,10 @@ def _problems(line: Line, row: _Row) -> list[str]:
         return [no_endpoint(wrote["endpoint"], columns.title("endpoint"), rules)]
     name = wrote.get("endpoint") or rules.endpoint
     if is_over(endpoint.ended, today):
-        return [f"{name} ended on {endpoint.ended}: choose another endpoint"]
+        ended = say(
+            "{endpoint} ended on {day}: choose another endpoint", endpoint=name, day=endpoint.ended
+        )
+        return [ended]
     finished = rules.finished(line.inputs, line.turn, columns)
     problems = [*row.asked.problems, *(finished.problems if finished else ())]
     # Half a prompt is never sent, and its length says nothing.
@@ -413,8 +417,15 @@ def _problems(line: Line, row: _Row) -> list[str]:
     for column in wrote:
         if column not in usable:
             title = columns.title(column)
-            ignore = messages.or_ignore(title)
-            problems.append(f"{name} has no input {title}: clear that cell{ignore}")
+            clear = messages.or_ignore(say("clear that cell"), title)
+            problems.append(
+                say(
+                    "{endpoint} has no input {column}: {cure}",
+                    endpoint=name,
+                    column=title,
+                    cure=clear,
+                )
+            )
     return problems
 
 

@@ -21,7 +21,7 @@ from urllib.parse import quote, urlsplit
 
 from pipeline.core.credits import Credits, exact
 from pipeline.core.fields import Parent, body_of
-from pipeline.core.messages import NOT_FOUND
+from pipeline.core.messages_sent import NOT_FOUND
 from pipeline.core.model import MOST_RESULTS, Request, Response, Result
 from pipeline.core.paths import elements, first_text, is_list, put
 from pipeline.core.provider import MEANINGS, Endpoint, Meaning, Once, Poll, Provider

@@ -13,6 +13,7 @@ from pipeline.core.credits import Credits, total
 from pipeline.core.fields import IMAGE, Titles, as_texts
 from pipeline.core.generations import has_several, several
 from pipeline.core.inputs import canonical, parsed
+from pipeline.core.language import ENGLISH, Catalogue
 from pipeline.core.model import Attempt, State
 from pipeline.core.prompt_checks import doubts
 from pipeline.core.prompt_templates import PROMPT, FinishedPrompt, Prompts
@@ -46,6 +47,8 @@ class Rules:
     saves_files: bool = False
     #: Which addresses cells show: those of saved files, or those of the API.
     links: CellLinks = field(default_factory=CellLinks)
+    #: The language of the sheet's notes.
+    catalogue: Catalogue = ENGLISH
     #: What separates the cells of the sheet's file; empty where cells need no quoting.
     delimiter: str = ""
     #: The address of the API, and a digest of the account there.

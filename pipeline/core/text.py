@@ -11,6 +11,7 @@ from datetime import timedelta
 from functools import cache
 
 from pipeline.core.credits import Credits
+from pipeline.core.language import Said, say_counted, together
 
 #: Every control character is one of these. Other characters are not looked up one by one.
 _SUSPECTS = re.compile(
@@ -59,9 +60,9 @@ def quoted(text: str, most: int = 120) -> str:
     return f'"{shortened(text, most)}"'
 
 
-def joined(*sentences: str) -> str:
+def joined(*sentences: str) -> Said:
     """The sentences that are not empty, as one text."""
-    return " ".join(filter(None, sentences))
+    return together(sentences)
 
 
 def counted(number: Credits, noun: str, form: str = "") -> str:
@@ -74,9 +75,9 @@ def is_or_are(number: int) -> str:
     return "is" if number == 1 else "are"
 
 
-def in_credits(number: Credits) -> str:
+def in_credits(number: Credits) -> Said:
     """An amount of credits."""
-    return counted(number, "credit")
+    return say_counted(number, "{number} credit", "{number} credits")
 
 
 def duration(seconds: float) -> str:

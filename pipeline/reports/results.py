@@ -31,6 +31,7 @@ from pipeline.core.rules import Rules
 from pipeline.core.states import cost_of, counted, shown, state_of
 from pipeline.core.statuses import NOT_SENT, Status
 from pipeline.core.takes import take_of
+from pipeline.core.text import joined
 from pipeline.open_pictures import is_elsewhere
 from pipeline.open_sheet import open_sheet
 from pipeline.plain_files import is_plain
@@ -192,7 +193,7 @@ def of_row(jobs: Iterable[Job], known: KnownRow | None, view: View) -> Iterator[
         )
         one = replace(_of_job(job, its, redo, view), part=job.key.part)
         if is_last and extra and asked == last and one.status not in NOT_SENT:
-            one = replace(one, note=f"{one.note} {messages.asked_on_the_page(last)}".strip())
+            one = replace(one, note=joined(one.note, messages.asked_on_the_page(last)))
         yield one
 
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from pipeline.core import cells
-from pipeline.core.cell_links import CellLinks
 from pipeline.core.header import Columns
 from pipeline.core.lines import Line
 from pipeline.core.model import Grid, Patch, State, patched
+from pipeline.core.rules import Rules
 from pipeline.core.states import shown, state_of
 from pipeline.core.statuses import Status
 from pipeline.sync.changed_rows import ChangedRows
@@ -54,9 +54,9 @@ class Corrections:
         changed_rows: ChangedRows,
         new_attention: NewAttention,
         *,
-        links: CellLinks,
+        rules: Rules,
     ) -> None:
-        self._state, self._changed_rows, self._links = state, changed_rows, links
+        self._state, self._changed_rows, self._rules = state, changed_rows, rules
         self._new_attention = new_attention
 
     def draft(self, look: Look) -> Draft:
@@ -90,7 +90,8 @@ class Corrections:
             look.columns,
             jobs,
             self._changed_rows.others,
-            links=self._links,
+            links=self._rules.links,
+            catalogue=self._rules.catalogue,
         )
 
 

@@ -12,7 +12,7 @@ import logging
 from collections import deque
 from collections.abc import Callable, Sequence
 
-from pipeline.core import messages
+from pipeline.core import messages_sent
 from pipeline.core.apis import endpoint_of
 from pipeline.core.errors import NotSent, PartUnread, WireError
 from pipeline.core.protocol import Verdict, verdict
@@ -139,7 +139,7 @@ class Dispatcher:
             self._throttle.reached()
             self.trouble = ""
         except PartUnread as e:
-            answer = Verdict(Failed(f"{messages.UNREAD}{e}", refused=True))
+            answer = Verdict(Failed(f"{messages_sent.UNREAD}{e}", refused=True))
         except NotSent as e:
             answer = Verdict(Postponed(str(e)))
             self._unreached(str(e))

@@ -97,7 +97,7 @@ class SheetSync:
                 self.state,
                 self.planner.changed_rows,
                 self.new_attention,
-                links=rules.links,
+                rules=rules,
             ),
             clock,
             self._planned,

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.core import header_checks, messages, messages_pictures
+from pipeline.core import header_checks, messages, messages_pictures, messages_sent
 from pipeline.sandbox import Sandbox
 from pipeline.sync.hold import Hold
 from tests.fakes.program import KEY, ROOT, until
@@ -31,7 +31,7 @@ REMEDIES: list[Act] = []
 
 #: Functions of `messages` that return parts of sentences, or for which no action is needed.
 NOTHING_TO_DO = {
-    *("as_text", "or_ignore", "write_take", "made_from", "not_a_value", "listed"),
+    *("as_text", "or_ignore", "write_take", "made_from", "not_a_value", "in_a_list"),
     *("about", "twin_of"),
     *("to_be_made_again", "waiting_for_check"),  # end by themselves
     "asked_on_the_page",
@@ -77,7 +77,7 @@ def test_every_recommended_remedy_has_a_test() -> None:
     kinds = typing.get_args(typing.get_type_hints(Hold)["kind"])
     sentences = {
         name
-        for module in (messages, messages_pictures)
+        for module in (messages, messages_pictures, messages_sent)
         for name, one in inspect.getmembers(module, inspect.isfunction)
         if one.__module__ == module.__name__ and not name.startswith("_")
     }

@@ -1,0 +1,58 @@
+"""The messages of the program, as they stand in its code."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).parents[2]
+#: Function -> how many of its first arguments are messages (one has the number before them).
+_CALLS = {"say": (0, 1), "say_counted": (1, 3), "message": (0, 1)}
+
+
+class Used(NamedTuple):
+    """A message that is used in the code."""
+
+    #: The message; with a second one for other numbers than 1.
+    message: tuple[str, ...]
+    #: The module, below the root.
+    file: str
+    line: int
+    #: The names of the values that it gets; None if they are given elsewhere.
+    values: frozenset[str] | None
+
+
+def used() -> list[Used]:
+    """Every use of a message, by module and line."""
+    files = sorted((ROOT / "pipeline").rglob("*.py"))
+    return [
+        one
+        for file in files
+        if "sandbox" not in file.parts and file.name != "language.py"
+        for one in _used_in(file)
+    ]
+
+
+def _used_in(file: Path) -> Iterator[Used]:
+    name = file.relative_to(ROOT).as_posix()
+    nodes = ast.walk(ast.parse(file.read_text("utf-8")))
+    calls = [node for node in nodes if isinstance(node, ast.Call) and _name(node)]
+    for call in sorted(calls, key=lambda one: (one.lineno, one.col_offset)):
+        function = _name(call)
+        first, last = _CALLS[function]
+        texts = [one.value for one in call.args[first:last] if isinstance(one, ast.Constant)]
+        place = f"{name}:{call.lineno}"
+        assert len(texts) == last - first, f"{place}: the message must be written out here"
+        values = frozenset(str(one.arg) for one in call.keywords)
+        if function == "say_counted":
+            values |= {"number"}
+        its = None if function == "message" else values
+        yield Used(tuple(map(str, texts)), name, call.lineno, its)
+
+
+def _name(call: ast.Call) -> str:
+    """The function that is called, if it takes a message; else empty."""
+    function = call.func
+    return function.id if isinstance(function, ast.Name) and function.id in _CALLS else ""
