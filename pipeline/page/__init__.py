@@ -19,6 +19,7 @@
     texts          the texts that change often
     files          saved files for the browser
     rendering      templates and static files
+    takes          all takes of a row beside each other
     history        what people did to a row, and what happened to it
     actions        what the buttons do
 
@@ -84,6 +85,7 @@ def routes(campaigns: Sequence[Campaign], auth: Authenticator) -> list[BaseRoute
         Route("/plan/{sheet:number}", visitors(plans.plan, shows=True)),
         Route("/live/{sheet:number}", visitors(views.live)),
         Route(f"/again/{card}", visitors(actions.again), methods=["POST"]),
+        Route(f"/pick/{card}/{{number:number}}", visitors(actions.pick), methods=["POST"]),
         Route(f"/retry/{card}", visitors(actions.retry), methods=["POST"]),
         Route(f"/approve/{card}", visitors(actions.approve), methods=["POST"]),
         Route(f"/unapprove/{card}", visitors(actions.unapprove), methods=["POST"]),

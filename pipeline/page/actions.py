@@ -8,6 +8,7 @@ once. The store owns the notes. Returns redirects; a store that fails becomes a 
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
@@ -19,14 +20,17 @@ from starlette.responses import RedirectResponse, Response
 
 from pipeline import wiring
 from pipeline.core.errors import StoreError
+from pipeline.core.feedback import on_page
 from pipeline.page.board import Board
-from pipeline.page.cards import Approval, Card
+from pipeline.page.cards import Approval, Card, ticked_take
 from pipeline.page.history import on_the_page
 
 #: Word -> message. The address contains the word, so that a link cannot show any other text.
 MESSAGES: Final = {
     "again": "Noted. The next run generates this row again.",
     "retry": "Noted. The next run sends this row again.",
+    "picked": "Picked.",
+    "unpicked": "No longer picked.",
     "approved": "Approved. The next run sends this row.",
     "unapproved": "Approval taken back. This row is not sent.",
     "dismissed": "Dismissed. You can find it under “dismissed”. The sheet was not changed.",
@@ -37,6 +41,8 @@ MESSAGES: Final = {
     "changed": "Nothing was done, because this has changed in the meantime. See how it is now.",
     "full": "Nothing was done, because the store cannot be written now.",
 }
+#: Longest feedback, in characters.
+LONGEST_FEEDBACK: Final = 1_000
 #: The words of actions that cause something to be sent.
 SENDING: Final = ("again", "retry", "approved")
 #: Their messages while the sheet sends nothing: word -> first sentence; reason -> second one.
@@ -45,6 +51,8 @@ WAITING: Final = {
     "paused": "It is sent after you press Resume.",
     "held": "It is sent once this sheet may send again; see the message above.",
 }
+#: The row, take and picture of the page on which a person stays.
+_STAY: Final = re.compile(r"([A-Za-z0-9_.-]{1,100}/[0-9]{1,9})/([0-9]{1,6})")
 MESSAGES_WHILE_HELD: Final = {
     f"{word}-{why}": f"{NOTED[word]} {when}" for word in SENDING for why, when in WAITING.items()
 }
@@ -70,6 +78,16 @@ class Actions:
     async def again(self, request: Request) -> Response:
         """Request one more take: one more than the take cell of the row says."""
         return await self._with_card(request, _ask_again, "again")
+
+    async def pick(self, request: Request) -> Response:
+        """Pick one picture of a take, or take that back if it is picked."""
+        number: int = request.path_params["number"]
+
+        def do(click: Click) -> bool:
+            return _pick(click, number)
+
+        is_picked = str(number) in request.state.form.get("ticked", "").split(",")
+        return await self._with_card(request, do, "unpicked" if is_picked else "picked")
 
     async def retry(self, request: Request) -> Response:
         """Request one more attempt, as the command `retry` does."""
@@ -165,13 +183,33 @@ def named_take(request: Request) -> NamedTake:
 
 
 def _ask_again(click: Click) -> bool:
-    card, one, campaign = click.card, click.card.shown, click.board.campaign
-    if click.form.get("again") != str(card.extra_takes) or not card.may_make_again:
+    card, campaign = click.card, click.board.campaign
+    said, feedback = click.form.get("again"), " ".join(click.form.get("feedback", "").split())
+    if said != str(card.extra_takes) or not card.may_make_again or card.asked is None:
         return False
-    take, person = one.take + 1, click.person
+    if len(feedback) > LONGEST_FEEDBACK or (feedback and not card.takes_feedback):
+        return False
+    take = card.asked + 1
     return campaign.store.rows.ask_again(
-        campaign.key, one.row_id, card.extra_takes, take=take, person=person
+        campaign.key,
+        card.shown.row_id,
+        card.extra_takes,
+        on_page(take, feedback) if feedback else "",
+        take,
+        click.person,
     )
+
+
+def _pick(click: Click, number: int) -> bool:
+    card, campaign = click.card, click.board.campaign
+    shown = ",".join(map(str, card.ticked))
+    if card.job is None or click.form.get("ticked") != shown:
+        return False
+    is_current = card.shown.take == ticked_take(click.board.row(card.shown.row_id))
+    if not is_current or not 1 <= number <= len(card.shown.urls):
+        return False
+    wanted, by = {*card.ticked} ^ {number}, on_the_page(click.person)
+    return campaign.store.picks.set(card.job.key, wanted, card.ticked, by)
 
 
 def _retry(click: Click) -> bool:
@@ -228,8 +266,10 @@ async def _answered(request: Request, board: Board, do: Callable[[], bool], said
 
 
 def _back(request: Request) -> str:
-    """The page from which the form was sent, with the same filter and search."""
-    form = request.state.form
+    """The page from which the form was sent: that of a row, or the board with its search."""
+    form, sheet = request.state.form, request.path_params["sheet"]
+    if stay := _STAY.fullmatch(form.get("stay", "")):
+        return f"/row/{sheet}/{stay[1]}?picture={stay[2]}"
     kept = {name: form.get(name, "") for name in ("status", "q", "page")}
-    sheet = {"sheet": request.path_params["sheet"]}
-    return f"/?{urlencode(sheet | {name: value for name, value in kept.items() if value})}"
+    kept = {"sheet": sheet} | {name: value for name, value in kept.items() if value}
+    return f"/?{urlencode(kept)}"

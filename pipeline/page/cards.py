@@ -15,8 +15,10 @@ from typing import Final
 from pipeline.core.approval import covered_on_page
 from pipeline.core.attention import is_dismissed, said_by
 from pipeline.core.credits import Credits
+from pipeline.core.fields import fields_of
 from pipeline.core.generations import copy_of
 from pipeline.core.model import Job, KnownRow, State
+from pipeline.core.prompt_templates import PROMPT
 from pipeline.core.rules import Rules
 from pipeline.core.states import Charge, higher_charges, state_of
 from pipeline.core.statuses import FINISHED, NEEDS_ATTENTION, NOT_SENT, Status
@@ -66,12 +68,16 @@ class Card:
     takes: int = 1
     #: The present prompt, if it differs from the one that was sent.
     now: str = ""
+    #: The take that its row asks for now; None if that is not known, and for earlier takes.
+    asked: int | None = None
     #: How many takes were requested on the page so far; a form that requests one must contain it.
     extra_takes: int = 0
     #: The listed price of one more take, and what it is in.
     price: Credits = 0
     unit: str = "credit"
     may_make_again: bool = False
+    #: True if a next take may be made with feedback: its endpoint has a prompt.
+    takes_feedback: bool = False
     may_retry: bool = False
     #: The approval that its row needs, or has from this page; None if it needs none.
     approval: Approval | None = None
@@ -105,6 +111,11 @@ class Card:
     def says(self) -> str:
         """The text that a dismissal covers if there is no job. It ends when this text changes."""
         return said_by(self.at, self.shown.status, self.shown.note)
+
+    @property
+    def ticked(self) -> tuple[int, ...]:
+        """The numbers of its pictures that were picked on the page."""
+        return self.job.picked if self.job else ()
 
     @property
     def saved(self) -> int:
@@ -202,6 +213,8 @@ def _with_actions(card: Card, known: KnownRow | None, view: View, away: str | No
     return replace(
         card,
         now=now,
+        asked=asked,
+        takes_feedback=_takes_feedback(known, view.rules),
         extra_takes=known.extra_takes,
         price=price,
         unit=view.rules.api_named(view.rules.endpoint_name(known.inputs)).provider.unit,
@@ -216,6 +229,21 @@ def _with_actions(card: Card, known: KnownRow | None, view: View, away: str | No
         needs=card.family in NEEDS_ATTENTION and not dismissed,
         dismissed=dismissed,
     )
+
+
+def _takes_feedback(known: KnownRow, rules: Rules) -> bool:
+    endpoint = rules.endpoint_of(rules.endpoint_name(known.inputs))
+    return endpoint is not None and PROMPT in fields_of(endpoint, rules.values(known.inputs))
+
+
+def ticked_take(cards: Sequence[Card]) -> int:
+    """The take of a row whose ticks count: the one whose pictures the row shows; 0 if none is.
+
+    `cards` are all takes of the row.
+    """
+    asked = next((card.asked for card in cards if card.asked), None)
+    takes = {card.shown.take for card in cards if card.shown.urls and card.shown.in_sheet}
+    return max((take for take in takes if asked is None or take <= asked), default=0)
 
 
 def _price_now(known: KnownRow, view: View) -> Credits:
@@ -296,6 +324,8 @@ def summary_of(card: Card) -> CardSummary:
                 asked,
                 buttons,
                 approving,
+                card.asked,
+                card.ticked,
             )
         ),
     )

@@ -26,6 +26,7 @@ from pipeline.page.files import files_of, thumbs_of
 from pipeline.page.history import history_of
 from pipeline.page.rendering import html, moment, rendered, web
 from pipeline.page.snapshot import Snapshot
+from pipeline.page.takes import takes_of
 from pipeline.page.texts import bar_of, texts_of, waiting
 
 #: Most rows that need attention at the top of the board.
@@ -81,7 +82,7 @@ class Views:
                 search=search,
                 page=page,
                 pages=pages,
-                said=(MESSAGES | MESSAGES_WHILE_HELD).get(asked.get("said", ""), ""),
+                said=_said(request),
                 downloads=_zip_address(self._boards.index(board) + 1, status, search),
                 texts=texts_of(shown),
                 bar=bar_of(shown),
@@ -100,7 +101,7 @@ class Views:
             card = board.card(generation, take)
             if card is None:
                 raise HTTPException(404)
-            takes = board.row(card.shown.row_id)
+            takes = takes_of(board, card.shown.row_id)
             files = files_of(board, card)
             number = min(_number_of(request.query_params.get("picture", ""), 1), max(len(files), 1))
             return self._rendered(
@@ -113,6 +114,8 @@ class Views:
                 number=number,
                 history=history_of(board.campaign, card),
                 takes=takes,
+                here=next(one for one in takes if one.card.id == card.id),
+                said=_said(request),
             )
 
         try:
@@ -195,6 +198,11 @@ class Views:
 def _title(board: Board) -> str:
     """The sheet's title, as far as the store knows it."""
     return board.shown.sheet_status.title or board.campaign.settings.source.name
+
+
+def _said(request: Request) -> str:
+    """What the button did that led here; empty if none did."""
+    return (MESSAGES | MESSAGES_WHILE_HELD).get(request.query_params.get("said", ""), "")
 
 
 def _zip_address(sheet: int, status: str, search: str) -> str:

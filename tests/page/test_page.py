@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from pipeline import wiring
 from pipeline.config import PageSettings, Settings
@@ -119,7 +119,7 @@ def test_the_page_shows_the_demo_from_its_first_row_to_its_last_picture(
             # One row again: paid once, however often the button is pressed.
             before = sandbox.state()["tasks_taken"]
             page.locator("#board > .card", has_text="hero-morning").locator("a.open").first.click()
-            again = page.locator("dialog form[action^='/again/']")
+            again = page.locator("dialog .buttons > form[action^='/again/']")
             expect(again.locator("button")).to_be_visible()
             inputs = again.locator("input").all()
             form: dict[str, str | float | bool] = {
@@ -130,9 +130,11 @@ def test_the_page_shows_the_demo_from_its_first_row_to_its_last_picture(
             expect(page.locator("#said")).to_contain_text("The next run generates this row again.")
             late = page.request.post(action, form=form, headers={"Origin": found[1]})
             assert "Nothing was done, because this has changed in the meantime." in late.text()
-            made = page.locator("#board > .card", has_text="take 2")
+            made = page.locator("#board > .card", has=page.locator(".take", has_text="take 2"))
             expect(made.locator(".mosaic a.open")).to_have_count(4, timeout=30_000)
             expect(page.locator("#board > .card").first.locator(".take")).to_have_text("take 2")
+            assert sandbox.state()["tasks_taken"] == before + 1
+            _compare_and_pick(page, made)
             assert sandbox.state()["tasks_taken"] == before + 1
             with Store(f"sqlite:///{tmp_path}/promptsheet.db") as store:
                 (record,) = store.sheets.all()
@@ -140,6 +142,22 @@ def test_the_page_shows_the_demo_from_its_first_row_to_its_last_picture(
             assert sorted(takes) == [1] * 10 + [2]
         program.signal(signal.SIGINT)
         assert program.end().code in (0, 130)
+
+
+def _compare_and_pick(page: Page, made: Locator) -> None:
+    """Open the new take, see it beside the first one, and pick its second picture."""
+    made.locator("a.open").first.click()
+    dialog = page.get_by_role("dialog")
+    takes = dialog.locator(".takes .one")
+    expect(takes).to_have_count(2)
+    expect(takes.first).to_contain_text("on the page")
+    takes.first.get_by_role("button", name="Pick picture 2 of take 2").click()
+    picked = takes.first.get_by_role("button", name="Picked picture 2 of take 2")
+    expect(picked).to_be_focused()
+    expect(dialog.locator(".said")).to_have_text("Picked.")
+    expect(takes.last.get_by_role("button")).to_have_count(0)
+    page.keyboard.press("Escape")
+    expect(made.locator("a.ticked")).to_have_count(1)
 
 
 TEXTS = {

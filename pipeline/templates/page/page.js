@@ -157,6 +157,16 @@ async function open(address, focus) {
   (next || title).focus({ preventScroll: true });
 }
 
+// Shows the row again after a tick, at the same place of its takes.
+function stay(content, focus) {
+  const places = [".takes > ol", ".about"].map((one) => [one, dialog.querySelector(one)]);
+  const [top, at] = [dialog.scrollTop, places.map(([, old]) => [old?.scrollLeft, old?.scrollTop])];
+  dialog.replaceChildren(content);
+  places.forEach(([one], number) => dialog.querySelector(one)?.scrollTo(...at[number]));
+  dialog.scrollTop = top;
+  document.getElementById(focus)?.focus({ preventScroll: true });
+}
+
 function step(by) {
   const strip = Array.from(dialog.querySelectorAll(".strip .turn"));
   const at = strip.findIndex((one) => one.hasAttribute("aria-current"));
@@ -232,6 +242,12 @@ document.addEventListener("submit", (event) => {
   taken = ++wanted;
   fetched(form.action, { method: "POST", body })
     .then((fresh) => {
+      // The page of the row, after a tick on a picture: the person stays there.
+      const content = fresh.getElementById("content");
+      if (content) {
+        stay(content, form.querySelector("button").id);
+        return refresh();
+      }
       dialog.close();
       const words = fresh.getElementById("said").textContent;
       take(fresh);
@@ -275,6 +291,8 @@ function nearest(from, key) {
 
 document.addEventListener("keydown", (event) => {
   if (!event.key.startsWith("Arrow") || !dialog) return;
+  // These keys move the cursor in a text, and scroll the takes.
+  if (event.target.matches("textarea, .takes > ol")) return;
   if (dialog.open) {
     const by = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
     if (by) {
