@@ -150,14 +150,17 @@ class Outlook:
     def as_json(self) -> dict[str, object]:
         """The numbers, for programs. Times are ISO 8601, spans are seconds."""
         quote, at = self.forecast.quote, self.forecast.at
-        latest = at + timedelta(seconds=quote.latest) if quote else None
-        finished = self.forecast.finished_at
+        bounds = (quote.earliest, quote.seconds, quote.latest) if quote else ()
+        times = [(at + timedelta(seconds=one)).isoformat(timespec="seconds") for one in bounds]
+        earliest, finished, latest = times or (None, None, None)
         return {
             "balances": [one.as_json() for one in self.balances],
             "seconds": max(math.ceil(quote.seconds), 1) if quote else None,
+            "earliest_seconds": math.floor(quote.earliest) if quote else None,
             "latest_seconds": max(math.ceil(quote.latest), 1) if quote else None,
-            "finished_at": finished.isoformat(timespec="seconds") if finished else None,
-            "latest_at": latest.isoformat(timespec="seconds") if latest else None,
+            "finished_at": finished,
+            "earliest_at": earliest,
+            "latest_at": latest,
             "earlier_tasks": quote.tasks if quote else 0,
         }
 

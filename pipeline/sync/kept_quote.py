@@ -17,11 +17,13 @@ from pipeline.core.costs import Account, Cost, in_words, listed, summed
 from pipeline.core.credits import Credits
 from pipeline.core.followers import to_follow
 from pipeline.core.lines import Line
+from pipeline.core.quotes import Quote
 from pipeline.core.statuses import Status
 from pipeline.core.text import counted
 from pipeline.sync.clock import Clock
 from pipeline.sync.outcome import Outcome
 from pipeline.sync.quoting import Speed, by_clock, forecast
+from pipeline.sync.quoting import in_words as when
 from pipeline.sync.sheet_sync import SheetSync
 
 #: How much is simulated for the quote of a run: it must cost no time that counts.
@@ -37,8 +39,9 @@ class Batch:
     at: datetime
     rows: int
     costs: tuple[Cost, ...]
-    #: Seconds from `at` to the end, and the bound; None where nothing was known.
+    #: Seconds from `at` to the end, and the bounds; None where nothing was known.
     seconds: float | None = None
+    earliest: float | None = None
     latest: float | None = None
     sent: int = 0
     paid: tuple[Cost, ...] = ()
@@ -54,11 +57,10 @@ class Batch:
         exact = max(took, self.latest or 0.0) < 600
         quoted, became = in_words(self.costs), in_words(self.paid)
         if self.seconds is not None and self.latest is not None:
-            about, until = (
-                by_clock(self.at, seconds, zone, exact=exact)
-                for seconds in (self.seconds, self.latest)
-            )
-            quoted = f"{about}, at the latest {until}, {quoted}"
+            # An earlier program kept no early bound.
+            early = self.seconds if self.earliest is None else self.earliest
+            quote = Quote(self.seconds, early, self.latest, self.rows)
+            quoted = f"{when(self.at, quote, zone, exact=exact)}, {quoted}"
             became = f"{by_clock(self.at, took, zone, exact=exact)}, {became}"
         if self.sent != self.rows:
             became += f", {counted(self.sent, 'row')} instead of {self.rows}"
@@ -72,6 +74,7 @@ class Batch:
                 "rows": self.rows,
                 "costs": self.costs,
                 "seconds": self.seconds,
+                "earliest": self.earliest,
                 "latest": self.latest,
                 "sent": self.sent,
                 "paid": self.paid,
@@ -122,7 +125,9 @@ class KeptQuote:
         costs = listed(self._sync.rules, (line.inputs for line in lines))
         batch = Batch(now, len(lines), costs)
         if quote:
-            batch = replace(batch, seconds=quote.seconds, latest=quote.latest)
+            batch = replace(
+                batch, seconds=quote.seconds, earliest=quote.earliest, latest=quote.latest
+            )
         self._batch = batch
         store.quotes.keep(key, batch.to_text())
 

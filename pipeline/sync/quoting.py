@@ -57,7 +57,7 @@ class Forecast:
         return self.at + timedelta(seconds=self.quote.seconds) if self.quote else None
 
     def sentence(self, zone: tzinfo | None = None) -> str:
-        """The quoted time and its bound, or why there is none; empty if nothing is to be done.
+        """The quoted time or span, or why there is none; empty if nothing is to be done.
 
         Times are those of `zone`, with its name; without it, those of this machine.
         """
@@ -67,26 +67,37 @@ class Forecast:
         if self.quote is None:
             return ""
         its = self.quote
-        about, latest = (
-            by_clock(self.at, seconds, zone, exact=its.latest < 600)
-            for seconds in (its.seconds, its.latest)
-        )
+        when = in_words(self.at, its, zone, exact=its.latest < 600)
+        about = "about " if its.is_near else ""
         many = f"{its.tasks:,} earlier task{'' if its.tasks == 1 else 's'}"
-        until = joined(latest, (self.at.astimezone(zone).tzname() or "") if zone else "")
-        return f"Finished about {about}, at the latest {until} (from {many}), if it starts now."
+        until = joined(when, (self.at.astimezone(zone).tzname() or "") if zone else "")
+        return f"Finished {about}{until} (from {many}), if it starts now."
 
 
 #: The forecast of a plan that sends nothing.
 NOTHING: Final = Forecast(datetime.min.replace(tzinfo=UTC))
 
 
-def by_clock(start: datetime, seconds: float, zone: tzinfo | None, *, exact: bool) -> str:
+def in_words(start: datetime, its: Quote, zone: tzinfo | None, *, exact: bool) -> str:
+    """Such as "14:20, at the latest 14:21"; "between 14:18 and 14:24" if no single time is near."""
+    about, latest = (
+        by_clock(start, seconds, zone, exact=exact) for seconds in (its.seconds, its.latest)
+    )
+    if its.is_near:
+        return f"{about}, at the latest {latest}"
+    earliest = by_clock(start, its.earliest, zone, exact=exact, up=False)
+    return f"between {earliest} and {latest}"
+
+
+def by_clock(
+    start: datetime, seconds: float, zone: tzinfo | None, *, exact: bool, up: bool = True
+) -> str:
     """The time of day so many seconds after `start`; with the day if that is another one.
 
-    With `exact` it has seconds. Minutes are rounded up.
+    With `exact` it has seconds. Minutes are rounded up, or down.
     """
     begin, end = start.astimezone(zone), (start + timedelta(seconds=seconds)).astimezone(zone)
-    if not exact and (end.second or end.microsecond):
+    if up and not exact and (end.second or end.microsecond):
         end += timedelta(minutes=1)
     time = end.strftime("%H:%M:%S" if exact else "%H:%M")
     return time if end.date() == begin.date() else f"{end.day} {end.strftime('%b')} {time}"

@@ -87,8 +87,8 @@ FAULTS = (
         "a bound from few tasks is as near as one from many",
         "use",
         _QUOTES,
-        "unsure = 1 + 1 / min(known) + 1",
-        "unsure = 1 + 0 / min(known) + 1",
+        "few = 1 + 2 / min(known)",
+        "few = 1 + 0 / min(known)",
         _OF_QUOTES,
     ),
     Fault(

@@ -60,8 +60,10 @@ def test_a_post_starts_a_pass_at_once_and_says_what_it_sends(team: Team, api: Sa
         "money": [],
         "balances": [],
         "seconds": None,
+        "earliest_seconds": None,
         "latest_seconds": None,
         "finished_at": None,
+        "earliest_at": None,
         "latest_at": None,
         "earlier_tasks": 0,
     }
