@@ -6,6 +6,9 @@ row was paid once (once more where people asked for it), its pictures are on dis
 written, and people's cells are unchanged. The API counts charges and polls. The test decides when
 tasks end.
 
+The suite has half of the combinations: each way of running with each kind of sheet and with polling
+and webhooks, and each kind of sheet with both. `make soak` has the others.
+
 Two combinations are special. Without a process that keeps running, nothing receives the API's calls
 between two starts: they are lost, and the next start has to poll (Excel and Google go only through
 the first pass there, CSV through all situations). And `doctor --repair` never sends: there a plain
@@ -15,9 +18,11 @@ the first pass there, CSV through all situations). And `doctor --repair` never s
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import product
 from pathlib import Path
 
 import pytest
+from _pytest.mark.structures import ParameterSet
 
 from pipeline.sandbox import Sandbox
 from tests.fakes.google_sheets import GoogleSheets, google_sheets
@@ -36,14 +41,14 @@ def google() -> Iterator[GoogleSheets]:
         yield google
 
 
-@pytest.fixture(params=["csv", "excel", "google"])
+@pytest.fixture
 def kind(request: pytest.FixtureRequest, tmp_path: Path) -> Kind:
     if request.param == "google":
         return GoogleKind(tmp_path, request.getfixturevalue("google"))
     return {"csv": CsvKind, "excel": ExcelKind}[request.param](tmp_path)
 
 
-@pytest.fixture(params=["polling", "webhooks"])
+@pytest.fixture
 def world(
     request: pytest.FixtureRequest,
     tmp_path: Path,
@@ -56,7 +61,19 @@ def world(
     return World(tmp_path, api, kind, hears=request.param == "webhooks")
 
 
-@pytest.mark.parametrize("way", WAYS.values(), ids=WAYS.keys())
+def combinations() -> Iterator[ParameterSet]:
+    """Each way of running, kind of sheet, and polling or webhooks; half of them are marked."""
+    sides = (
+        enumerate(WAYS),
+        enumerate(("csv", "excel", "google")),
+        enumerate(("polling", "webhooks")),
+    )
+    for (i, way), (j, kind), (k, hearing) in product(*sides):
+        marks = [pytest.mark.soak] * ((i + j + k) % 2)
+        yield pytest.param(WAYS[way], kind, hearing, marks=marks, id=f"{hearing}-{kind}-{way}")
+
+
+@pytest.mark.parametrize(("way", "kind", "world"), [*combinations()], indirect=["kind", "world"])
 def test_every_row_is_paid_once_done_saved_and_written(
     world: World, way: Callable[[World], Way]
 ) -> None:
