@@ -57,7 +57,7 @@ def pytest_configure(config: pytest.Config) -> None:
         share()
         share("tests.system.whole.hunt", hashes="0")
     # How long an example takes says more about the machine than about the program.
-    # Half the usual number of examples: there are some hundred properties, and each run draws anew.
+    # Half the usual number of examples: there are many properties, and each run draws anew.
     settings.register_profile("suite", deadline=None, max_examples=50)
     settings.load_profile("suite")
     # httpx would load all authorities again for each client, in 25 ms; here it needs none of them.
@@ -70,7 +70,7 @@ def _has_room(folder: Path) -> bool:
 
 
 #: Tests that take long. Each worker starts with some of them, so that none is left for the end.
-LONG = "tests/system/"
+LONG = ("tests/system/", "tests/gestures/")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

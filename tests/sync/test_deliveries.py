@@ -211,7 +211,7 @@ def sender(tmp_path: Path) -> Iterator[Callable[..., Sender]]:
         one.store.close()
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     # With more faults a message could be given up, because its pauses become days.
     faults=st.lists(st.sampled_from(("", *FAULTS)), max_size=8),

@@ -573,6 +573,7 @@ CHAINED: dict[str, tuple[str, ...]] = {
 }
 
 
+@pytest.mark.timeout(300)
 def test_in_any_order_of_events_nothing_is_paid_twice_or_lost_and_all_rows_end() -> None:
     counts = counted(6, 24)
     # Other code draws other examples: rare events may need more of them.
@@ -584,6 +585,7 @@ def test_in_any_order_of_events_nothing_is_paid_twice_or_lost_and_all_rows_end()
     assert missing(counts) == []
 
 
+@pytest.mark.timeout(300)
 def test_the_same_holds_where_lost_submissions_are_sent_again_under_their_keys() -> None:
     counts = counted(3, 10, "Keyed")
     for number in (9, 11, 14, 1):
@@ -594,6 +596,7 @@ def test_the_same_holds_where_lost_submissions_are_sent_again_under_their_keys()
     assert missing(counts, KEYED) == []
 
 
+@pytest.mark.timeout(300)
 def test_the_same_holds_for_rows_that_follow_other_rows() -> None:
     counts = counted(9, 10, "Chained")
     for number in (13, 3, 5, 8):
@@ -629,10 +632,10 @@ def test_the_plan_after_a_verified_write_equals_the_plan_of_a_new_reading() -> N
         return found
 
     with patch.object(SheetUpdater, "_after_write", compared):
-        ran = run(3, 25, steady=True)
+        ran = run(3, 12, steady=True)
 
     assert seen["read back"] > 20
-    assert sum(ran.counts[how] for how in TAKEN) >= 25
+    assert sum(ran.counts[how] for how in TAKEN) >= 12
 
 
 def _stand(line: Line) -> Line:
@@ -641,6 +644,7 @@ def _stand(line: Line) -> Line:
     return replace(line, seen=replace(line.seen, marked=marked, known=None))
 
 
+@pytest.mark.timeout(300)
 def test_in_any_order_of_events_an_excel_workbook_loses_nothing() -> None:
     counts = counted(11, 4, sheet="prompts.xlsx")
 
@@ -649,12 +653,13 @@ def test_in_any_order_of_events_an_excel_workbook_loses_nothing() -> None:
     assert sum(counts[how] for how in TAKEN) >= 4
 
 
+@pytest.mark.timeout(300)
 def test_in_any_order_of_events_a_google_sheet_loses_nothing() -> None:
-    counts = counted(5, 6, sheet="google")
+    counts = counted(5, 4, sheet="google")
 
     print(summary(counts))
-    assert counts["left in peace"] >= 6
-    assert sum(counts[how] for how in TAKEN) >= 6
+    assert counts["left in peace"] >= 4
+    assert sum(counts[how] for how in TAKEN) >= 4
 
 
 @pytest.mark.soak
