@@ -52,7 +52,7 @@ class Shown:
     #: The inputs that were sent; if nothing was sent yet, those of the row.
     inputs: Mapping[str, str]
     endpoint: str
-    #: Status and note as in the sheet.
+    #: Status and note as in the sheet, in its language.
     status: str
     note: str
     state: State | None = None
@@ -194,7 +194,7 @@ def of_row(jobs: Iterable[Job], known: KnownRow | None, view: View) -> Iterator[
         one = replace(_of_job(job, its, redo, view), part=job.key.part)
         if is_last and extra and asked == last and one.status not in NOT_SENT:
             one = replace(one, note=joined(one.note, messages.asked_on_the_page(last)))
-        yield one
+        yield replace(one, note=view.rules.catalogue.text(one.note))
 
 
 def _known_of(job: Job, known: KnownRow | None) -> KnownRow | None:

@@ -6,12 +6,13 @@ ColumnsError if the header cannot be used.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import replace
 from random import Random
 
 from pipeline.core.apis import Api
 from pipeline.core.budgets import PERIODS, Left, with_followers_within_budget, within_budget
+from pipeline.core.chains import relatives
 from pipeline.core.earlier_lines import Made
 from pipeline.core.errors import ColumnsError
 from pipeline.core.header import WRITTEN, Columns, Header
@@ -79,6 +80,17 @@ class Planner:
         """The interpretation of a grid, and what prevents its rows from being sent."""
         with self._store.snapshot():
             return self._looked(grid)
+
+    def lines_at(self, look: Look, places: Collection[int]) -> tuple[Line, ...]:
+        """The lines of rows that a look left out because they are unchanged, by their places."""
+        columns, grid, state = look.columns, look.grid, self._state
+        # A row is planned together with those that it names; they are unchanged, too.
+        rows = list(columns.rows(grid, sorted(relatives(grid, columns, places).union(places))))
+        state.load(row.mark for row in rows)
+        seen = match_by_id_alone(rows, state.rows.memory)
+        rules = replace(self._rules, delimiter=self._sheet.delimiter)
+        made = plan(seen, grid, columns, state.jobs.all, rules, self._clock.now())
+        return tuple(line for line in made.lines if line.seen.place in places)
 
     def _looked(self, grid: Grid) -> Look:
         columns = self.columns(grid)

@@ -7,12 +7,12 @@ attempts of its take cost: as the API reported, else as listed.
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from pipeline.core import messages
 from pipeline.core.attention import is_dismissed, said_by
+from pipeline.core.cells import note_of
 from pipeline.core.credits import Credits, total
 from pipeline.core.inputs import parsed
 from pipeline.core.job_status import findings_of
@@ -23,7 +23,6 @@ from pipeline.core.rules import Rules
 from pipeline.core.samples import is_held
 from pipeline.core.states import cost_of, shown
 from pipeline.core.statuses import NEEDS_ATTENTION, Status
-from pipeline.core.takes import take_of
 from pipeline.sync.sheet_sync import SheetSync
 
 
@@ -37,8 +36,8 @@ class Row:
     name: str
     #: What it asks for: its prompt, or its other inputs.
     prompt: str
-    #: As in the sheet.
     status: str
+    #: In English.
     note: str
     take: int | None
     task_id: str
@@ -94,34 +93,41 @@ def rows(
         else (lambda status, row_id: Status.of(status) in statuses or row_id in ids)
     )
     away = sync.store.rows.dismissed(sync.key)
-    found = [
-        _row_of(line, sync, away)
-        for line in sync.last.plan.lines
-        if wanted(line.status, line.seen.row_id)
-    ]
-    found += _unchanged(sync, wanted, away)
-    return sorted(found, key=lambda row: row.number)
+    last = sync.last
+    left_out = {
+        place
+        for row_id, place in last.unchanged.items()
+        if wanted(last.cell(place, "status"), row_id)
+    }
+    lines = [line for line in last.plan.lines if wanted(line.status, line.seen.row_id)]
+    lines += sync.planner.lines_at(last, left_out) if left_out else ()
+    return sorted((_row_of(line, sync, away) for line in lines), key=lambda row: row.number)
 
 
 def _row_of(line: Line, sync: SheetSync, away: dict[str, str]) -> Row:
     row_id, jobs = line.seen.row_id, [one.job for one in line.each if one.job]
-    said = said_by(line.memory.since, line.status, messages.as_text(line.note))
+    said = said_by(line.memory.since, line.status, note_of(line, sync.rules.catalogue))
     wrong = [one.job for one in line.each if Status.of(one.status) in NEEDS_ATTENTION]
     dismissed = _are_dismissed([job for job in wrong if job] or jobs, away.get(row_id) == said)
     waits = line.status == Status.WAITING and not all(
         _has_end(one, sync.rules) for one in line.each if one.status == Status.WAITING
     )
-    return _row(
-        sync.rules,
-        line.seen.place,
-        row_id,
-        line.name,
-        line.memory.inputs,
-        (line.status, line.note),
-        line.take,
-        jobs,
-        dismissed,
-        waits,
+    tried = [attempt for job in jobs if (attempt := shown(job))]
+    return Row(
+        number=line.seen.place + 1,
+        row_id=row_id,
+        name=line.name,
+        prompt=asked_for(line.memory.inputs, line.take, sync.rules),
+        status=line.status,
+        note=line.note,
+        take=line.take,
+        task_id=_lines(one.task_id for one in tried),
+        urls=tuple(url for one in tried for url in one.result.urls),
+        text=_lines(one.result.text for one in tried),
+        credits=total(map(cost_of, jobs)),
+        needs_attention=Status.of(line.status) in NEEDS_ATTENTION and not dismissed,
+        is_stuck=waits,
+        findings=_findings([(job, sent) for job in jobs if (sent := shown(job))]),
     )
 
 
@@ -134,63 +140,6 @@ def _has_end(line: Line, rules: Rules) -> bool:
 def _are_dismissed(jobs: Sequence[Job], row: bool) -> bool:
     """Whether a person has dismissed all of these jobs; without any, whether the row was."""
     return all(map(is_dismissed, jobs)) if jobs else row
-
-
-def _unchanged(
-    sync: SheetSync, wanted: Callable[[str, str], bool], away: dict[str, str]
-) -> Iterator[Row]:
-    """Unchanged rows, which the last look did not plan: their status is read from their cells."""
-    cell, state = sync.last.cell, sync.state
-    places = {
-        row_id: place
-        for row_id, place in sync.last.unchanged.items()
-        if wanted(cell(place, "status"), row_id)
-    }
-    state.load(places)
-    jobs_of: dict[str, list[Job]] = defaultdict(list)
-    for key in sorted(state.jobs.all) if places else ():
-        jobs_of[key.row_id].append(state.jobs.all[key])
-    for row_id, place in places.items():
-        memory = state.rows.memory.known[row_id]
-        status, note = cell(place, "status"), cell(place, "note")
-        take = take_of(cell(place, "take"), memory.extra_takes)
-        jobs = [job for job in jobs_of[row_id] if job.key.take == take]
-        said = said_by(memory.since, status, note)
-        dismissed = _are_dismissed(jobs, away.get(row_id) == said)
-        said_now, name = (status, note), cell(place, "name").strip()
-        inputs, rules = memory.inputs, sync.rules
-        yield _row(rules, place, row_id, name, inputs, said_now, take, jobs, dismissed)
-
-
-def _row(
-    rules: Rules,
-    place: int,
-    row_id: str,
-    name: str,
-    inputs: str,
-    status_and_note: tuple[str, str],
-    take: int | None,
-    jobs: Sequence[Job],
-    dismissed: bool,
-    is_stuck: bool = False,
-) -> Row:
-    tried = [attempt for job in jobs if (attempt := shown(job))]
-    return Row(
-        number=place + 1,
-        row_id=row_id,
-        name=name,
-        prompt=asked_for(inputs, take, rules),
-        status=status_and_note[0],
-        note=status_and_note[1],
-        take=take,
-        task_id=_lines(one.task_id for one in tried),
-        urls=tuple(url for one in tried for url in one.result.urls),
-        text=_lines(one.result.text for one in tried),
-        credits=total(map(cost_of, jobs)),
-        needs_attention=Status.of(status_and_note[0]) in NEEDS_ATTENTION and not dismissed,
-        is_stuck=is_stuck,
-        findings=_findings([(job, sent) for job in jobs if (sent := shown(job))]),
-    )
 
 
 def _findings(made: Iterable[tuple[Job, Attempt]]) -> dict[int, Findings]:
