@@ -15,7 +15,7 @@ import typer
 from rich.console import Console
 
 from pipeline import wiring
-from pipeline.cli import doctor_outlets
+from pipeline.cli.doctor.outlets import problems_of
 from pipeline.config import OutletSettings, Settings
 from pipeline.core.announcements import sample
 from pipeline.core.errors import ConfigError
@@ -153,7 +153,7 @@ def named(settings: Settings, name: str) -> OutletSettings:
 
 
 async def _tested(settings: OutletSettings, console: Console, link: str) -> int:
-    problems = await doctor_outlets.problems_of(settings) or await _failure(settings, link)
+    problems = await problems_of(settings) or await _failure(settings, link)
     for problem in problems:
         console.print(one_line(problem), markup=False, style="yellow")
     if not problems:

@@ -30,7 +30,8 @@ The other modules: `schema` has the tables, `column_types` says how a value is k
 `compiled` caches statements, `transactions` has the two kinds of transaction, `errors` makes
 sentences of a database's errors, `serialization` and `attempt_events` convert attempts and events,
 `admission` decides whether an attempt may begin, `batch` commits, `job_cache` keeps jobs in memory
-between two commits, and `rescue_file` takes what is reported while the disk is full.
+between two commits, `rescue_file` takes what is reported while the disk is full, and `integrity`
+checks the file.
 
 Nothing outside this package imports its modules. Every method is at most one transaction, may be
 called from any thread, and raises StoreError with a sentence for people.
@@ -57,6 +58,7 @@ from pipeline.store.durations import Durations
 from pipeline.store.errors import store_errors
 from pipeline.store.files import Files
 from pipeline.store.history import HistoryLine
+from pipeline.store.integrity import damage
 from pipeline.store.jobs import Jobs
 from pipeline.store.leases import Lease, Leases
 from pipeline.store.migrations import prepare
@@ -107,6 +109,7 @@ __all__ = [
     "Store",
     "Twin",
     "copied",
+    "damage",
     "network_file_system",
     "places_in",
     "utc_now",

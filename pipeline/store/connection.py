@@ -167,16 +167,23 @@ def copied(file: Path, to: Path) -> None:
 
     Raises StoreError if it cannot be read.
     """
-    # Without a -wal file no process is writing, and SQLite need not make its side files.
-    has_no_wal = not Path(f"{file}-wal").exists()
-    address = f"{file.resolve().as_uri()}?{'immutable=1' if has_no_wal else 'mode=ro'}"
+    with (
+        store_errors(str(file)),
+        closing(sqlite3.connect(reading_address(file), uri=True)) as source,
+        closing(sqlite3.connect(to)) as copy,
+    ):
+        source.backup(copy)
+
+
+def reading_address(file: Path) -> str:
+    """The address under which SQLite reads a store, without leaving new files next to it.
+
+    Raises StoreError for what is no file.
+    """
     if not file.is_file():
         raise StoreError(
             f"The store {file} is not a regular file. Set [store] url to another place."
         )
-    with (
-        store_errors(str(file)),
-        closing(sqlite3.connect(address, uri=True)) as source,
-        closing(sqlite3.connect(to)) as copy,
-    ):
-        source.backup(copy)
+    # Without a -wal file no process is writing, and SQLite need not make its side files.
+    has_no_wal = not Path(f"{file}-wal").exists()
+    return f"{file.resolve().as_uri()}?{'immutable=1' if has_no_wal else 'mode=ro'}"

@@ -97,7 +97,7 @@ FAULTS = (
     Fault(
         "a saved file that has other content by now is not noticed",
         "P3",
-        "pipeline/cli/doctor_sheet.py",
+        "pipeline/cli/doctor/files.py",
         "if now.get(path) and now[path] != was]",
         "if not now.get(path)]",
         "tests/cli/test_doctor_damage.py",

@@ -7,7 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 
-from pipeline.cli.doctor_api import Finding
+from pipeline.cli.doctor.case import Case, Finding
 from pipeline.config import Settings
 from pipeline.core.model import State
 from pipeline.core.states import shown
@@ -15,8 +15,9 @@ from pipeline.core.text import counted, is_or_are
 from pipeline.sync.sheet_sync import SheetSync
 
 
-def former_accounts(sync: SheetSync, settings: Settings) -> Iterator[Finding]:
+def former_accounts(case: Case, sync: SheetSync) -> Iterator[Finding]:
     """A finding for each account that has open tasks, but no key, or perhaps another key."""
+    settings = case.settings
     unknown, other = Counter[tuple[str, str]](), Counter[tuple[str, str]]()
     for job in sync.state.jobs.all.values():
         attempt = shown(job)

@@ -3,28 +3,34 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
-from pipeline.cli.doctor_api import Finding
+from pipeline import wiring
+from pipeline.cli.doctor.case import Case, Finding
 from pipeline.config import OutletSettings, Settings
 from pipeline.core.errors import PromptsheetError
 from pipeline.core.text import joined
 from pipeline.open_outlets import open_outlet
 from pipeline.server import event_loop
+from pipeline.store import OutletState
+from pipeline.sync import outlet_states
+from pipeline.sync.sheet_sync import SheetSync
 from pipeline.terminal import about
 
 #: Seconds for the check of an outlet.
 _SECONDS = 30.0
 
 
-def findings(settings: Settings, known: Collection[str] = ()) -> Iterator[Finding]:
+def unusable(case: Case) -> Iterator[Finding]:
     """A finding for each outlet, in the order of the configuration. All are checked together.
 
-    `known` are the troubles that were reported already: they are not reported again.
+    What the store knows of an outlet already is not said again.
     """
-    if not settings.outlets:
+    if not case.settings.outlets:
         return
-    for one, problems in zip(settings.outlets, event_loop.run(_checked(settings)), strict=True):
+    known = {one.closed for one in _states(case)}
+    checked = event_loop.run(_checked(case.settings))
+    for one, problems in zip(case.settings.outlets, checked, strict=True):
         if problems and joined(*problems) in known:
             continue
         if problems:
@@ -36,6 +42,23 @@ def findings(settings: Settings, known: Collection[str] = ()) -> Iterator[Findin
                 f'Nothing wrong was found with the outlet "{one.name}". Only a sample shows '
                 f"whether messages arrive: promptsheet outlets test {one.name}",
             )
+
+
+def _states(case: Case) -> Sequence[OutletState]:
+    sync = case.sync
+    return outlet_states.own(sync.store, sync.key, case.settings) if sync else ()
+
+
+def messages(case: Case, sync: SheetSync) -> Iterator[Finding]:
+    """Messages that were not delivered, and outlets that accept none."""
+    troubles = outlet_states.troubles(sync.store, sync.key, case.settings, wiring.now())
+    yield from (Finding("person", one) for one in troubles)
+
+
+def tables(case: Case, sync: SheetSync) -> Iterator[Finding]:
+    """Outlets that another configuration of the sheet has too, in another way."""
+    two = outlet_states.disagreements(sync.store, sync.key, case.settings)
+    yield from (Finding("person", one) for one in two)
 
 
 async def _checked(settings: Settings) -> list[Sequence[str]]:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pipeline.cli.doctor_api import Finding
-from pipeline.config import Settings
+from pipeline.cli.doctor.case import Case, Finding
 from pipeline.core.webhook import PATH
 
 #: Seconds for the answer.
@@ -14,9 +13,9 @@ WITHIN = 10.0
 _NOBODY = "doctor"
 
 
-def findings(settings: Settings) -> Iterator[Finding]:
+def reached(case: Case) -> Iterator[Finding]:
     """Call the receiver through `[webhook] public_url`, as the API would; it records nothing."""
-    address = settings.webhook.public_url
+    address = case.settings.webhook.public_url
     if not address:
         return
     import httpx
