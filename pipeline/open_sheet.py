@@ -23,6 +23,8 @@ from pipeline.sheets import Sheet
 from pipeline.sheets.csv.sheet import CsvSheet
 from pipeline.sheets.files.errors import refuse_read_only as refuse_read_only
 from pipeline.sheets.files.open_elsewhere import is_marked_open as is_marked_open
+from pipeline.sheets.files.open_elsewhere import refuse_while_open as refuse_while_open
+from pipeline.sheets.files.recovery import older_saves as older_saves
 from pipeline.store import Store, utc_now
 
 if TYPE_CHECKING:

@@ -24,29 +24,22 @@ from pipeline.core.costs import Account, accounts
 from pipeline.core.credits import Credits, exact
 from pipeline.core.errors import SheetError, StoreError, WireError
 from pipeline.core.inputs import parsed
-from pipeline.core.listing import Page, charges_on, page_of, page_request
 from pipeline.core.model import Request
 from pipeline.core.paths import first_text
-from pipeline.core.protocol import meaning_of, polls, retry_after
-from pipeline.core.provider import MARGIN, Provider
+from pipeline.core.protocol import meaning_of
+from pipeline.core.provider import Provider
 from pipeline.core.receipt_lines import Bodies, Charge, Line, Sent
 from pipeline.core.receipts import Asked, Reading, Receipt, grouped, receipt
 from pipeline.core.rules import Rules
 from pipeline.open_sheet import open_sheet
 from pipeline.reports.results import row_cells
+from pipeline.reports.task_lists import WITHIN, TooLong, Unread, contents, listed
 from pipeline.store import Balance, Store
 from pipeline.sync.ports import Wire
 
 T = TypeVar("T")
 
-#: Seconds for one request.
-WITHIN = 20.0
-#: So many pages of a list are read at most, and so many single tasks.
-MOST_PAGES = 2_000
-MOST_SINGLE = 20
 _RESTS_ON = "The receipt rests on what was reported with each task, else on the listed price."
-#: How often a page is asked for if the API says that it is busy.
-TRIES = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +159,7 @@ async def _matched(
             asked = Asked(sheet, names[at], api.provider, api.account, since)
             bodies = Bodies()
             if reading.charges is not None:
-                charges, bodies = await _contents(
+                charges, bodies = await contents(
                     ways[at], api, store, its, reading.charges, _pause(paces[at])
                 )
                 reading = reading._replace(charges=charges)
@@ -263,52 +256,15 @@ async def _read(way: Wire, provider: Provider, start: datetime | None, pause: fl
     charges, trouble = None, ""
     if provider.poll.list:
         try:
-            charges = await _listed(way, provider, start, pause)
-        except _Unread as e:
+            charges = await listed(way, provider, start, pause)
+        except Unread as e:
+            hint = "; name a later day with --since" if isinstance(e, TooLong) else ""
             trouble = (
-                f"The list of tasks of {provider.full_title} could not be read to its end: {e}. "
-                + _RESTS_ON
+                f"The list of tasks of {provider.full_title} could not be read to its end: {e}"
+                f"{hint}. " + _RESTS_ON
             )
     left = await _left(way, provider) if provider.account else None
     return _Said(began, charges, left, trouble)
-
-
-class _Unread(Exception):
-    """A page of the list could not be read."""
-
-
-async def _listed(
-    way: Wire, provider: Provider, start: datetime | None, pause: float
-) -> list[Charge]:
-    """The tasks of the list that were made since a little before `start`."""
-    found: list[Charge] = []
-    cursor = ""
-    for _ in range(MOST_PAGES):
-        page = await _page(way, provider, cursor)
-        charges = charges_on(provider, page)
-        found += charges
-        cursor = page.next
-        oldest = min((one.at for one in charges if one.at), default=None)
-        if not cursor or not charges or (start and oldest and oldest < start - MARGIN):
-            return found
-        await asyncio.sleep(pause)
-    raise _Unread(f"it has more than {MOST_PAGES:,} pages; name a later day with --since")
-
-
-async def _page(way: Wire, provider: Provider, cursor: str) -> Page:
-    for _ in range(TRIES):
-        try:
-            response = await way.ask(page_request(provider.poll, cursor), WITHIN)
-        except WireError as e:
-            raise _Unread(str(e).rstrip(".")) from e
-        if meaning_of(provider, response) == "busy":
-            await asyncio.sleep(retry_after(response, wiring.now()) or 1.0)
-            continue
-        page = page_of(provider, response)
-        if page is None or meaning_of(provider, response) != "taken":
-            break
-        return page
-    raise _Unread(f"it answers {response.status}")
 
 
 async def _left(way: Wire, provider: Provider) -> Credits | None:
@@ -321,56 +277,3 @@ async def _left(way: Wire, provider: Provider) -> Credits | None:
         return exact(float(first_text(json.loads(response.body), provider.account.credits)))
     except (WireError, ValueError, OverflowError):
         return None
-
-
-async def _contents(
-    way: Wire,
-    api: Api,
-    store: Store,
-    attempts: Sequence[Sent],
-    charges: Sequence[Charge],
-    pause: float,
-) -> tuple[list[Charge], Bodies]:
-    """Read what some charges are for that no row knows, and what our attempts asked."""
-    provider = api.provider
-    known = {one.task_id for one in attempts}
-    first = min((one.sent_at for one in attempts), default=None)
-    fits = [one for one in attempts if one.is_lost or (one.task_id and one.again_at)]
-    unknown = [
-        one
-        for one in charges
-        if one.task_id not in known and not (first and one.at and one.at < first - MARGIN)
-    ]
-    # First those that may be for a submission whose answer was lost, then the newest.
-    near = {part for one in fits for part in _parts_of_an_hour(one.sent_at, one.heard_until)}
-    unknown.sort(key=lambda one: one.at is None or _part_of_an_hour(one.at) not in near)
-    content = {}
-    for task_id in [one.task_id for one in unknown[:MOST_SINGLE]]:
-        content[task_id] = await _content(way, provider, task_id)
-        await asyncio.sleep(pause)
-    full = [one._replace(content=content.get(one.task_id)) for one in charges]
-    bodies = store.charges.bodies([(one.job, one.number) for one in fits]) if unknown else {}
-    hook = provider.webhook
-    left_out = (hook.url_field, hook.secret_field, *hook.fields) if hook else ()
-    usable = {place: body for place, body in bodies.items() if isinstance(body, dict)}
-    return full, Bodies(usable, frozenset(left_out))
-
-
-def _part_of_an_hour(at: datetime) -> int:
-    """The number of the ten minutes of a moment."""
-    return int(at.timestamp() // MARGIN.total_seconds())
-
-
-def _parts_of_an_hour(first: datetime, last: datetime) -> range:
-    return range(_part_of_an_hour(first) - 1, _part_of_an_hour(last) + 2)
-
-
-async def _content(way: Wire, provider: Provider, task_id: str) -> dict[str, object] | None:
-    """The API's description of one task; None if there is none."""
-    question = next(polls(provider.poll, [task_id], frozenset([task_id])))
-    try:
-        response = await way.ask(question.request, WITHIN)
-        body = json.loads(response.body) if meaning_of(provider, response) == "taken" else None
-    except (WireError, ValueError, RecursionError):
-        return None
-    return body if isinstance(body, dict) else None

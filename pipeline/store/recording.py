@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 from sqlalchemy import bindparam, select, update
@@ -18,7 +17,7 @@ from pipeline.core.text import counted, is_or_are
 from pipeline.store.admission import Intent, Limits, Refusal
 from pipeline.store.attempt_events import Fact
 from pipeline.store.batch import Batches, BatchResult, TimedFacts
-from pipeline.store.rescue_file import RescueFile
+from pipeline.store.rescue_file import RescueFile, rescue_of
 from pipeline.store.schema import attempts, jobs
 from pipeline.store.transactions import Database, StorePart, number_of
 
@@ -160,7 +159,7 @@ class Attempts(StorePart):
     @property
     def _rescue(self) -> RescueFile | None:
         file = self._database.file
-        return RescueFile(Path(f"{file}.rescue")) if file else None
+        return rescue_of(file) if file else None
 
     def _timed(self, facts: Sequence[Fact]) -> TimedFacts:
         return [(fact, self._database.now()) for fact in facts]

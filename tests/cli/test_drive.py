@@ -136,7 +136,7 @@ def test_doctor_says_that_a_service_account_needs_a_shared_drive(
 
     assert doctor.code == 1
     assert f"! {EMAIL} is a service account, which has no storage in Google Drive" in doctor.said
-    assert len(google.log) == 1
+    assert len(google.asked("GET", "/drive/")) == 1
 
 
 def test_a_folder_that_is_unshared_for_a_while_costs_no_picture(

@@ -143,6 +143,8 @@ class GoogleSheets:
     token_log: list[Asked] = field(default_factory=list)
     #: The push channels of Google Drive.
     channels: DriveChannels = field(default_factory=DriveChannels)
+    #: Key id -> the certificate of a service account's key, as PEM.
+    certificates: dict[str, str] = field(default_factory=dict)
     #: Calls of other APIs. All but those for channels get a 404; google-auth makes one in the
     #: background.
     other_log: list[str] = field(default_factory=list)
@@ -256,6 +258,8 @@ class GoogleSheets:
         if parts.path.startswith("/drive/v3/"):
             with self._lock:
                 return self._channel(method, parts.path, authorization, json.loads(raw or b"{}"))
+        if parts.path.startswith("/robot/v1/metadata/x509/") and self.certificates:
+            return _as_json(200, self.certificates)
         if not parts.path.startswith("/v4/spreadsheets"):
             self.other_log.append(f"{method} {unquote(parts.path)}")
             return _as_json(404, refusals.unknown().body)

@@ -134,7 +134,7 @@ def numbered(numbers: Iterable[int]) -> str:
     """Row numbers of the sheet: "Row 2", "Rows 2, 3 and 5"."""
     lines = sorted(numbers)
     word = "Row" if len(lines) == 1 else "Rows"
-    return f"{word} {messages.listed(lines)}"
+    return f"{word} {messages.in_a_list(lines)}"
 
 
 def named(sync: SheetSync, pictures: Iterable[tuple[JobKey, str]]) -> str:

@@ -10,7 +10,17 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from pipeline.cli.doctor import api, files, outlets, rows, store, webhook
+from pipeline.cli.doctor import (
+    api,
+    files,
+    google,
+    links,
+    lost_answers,
+    machine,
+    outlets,
+    rows,
+    webhook,
+)
 from pipeline.cli.doctor.case import Case, Finding, finding_of
 from pipeline.cli.doctor.former_accounts import former_accounts
 from pipeline.core.errors import PromptsheetError
@@ -54,14 +64,42 @@ CHECKS: Final[tuple[Check, ...]] = (
         "Can the configuration be read, and its secrets?",
         "What is wrong, key by key; nothing else is looked at then.",
         "",
-        store.configuration,
+        machine.configuration,
+    ),
+    Check(
+        "language",
+        "Has the language of `[sheet] language` all messages, and are they usable?",
+        "… without a translation into … shown in English …",
+        "",
+        machine.language,
     ),
     Check(
         "read-only",
         "Can the file of the sheet be written?",
         "… is read-only.",
         "",
-        store.read_only,
+        machine.read_only,
+    ),
+    Check(
+        "open",
+        "Is the file of the sheet open in a spreadsheet program?",
+        "… is open in … Results wait …",
+        "",
+        machine.open_elsewhere,
+    ),
+    Check(
+        "saved-twice",
+        "Was the sheet saved twice at the same moment?",
+        "… was saved twice at the same moment. The older save is kept beside it …",
+        "",
+        machine.saved_twice,
+    ),
+    Check(
+        "room",
+        "Are 100 MB free on the disks of the store, the pictures and the sheet?",
+        "Only … are free on the disk of …",
+        "",
+        machine.room,
     ),
     Check(
         "place",
@@ -71,23 +109,37 @@ CHECKS: Final[tuple[Check, ...]] = (
         files.place,
     ),
     Check(
+        "downloads-left",
+        "Did killed runs leave unfinished downloads behind?",
+        "… of earlier runs … left in …",
+        "deletes them",
+        machine.left_downloads,
+    ),
+    Check(
         "store",
         "Can the store be opened, and is its file whole?",
         "The store … is damaged …",
         "",
-        store.store,
+        machine.store,
+    ),
+    Check(
+        "rescued",
+        "Does anything that came while the disk was full wait for the store?",
+        "… came while the disk was full …",
+        "takes it into the store",
+        machine.rescued,
     ),
     Check(
         "sheet",
         "Can the sheet be read? Which columns are read, and which are not used?",
-        "Why it cannot be read.",
+        "… does not exist.",
         "",
         rows.readable,
     ),
     Check(
         "hold",
         "Does anything keep the sheet from being sent?",
-        "The sentence of the hold, such as: … belongs to another store …",
+        "… belongs to another store …",
         "",
         _in_sheet(rows.hold),
     ),
@@ -101,7 +153,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     Check(
         "columns",
         "Are the columns there that outlets, names of files and budgets use?",
-        "The column …",
+        "… names the column …, and the sheet has none …",
         "",
         _in_sheet(rows.columns),
     ),
@@ -176,6 +228,20 @@ CHECKS: Final[tuple[Check, ...]] = (
         _in_sheet(files.shared),
     ),
     Check(
+        "links-dead",
+        "Do the links work where no file is saved? The oldest, the newest and 3 more are tried.",
+        "… do not work any more …",
+        "",
+        _in_sheet(links.dead),
+    ),
+    Check(
+        "answers-lost",
+        "Has the API a task for a submission whose answer was lost?",
+        "… whose answer was lost … taken after all …",
+        "collects a task that was made in that time, for exactly that request",
+        _in_sheet(lost_answers.lost),
+    ),
+    Check(
         "ids-twice",
         "Is an id there twice?",
         "… have an id that is there twice.",
@@ -211,6 +277,20 @@ CHECKS: Final[tuple[Check, ...]] = (
         outlets.unusable,
     ),
     Check(
+        "google-key",
+        "Does the key of a service account end within 14 days?",
+        "The key of … ends on …",
+        "",
+        google.keys,
+    ),
+    Check(
+        "google-consent",
+        "Does the consent to save in Google Drive end within 3 days?",
+        "The consent of … to save in Google Drive ends on …",
+        "",
+        google.consent,
+    ),
+    Check(
         "webhook",
         "Does a call to `[webhook] public_url` reach this program?",
         "Webhooks do not reach this program …",
@@ -220,7 +300,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     Check(
         "key",
         "Does each account accept its key, and are credits left?",
-        "… key …",
+        "… refused the API key …",
         "",
         api.keys,
     ),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import os
 from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
@@ -23,7 +25,9 @@ _REPAIR: Final = "Run doctor --repair."
 
 
 def place(case: Case) -> Iterator[Finding]:
-    """Whether pictures can be saved, if they are saved on another machine."""
+    """Whether pictures can be saved. A local folder that is missing is made with the first one."""
+    if folder := case.settings.media:
+        yield from _of_the_folder(folder)
     if case.settings.remote is None:
         return
     from pipeline.provider.downloads.places import checked
@@ -37,6 +41,17 @@ def place(case: Case) -> Iterator[Finding]:
         yield Finding("reach", str(e))
     else:
         yield Finding("ok", joined(f"Pictures can be saved in {where}.", remark))
+
+
+def _of_the_folder(folder: Path) -> Iterator[Finding]:
+    from pipeline.provider.downloads.folder import no_place
+
+    there = next((one for one in (folder, *folder.parents) if os.path.lexists(one)), folder)
+    if not there.is_dir():
+        yield Finding("person", str(no_place(folder, FileExistsError())))
+    elif not os.access(there, os.W_OK | os.X_OK):
+        denied = PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        yield Finding("person", str(no_place(folder, denied)))
 
 
 def missing(case: Case, sync: SheetSync) -> Iterator[Finding]:

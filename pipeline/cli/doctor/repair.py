@@ -12,6 +12,8 @@ from rich.text import Text
 from pipeline import wiring
 from pipeline.cli.doctor.case import Pictures, is_saved
 from pipeline.cli.doctor.files import damaged_files, shared_by_mistake
+from pipeline.cli.doctor.lost_answers import collect
+from pipeline.cli.doctor.machine import downloads_of
 from pipeline.config import Settings
 from pipeline.core.errors import ConfigError
 from pipeline.core.text import counted, one_line
@@ -57,6 +59,10 @@ def repair(settings: Settings, console: Console) -> Pictures:
     Returns the files that contained pictures of several rows, with the pictures that could not be
     saved again. Raises ConfigError while another run works on the sheet.
     """
+    if folder := downloads_of(settings):
+        from pipeline.provider.downloads.unfinished import sweep
+
+        sweep(folder)
     with wiring.open_store(settings) as store:
         sheet = open_sheet(settings, store)
         jobs = store.jobs.all(sheet.key).values()
@@ -66,6 +72,7 @@ def repair(settings: Settings, console: Console) -> Pictures:
         gone += damaged_files(settings, store, sheet.key)
         for key, url in {*gone, *chain.from_iterable(shared.values())}:
             store.files.forget(key, url)
+        collect(settings, store, sheet.key)
         store.unchanged.forget(sheet.key)  # they may be damaged, too
     outcome = event_loop.run(wiring.run(settings, Asked(limit=0)))
     if isinstance(outcome, Busy):

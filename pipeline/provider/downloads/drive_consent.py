@@ -11,6 +11,8 @@ import json
 import os
 import sys
 import webbrowser
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -94,8 +96,21 @@ def ask(client: Path, base: str) -> Consented:
     if not found.refresh_token:
         raise NoPlace("Google gave no lasting consent. Run this again.")
     names = ("client_id", "client_secret", "refresh_token")
-    info = {name: getattr(found, name) for name in names}
+    info = {name: getattr(found, name) for name in names} | _end(flow.oauth2session.token)
     return Consented({"type": "authorized_user", **info, "scopes": [DRIVE_FILE]}, base)
+
+
+def _end(said: Mapping[str, Any]) -> dict[str, str]:
+    """When the consent ends, as `ends`; empty if Google does not say so.
+
+    Source: https://developers.google.com/identity/protocols/oauth2/web-server
+    (`refresh_token_expires_in`).
+    """
+    try:
+        seconds = int(said["refresh_token_expires_in"])
+    except (KeyError, TypeError, ValueError):
+        return {}
+    return {"ends": (datetime.now(UTC) + timedelta(seconds=seconds)).isoformat(timespec="seconds")}
 
 
 def _flow(client: Path) -> Any:

@@ -116,14 +116,21 @@ class Unfinished:
 
 def sweep(folder: Path) -> None:
     """Delete unfinished files that were left behind a long time ago."""
+    for path in abandoned(folder):
+        path.unlink(missing_ok=True)
+        _note_of(path).unlink(missing_ok=True)
+
+
+def abandoned(folder: Path) -> list[Path]:
+    """The unfinished files that were left behind a long time ago."""
     now = time.time()
+    found = []
     for path in folder.glob(".*.part"):
         with suppress(FileNotFoundError):
-            note = _note_of(path)
             age = now - path.stat().st_mtime
-            if age > (ABANDONED_WITH_NOTE if note.exists() else ABANDONED):
-                path.unlink()
-                note.unlink(missing_ok=True)
+            if age > (ABANDONED_WITH_NOTE if _note_of(path).exists() else ABANDONED):
+                found.append(path)
+    return found
 
 
 def _continued(path: Path) -> BinaryIO | None:

@@ -46,6 +46,12 @@ def has_left_overs(target: Path) -> bool:
     return any(path.name.startswith(_prefix(target)) for path in target.parent.iterdir())
 
 
+def older_saves(target: Path) -> list[Path]:
+    """The older saves that were kept next to the file, because it was saved twice at a time."""
+    name = re.compile(re.escape(f"{target.name}.conflict") + r"(-\d+)?")
+    return sorted(path for path in target.parent.iterdir() if name.fullmatch(path.name))
+
+
 def settle(target: Path, exchange: Exchange) -> None:
     """Delete what killed starts left behind, and restore a person's save that one of them moved.
 

@@ -48,6 +48,8 @@ class DriveTokens:
     #: People whom a service account may act for (domain-wide delegation).
     delegated: set[str] = field(default_factory=set)
     disabled: set[str] = field(default_factory=set)
+    #: Seconds after which a consent ends, as with a consent screen in Testing; 0: never.
+    consent_ends: int = 0
     #: Code of a consent -> who gave it, the challenge, and the address to go back to.
     _codes: dict[str, tuple[Caller, str, str]] = field(default_factory=dict)
 
@@ -118,7 +120,8 @@ class DriveTokens:
             return 400, flat("invalid_grant", "Malformed auth code.")
         refresh = f"1//{secrets.token_urlsafe(24)}"
         self.grants[refresh] = caller
-        return 200, {**self._token(caller), "refresh_token": refresh}
+        ends = {"refresh_token_expires_in": self.consent_ends} if self.consent_ends else {}
+        return 200, {**self._token(caller), "refresh_token": refresh, **ends}
 
     def _token(self, caller: Caller) -> dict[str, Any]:
         token = f"ya29.{secrets.token_urlsafe(24)}"
