@@ -72,11 +72,8 @@ from pipeline.store.quotes import Quotes
 from pipeline.store.rate_limit import RateLimit
 from pipeline.store.recording import Attempts
 from pipeline.store.reported import Reports
-<<<<<<< HEAD
-from pipeline.store.row_events import RowEvent, RowEventKind, RowEvents
-=======
 from pipeline.store.rescue_file import rescue_of
->>>>>>> 6d77262 (doctor finds damaged stores, lost answers, dead links and ending keys, and a page lists its checks)
+from pipeline.store.row_events import RowEvent, RowEventKind, RowEvents
 from pipeline.store.rows import Rows, places_in
 from pipeline.store.samples import Samples
 from pipeline.store.saved_files import NewFile, SavedFile, Twin
