@@ -6,6 +6,7 @@ import re
 from collections.abc import Collection
 from typing import Final, Protocol
 
+from pipeline.core.language import Said, say
 from pipeline.core.links import drive_file, private_host
 from pipeline.core.provider import Field
 from pipeline.core.text import quoted
@@ -16,7 +17,7 @@ _BETWEEN_ADDRESSES = re.compile(r"\s*\n\s*|[\s,]+(?=https?://)", re.IGNORECASE)
 #: The types of fields whose cells name files or addresses.
 TYPES: Final = ("file", "address", "addresses")
 #: Why a link to Google Drive cannot be used, as the end of a sentence.
-NO_DRIVE: Final = (
+NO_DRIVE: Final = say(
     "there are no credentials for Google: those of a Google Sheet or of [media] save_to in Google "
     "Drive are used. Or save the picture in the folder of [media] inputs, and write its name"
 )
@@ -70,14 +71,18 @@ def problem_of_addresses(
     """
     for each in cell_elements(one, text) if one.type in TYPES else ():
         if ADDRESS.fullmatch(each) and (host := private_host(each, allowed)):
-            return (
-                f"{name} is {quoted(each, 60)}; {host} is in a private network, which the API "
-                "cannot reach: write a public address"
+            return say(
+                "{column} is {text}; {host} is in a private network, which the API cannot reach: "
+                "write a public address",
+                column=name,
+                text=quoted(each, 60),
+                host=host,
             )
         if drive_file(each) and one.type != "file" and not takes_uploads:
-            return (
-                f"{name} is a link to Google Drive, and this API takes no files: write the public "
-                "address of the picture itself"
+            return say(
+                "{column} is a link to Google Drive, and this API takes no files: write the public "
+                "address of the picture itself",
+                column=name,
             )
     return ""
 
@@ -90,14 +95,21 @@ def problem_of_files(name: str, one: Field, text: str, files: Files | None, kind
     for each in cell_elements(one, text):
         if drive_file(each):
             if why := files.problem(each) if files else NO_DRIVE:
-                return f"{name} is a link to Google Drive; {why}"
+                return say("{column} is a link to Google Drive; {reason}", column=name, reason=why)
             continue
         if ADDRESS.fullmatch(each):
             continue
-        wanted = "write an address that begins with https://"
+        wanted = say("write an address that begins with https://")
         if "://" in each:  # Not http or https.
-            return f"{name} is {quoted(each, 40)}; {wanted}"
-        more = "or set [media] inputs to a folder in which that file is"
-        if why := files.problem(each, kind) if files else f"{wanted}, {more}":
-            return f"{name} is {quoted(each, 40)}; {why}"
+            return _wrong(name, each, wanted)
+        no_folder = say(
+            "write an address that begins with https://, or set [media] inputs to a folder in "
+            "which that file is"
+        )
+        if why := files.problem(each, kind) if files else no_folder:
+            return _wrong(name, each, why)
     return ""
+
+
+def _wrong(name: str, text: str, why: str) -> Said:
+    return say("{column} is {text}; {reason}", column=name, text=quoted(text, 40), reason=why)

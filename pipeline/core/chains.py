@@ -17,9 +17,10 @@ from pipeline.core.fields import IMAGE, PARENT
 from pipeline.core.header import Columns
 from pipeline.core.inputs import canonical, changed, normalise, over, parsed
 from pipeline.core.invisible import visible
+from pipeline.core.language import Said, say, together
 from pipeline.core.model import Attempt, Grid, Job
 from pipeline.core.reference_images import HAS_IMAGE, named_row, picture_in
-from pipeline.core.text import quoted
+from pipeline.core.text import one_of, quoted
 
 #: The name under which the inputs of an attempt hold the parent's row_id and take. It has a space,
 #: so that no field has this name.
@@ -131,43 +132,67 @@ def _walked(ids: Iterable[str], parents: Mapping[str, str]) -> tuple[list[str], 
     return order, circles
 
 
-def _unknown(text: str, column: str) -> str:
+def _unknown(text: str, column: str) -> Said:
     if column == IMAGE:
-        return (
-            f"there is no row named {quoted(text, 40)}: write in {column} the name of another row, "
-            "a file with its ending, such as fox.png, or an address"
+        return say(
+            "there is no row named {name}: write in {column} the name of another row, a file with "
+            "its ending, such as fox.png, or an address",
+            name=quoted(text, 40),
+            column=column,
         )
-    return (
-        f"there is no row named {quoted(text, 40)}: write the name of another row, or its "
-        f"row_id, in {column}"
+    return say(
+        "there is no row named {name}: write the name of another row, or its row_id, in {column}",
+        name=quoted(text, 40),
+        column=column,
     )
 
 
-def _ambiguous(text: str, found: Sequence[Member], column: str) -> str:
+def _ambiguous(text: str, found: Sequence[Member], column: str) -> Said:
     numbers = [str(number) for number in sorted(one.number for one in found)[:MOST_NAMED]]
-    rows = f"rows {', '.join(numbers[:-1])} and {numbers[-1]}"
-    both = "both" if len(found) == 2 else "all"
-    return (
-        f"{rows} are {both} named {quoted(text, 40)}: give each another name, or write a row_id in "
-        f"{column}"
+    first, last, name = ", ".join(numbers[:-1]), numbers[-1], quoted(text, 40)
+    if len(found) == 2:
+        return say(
+            "rows {first} and {last} are both named {name}: give each another name, or write a "
+            "row_id in {column}",
+            first=first,
+            last=last,
+            name=name,
+            column=column,
+        )
+    return say(
+        "rows {first} and {last} are all named {name}: give each another name, or write a row_id "
+        "in {column}",
+        first=first,
+        last=last,
+        name=name,
+        column=column,
     )
 
 
-def _circle(circle: Sequence[Member]) -> str:
+def _circle(circle: Sequence[Member]) -> Said:
     """The phrase for rows that wait for one another; each is named."""
     if len(circle) == 1:
-        return f"{_called(circle[0])} names itself in {circle[0].column}: name another row there"
+        return say(
+            "{row} names itself in {column}: name another row there",
+            row=_called(circle[0]),
+            column=circle[0].column,
+        )
     first = min(range(len(circle)), key=lambda at: circle[at].number)
     named = [_called(one) for one in (*circle[first:], *circle[:first])]
-    more = f" and {len(named) - MOST_NAMED} more" if len(named) > MOST_NAMED else ""
-    return (
-        f"these rows wait for one another: {', '.join(named[:MOST_NAMED])}{more}; change "
-        f"{' or '.join(dict.fromkeys(one.column for one in circle))} in one of them"
+    rows = together(named[:MOST_NAMED], ", ")
+    if (more := len(named) - MOST_NAMED) > 0:
+        rows = say("{some} and {more} more", some=rows, more=more)
+    return say(
+        "these rows wait for one another: {rows}; change {columns} in one of them",
+        rows=rows,
+        columns=one_of([*dict.fromkeys(one.column for one in circle)]),
     )
 
 
-def _called(one: Member) -> str:
-    return f"row {one.number} ({quoted(one.name, 40)})" if one.name else f"row {one.number}"
+def _called(one: Member) -> Said:
+    if not one.name:
+        return say("row {number}", number=one.number)
+    return say("row {number} ({name})", number=one.number, name=quoted(one.name, 40))
 
 
 # -- what a child was made from -------------------------------------------------------------------
@@ -303,5 +328,4 @@ def changeable(inputs: str) -> str:
     names = [name for name in parsed(inputs) if name not in ("endpoint", LINK)]
     if "prompt" in names or not names:
         return "prompt"
-    *most, last = names
-    return f"{', '.join(most)} or {last}" if most else last
+    return one_of(names)

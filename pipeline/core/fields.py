@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
@@ -25,11 +25,12 @@ from pipeline.core.cell_files import (
     problem_of_files,
 )
 from pipeline.core.credits import Credits, exact
+from pipeline.core.language import Said, say, together
 from pipeline.core.model import Part
 from pipeline.core.objects import lines_of, parts_of, written_as
 from pipeline.core.paths import put
 from pipeline.core.provider import Endpoint, Field, is_over
-from pipeline.core.text import quoted
+from pipeline.core.text import all_of, one_of, quoted
 
 #: The column that names another row, and the one that chooses one of that row's results.
 PARENT: Final = "parent"
@@ -39,12 +40,12 @@ IMAGE: Final = "image"
 #: As many choices are named in a sentence about an empty cell.
 MOST_CHOICES: Final = 10
 _YES, _NO = ("yes", "true", "1"), ("no", "false", "0")
-_WANTED = {
-    "integer": "a whole number",
-    "number": "a number",
-    "boolean": "yes or no",
-    "address": "an address that begins with https://",
-    "addresses": "addresses that begin with https://",
+_WANTED: Mapping[str, str] = {
+    "integer": say("a whole number"),
+    "number": say("a number"),
+    "boolean": say("yes or no"),
+    "address": say("an address that begins with https://"),
+    "addresses": say("addresses that begin with https://"),
 }
 
 
@@ -149,7 +150,7 @@ def problems_with(
         if text and name in endpoint.fields and name not in there
     ]
     problems += [
-        f"{' and '.join(map(title, group))} are empty: write one of them"
+        say("{columns} are empty: write one of them", columns=all_of([*map(title, group)]))
         for group in endpoint.one_of
         if not any(given.get(name) for name in group)
     ]
@@ -158,37 +159,53 @@ def problems_with(
 
 def _parent_missing(one: Field, title: str, parent: str) -> str:
     if one.parent == "task":
-        return f"{parent} is empty: write the name of the row that this one follows"
-    return f"{title} is empty: write one, or name another row in {parent}"
+        return say(
+            "{column} is empty: write the name of the row that this one follows", column=parent
+        )
+    return say(
+        "{column} is empty: write one, or name another row in {parent}",
+        column=title,
+        parent=parent,
+    )
 
 
 def _missing(one: Field, title: str, is_there: bool, today: date) -> str:
     """A required cell is empty, or the sheet has no column for it."""
     wanted = _wanted(one, today)
     if not is_there:
-        return f"there is no column {title}: add it, and write {wanted} in this row"
-    return f"{title} is empty: write {wanted}"
+        return say(
+            "there is no column {column}: add it, and write {wanted} in this row",
+            column=title,
+            wanted=wanted,
+        )
+    return say("{column} is empty: write {wanted}", column=title, wanted=wanted)
 
 
 def _wanted(one: Field, today: date) -> str:
     """What a cell may hold, such as "720p, 1080p or 4k"; "one" for any text."""
     choices = one.choices(today)
     if len(choices) > MOST_CHOICES:
-        return f"one of {', '.join(choices[:MOST_CHOICES])} …"
+        return say("one of {choices} …", choices=", ".join(choices[:MOST_CHOICES]))
     if choices:
-        *most, last = choices
-        return f"{', '.join(most)} or {last}" if most else last
-    wanted = one.says or (written_as(one) if one.line else _WANTED.get(one.type, "one"))
+        return one_of(choices)
+    wanted = one.says or (written_as(one) if one.line else _WANTED.get(one.type) or say("one"))
     if one.type in ("integer", "number") and (one.least is not None or one.most is not None):
-        return f"{wanted}, {_range(one.least, one.most)}"
+        return together((wanted, _range(one.least, one.most)), ", ")
     return wanted
 
 
 def _not_for(name: str, title: str, endpoint: Endpoint, given: Mapping[str, str]) -> str:
     one = endpoint.fields[name]
     known = [word for each in (*one.variants, one) for word in each.only]
-    more = f"; it is for {', '.join(known)}" if 0 < len(known) <= 8 else ""
-    return f"{given[endpoint.select]} has no {title}{more}: clear that cell"
+    model = given[endpoint.select]
+    if 0 < len(known) <= 8:
+        return say(
+            "{model} has no {column}; it is for {models}: clear that cell",
+            model=model,
+            column=title,
+            models=", ".join(known),
+        )
+    return say("{model} has no {column}: clear that cell", model=model, column=title)
 
 
 def problem_with(name: str, one: Field, text: str, today: date = date.max) -> str:
@@ -197,21 +214,30 @@ def problem_with(name: str, one: Field, text: str, today: date = date.max) -> st
     `name` is what the column is called in the sheet. `today` as in `problems_with`.
     """
     if is_over(end := one.end_of(text), today):
-        such = _such_as(one.choices(today))
-        return f"{quoted(text, 40)} ended on {end}: choose another {name}{such}"
+        return _ended(name, text, end, one.choices(today))
     if one.type == "objects":
         return _problem_of_objects(name, one, text)
     words = elements(text) if one.type == "list" else [text]
     if one.one_of and not _folded(words) <= _folded(one.one_of):
-        return f"{_shown(name, text)} can be {', '.join(one.choices(today))}"
+        return say(
+            "{column} is {text}; it can be {choices}",
+            column=name,
+            text=quoted(text, 40),
+            choices=", ".join(one.choices(today)),
+        )
     if one.pattern and not re.fullmatch(one.pattern, text):
-        return f"{_shown(name, text)} must be {one.says or one.pattern}"
+        return _must_be(name, text, one.says or one.pattern)
     if one.longest is not None and len(text) > one.longest:
-        return f"{name} has {len(text)} characters; the most are {one.longest}"
+        return say(
+            "{column} has {number} characters; the most are {most}",
+            column=name,
+            number=len(text),
+            most=one.longest,
+        )
     try:
         value = value_of(one, text)
     except ValueError:
-        return f"{_shown(name, text)} must be {one.says or _WANTED.get(one.type, one.type)}"
+        return _must_be(name, text, one.says or _WANTED.get(one.type, one.type))
     return _out_of_range(name, one, text, value)
 
 
@@ -219,18 +245,26 @@ def _problem_of_objects(name: str, one: Field, text: str) -> str:
     """The first problem of a list of objects, with the number of its line."""
     lines = lines_of(text)
     for number, line in enumerate(lines, start=1):
-        place = f"line {number} of {name}" if len(lines) > 1 else name
+        place = (
+            say("line {number} of {column}", number=number, column=name) if len(lines) > 1 else name
+        )
         parts = parts_of(one, line)
         if parts is None:
-            return f"{place} is {quoted(line, 40)}; it must be {one.says or written_as(one)}"
+            return _must_be(place, line, one.says or written_as(one))
         for part, its in parts.items():
-            if problem := problem_with(f"{part} in {place}", one.parts[part], its):
+            where = say("{part} in {column}", part=part, column=place)
+            if problem := problem_with(where, one.parts[part], its):
                 return problem
     return _out_of_range(name, one, text, lines)
 
 
-def _shown(name: str, text: str) -> str:
-    return f"{name} is {quoted(text, 40)}; it"
+def _must_be(name: str, text: str, wanted: str) -> Said:
+    return say(
+        "{column} is {text}; it must be {wanted}",
+        column=name,
+        text=quoted(text, 40),
+        wanted=wanted,
+    )
 
 
 def _problem_of_files(name: str, one: Field, text: str, files: Files | None, kind: str) -> str:
@@ -238,28 +272,49 @@ def _problem_of_files(name: str, one: Field, text: str, files: Files | None, kin
     return problem or _out_of_range(name, one, text, cell_elements(one, text))
 
 
-def _such_as(words: list[str]) -> str:
-    return f", such as {', '.join(words[:3])}" if words else ""
+def _ended(name: str, text: str, end: date | None, others: Sequence[str]) -> Said:
+    if not others:
+        return say(
+            "{text} ended on {day}: choose another {column}",
+            text=quoted(text, 40),
+            day=end,
+            column=name,
+        )
+    return say(
+        "{text} ended on {day}: choose another {column}, such as {examples}",
+        text=quoted(text, 40),
+        day=end,
+        column=name,
+        examples=", ".join(others[:3]),
+    )
 
 
 def _out_of_range(name: str, one: Field, text: str, value: object) -> str:
     if one.items and isinstance(value, list):
         least, most = one.items
         if not least <= len(value) <= most:
-            return f"{name} holds {len(value)}; it must hold {least} to {most}, one on each line"
+            return say(
+                "{column} holds {number}; it must hold {least} to {most}, one on each line",
+                column=name,
+                number=len(value),
+                least=least,
+                most=most,
+            )
     if one.type in ("integer", "number") and (one.least is not None or one.most is not None):
         number = float(text)
         low = -math.inf if one.least is None else one.least
         high = math.inf if one.most is None else one.most
         if not low <= number <= high:
-            return f"{name} is {quoted(text, 40)}; it must be {_range(one.least, one.most)}"
+            return _must_be(name, text, _range(one.least, one.most))
     return ""
 
 
-def _range(least: float | None, most: float | None) -> str:
+def _range(least: float | None, most: float | None) -> Said:
     if least is None:
-        return f"at most {most:g}"
-    return f"at least {least:g}" if most is None else f"from {least:g} to {most:g}"
+        return say("at most {most}", most=f"{most:g}")
+    if most is None:
+        return say("at least {least}", least=f"{least:g}")
+    return say("from {least} to {most}", least=f"{least:g}", most=f"{most:g}")
 
 
 def value_of(one: Field, text: str) -> object:

@@ -14,6 +14,7 @@ from pipeline.core.apis import Api
 from pipeline.core.chains import Link
 from pipeline.core.fields import INDEX, PARENT, Parent, fields_of, from_parent
 from pipeline.core.inputs import parsed
+from pipeline.core.language import Said, say, say_counted
 from pipeline.core.model import Attempt, Job, State
 from pipeline.core.provider import Endpoint, Field
 from pipeline.core.reference_images import named_row
@@ -21,7 +22,7 @@ from pipeline.core.remakes import is_awaited
 from pipeline.core.rules import Rules
 from pipeline.core.states import shown, state_of
 from pipeline.core.statuses import Status, StatusAndNote
-from pipeline.core.text import counted, quoted, time_limit
+from pipeline.core.text import quoted, time_limit
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +106,7 @@ def bad_index(endpoint: Endpoint, given: Mapping[str, str]) -> str:
     text = given.get(INDEX, "")
     if not text or INDEX in endpoint.fields or (text.isdecimal() and int(text[:9]) >= 1):
         return ""
-    return f"index is {quoted(text, 20)}; it must be a whole number, 1 or more"
+    return say("index is {text}; it must be a whole number, 1 or more", text=quoted(text, 20))
 
 
 def unfit(name: str, endpoint: str, given: Mapping[str, str], followed: str, rules: Rules) -> str:
@@ -118,22 +119,63 @@ def unfit(name: str, endpoint: str, given: Mapping[str, str], followed: str, rul
         rules.api_named(endpoint),
         rules.api_named(followed),
     )
-    row = f"the row {quoted(name, 40)} is for {followed}"
+    row = quoted(name, 40)
     is_own = _is_same_account(api, other)
     if not is_own and _needs_task(child, given):
-        return (
-            f"{row}, and {endpoint} needs a task of {api.title}: name a row of {api.title} in "
-            "parent"
+        return say(
+            "the row {row} is for {followed}, and {endpoint} needs a task of {api}: name a row of "
+            "{api} in parent",
+            row=row,
+            followed=followed,
+            endpoint=endpoint,
+            api=api.title,
         )
     if child.parents and is_own:
         allowed = ", ".join(f"{api.prefix}{one}" for one in child.parents)
-        said = f"{row}, and {endpoint} can follow {allowed}: name another row"
-        return "" if followed.removeprefix(other.prefix) in child.parents else said
+        if followed.removeprefix(other.prefix) in child.parents:
+            return ""
+        return say(
+            "the row {row} is for {followed}, and {endpoint} can follow {endpoints}: name another "
+            "row",
+            row=row,
+            followed=followed,
+            endpoint=endpoint,
+            endpoints=allowed,
+        )
     made, kinds = rules.endpoint_of(followed), _kinds(child, api)
     wants = {one.parent for one in fields_of(child, given).values()}
     if "url" in wants and made is not None and made.kind not in kinds:
-        return f"{row}, which gives no {_named(kinds)}: name another row"
+        return _gives_none(row, followed, kinds)
     return ""
+
+
+def _gives_none(row: str, followed: str, kinds: Collection[str]) -> Said:
+    match sorted(kinds):
+        case ["image"]:
+            return say(
+                "the row {row} is for {followed}, which gives no picture: name another row",
+                row=row,
+                followed=followed,
+            )
+        case ["video"]:
+            return say(
+                "the row {row} is for {followed}, which gives no video: name another row",
+                row=row,
+                followed=followed,
+            )
+        case ["audio"]:
+            return say(
+                "the row {row} is for {followed}, which gives no sound: name another row",
+                row=row,
+                followed=followed,
+            )
+    return say(
+        "the row {row} is for {followed}, which gives no result of the kinds {kinds}: name "
+        "another row",
+        row=row,
+        followed=followed,
+        kinds=", ".join(sorted(kinds)),
+    )
 
 
 def _is_same_account(one: Api, other: Api) -> bool:
@@ -164,11 +206,6 @@ def _kinds(endpoint: Endpoint, api: Api) -> Collection[str]:
     return {its[name].kind for name in endpoint.parents} or {"image"}
 
 
-def _named(kinds: Collection[str]) -> str:
-    names = {"image": "picture", "audio": "sound"}
-    return " and no ".join(sorted(names.get(kind, kind) for kind in kinds))
-
-
 def unusable(
     name: str,
     endpoint: str,
@@ -181,18 +218,25 @@ def unusable(
 
     `name` is what the child calls its parent; `endpoint` and `given` are of the child.
     """
-    row, api = f"the row {quoted(name, 40)}", rules.api_named(endpoint)
+    row, api = quoted(name, 40), rules.api_named(endpoint)
     child = _endpoint(endpoint, rules)
     if not _is_at(api, attempt, rules) and _needs_task(child, given):
         its = api.provider.name
         if attempt.provider == its:
-            return (
-                f"{row} was made with another account of {api.title}, and {endpoint} needs a task "
-                "of the present one: raise take in that row to generate it again"
+            return say(
+                "the row {row} was made with another account of {api}, and {endpoint} needs a task "
+                "of the present one: raise take in that row to generate it again",
+                row=row,
+                api=api.title,
+                endpoint=endpoint,
             )
-        return (
-            f"{row} was made with {attempt.provider}, and {endpoint} needs a task of {its}: name a "
-            f"row that was made with {its}"
+        return say(
+            "the row {row} was made with {provider}, and {endpoint} needs a task of {api}: name a "
+            "row that was made with {api}",
+            row=row,
+            provider=attempt.provider,
+            endpoint=endpoint,
+            api=its,
         )
     parent, takes = parent_of(attempt, api, rules), _takes(child, given)
     missing = [one for one in takes.values() if not from_parent(one, given, parent)]
@@ -203,9 +247,11 @@ def unusable(
     owner = rules.api_of(attempt)
     life, ended = owner.provider.links if owner else None, attempt.ended_at
     if life and ended and now - ended >= life and any(o.parent == "url" for o in takes.values()):
-        return (
-            f"the addresses of the results of {row} worked for {time_limit(life)} only: raise take "
-            "in that row to generate it again"
+        return say(
+            "the addresses of the results of the row {row} worked for {time} only: raise take in "
+            "that row to generate it again",
+            row=row,
+            time=time_limit(life),
         )
     return ""
 
@@ -216,14 +262,21 @@ def _endpoint(name: str, rules: Rules) -> Endpoint:
     return endpoint
 
 
-def _no_result(row: str, given: Mapping[str, str], parent: Parent, missing: Field) -> str:
+def _no_result(row: str, given: Mapping[str, str], parent: Parent, missing: Field) -> Said:
     results = parent.urls if missing.parent == "url" else parent.ids
-    if missing.parent == "task" or not results:
-        what = {"task": "task id", "url": "picture", "id": "id of a result"}[missing.parent]
-        return f"{row} has no {what}: name another row"
-    has = counted(len(results), "result")
-    most = "1" if len(results) == 1 else f"1 to {len(results)}"
-    return f"index is {quoted(given.get(INDEX, ''), 20)}, and {row} has {has}: write {most}"
+    if missing.parent == "task":
+        return say("the row {row} has no task id: name another row", row=row)
+    if not results and missing.parent == "url":
+        return say("the row {row} has no picture: name another row", row=row)
+    if not results:
+        return say("the row {row} has no id of a result: name another row", row=row)
+    return say_counted(
+        len(results),
+        "index is {index}, and the row {row} has {number} result: write {number}",
+        "index is {index}, and the row {row} has {number} results: write 1 to {number}",
+        index=quoted(given.get(INDEX, ""), 20),
+        row=row,
+    )
 
 
 def parent_of(attempt: Attempt, api: Api, rules: Rules) -> Parent:

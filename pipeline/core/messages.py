@@ -16,7 +16,7 @@ from pipeline.core.language import Said, say, together
 from pipeline.core.model import State
 from pipeline.core.states import Charge
 from pipeline.core.statuses import ON_THE_WAY, Status
-from pipeline.core.text import counted, in_credits, joined, printable, quoted, time_limit
+from pipeline.core.text import all_of, counted, in_credits, joined, printable, quoted, time_limit
 
 #: Characters that may begin a formula in a spreadsheet, with their full-width forms.
 _LIVE = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠", "|", "%")
@@ -385,8 +385,7 @@ def in_a_list(numbers: Sequence[int]) -> Said:
     if len(numbers) > 10:
         some = ", ".join(map(str, numbers[:10]))
         return say("{some} and {more} more", some=some, more=len(numbers) - 10)
-    *most, last = map(str, numbers)
-    return say("{some} and {last}", some=", ".join(most), last=last) if most else together([last])
+    return all_of([*map(str, numbers)])
 
 
 def charged_more(api: str, charges: Sequence[Charge], unit: str = "credit") -> str:

@@ -11,6 +11,7 @@ import re
 from functools import lru_cache
 from typing import Final
 
+from pipeline.core.language import Said, say
 from pipeline.core.provider import Field
 
 #: A part in the form of a line.
@@ -33,9 +34,9 @@ def parts_of(one: Field, line: str) -> dict[str, str] | None:
     return dict(zip(PART.findall(one.line), found.groups(), strict=True))
 
 
-def written_as(one: Field) -> str:
+def written_as(one: Field) -> Said:
     """How a cell is written, as the end of a sentence."""
-    return f"one on each line, written as {one.line}"
+    return say("one on each line, written as {form}", form=one.line)
 
 
 @lru_cache(maxsize=64)

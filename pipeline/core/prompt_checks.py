@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 
 from pipeline.core.inputs import parsed
+from pipeline.core.language import Said, say
 from pipeline.core.provider import Endpoint
 from pipeline.core.text import quoted
 
@@ -71,21 +72,34 @@ def doubts(inputs: str, endpoint: Endpoint) -> list[str]:
     if not _ANY_SIGN.search(inputs, 1):
         return []
     return [
-        f"{name} {phrase}"
+        phrase
         for name, text in parsed(inputs).items()
         if (field := endpoint.fields.get(name)) and field.type == "text"
         if not (field.pattern or field.one_of)
-        for phrase in _phrases(text)
+        for phrase in _phrases(name, text)
     ]
 
 
-def _phrases(text: str) -> Iterator[str]:
+def _phrases(name: str, text: str) -> Iterator[Said]:
     if is_missing(text):
-        yield f'says "{text}", as if the value were missing'
+        yield say('{column} says "{text}", as if the value were missing', column=name, text=text)
     elif found := _NOT_FILLED.search(text):
-        yield f"has {quoted(found[0])}, a placeholder that was not filled in"
+        yield say(
+            "{column} has {text}, a placeholder that was not filled in",
+            column=name,
+            text=quoted(found[0]),
+        )
     if found := _COMMAND.match(text):
-        yield f"begins with {quoted(found[0])}, which belongs only in a chat"
+        yield say(
+            "{column} begins with {text}, which belongs only in a chat",
+            column=name,
+            text=quoted(found[0]),
+        )
     if found := _DASHED.search(text) or _DASHED_NO.search(text):
         right = "--" + found[0].lstrip("-\u2010\u2011\u2012\u2013\u2014\u2015\u2212")
-        yield f"has {quoted(found[0])} where {quoted(right)} is probably meant"
+        yield say(
+            "{column} has {text} where {right} is probably meant",
+            column=name,
+            text=quoted(found[0]),
+            right=quoted(right),
+        )

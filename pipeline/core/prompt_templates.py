@@ -21,6 +21,7 @@ from typing import Final, NamedTuple
 from pipeline.core.fields import Titles
 from pipeline.core.header import folded
 from pipeline.core.inputs import parsed
+from pipeline.core.language import Said, say
 from pipeline.core.model import Attempt
 from pipeline.core.text import quoted
 
@@ -137,19 +138,33 @@ class Prompts:
         title = columns.title(name) if columns else name
         if not text:
             if columns is None or columns.has(name):
-                return f"{title} is empty, and [prompt] text needs it: fill it in"
-            return f"there is no column {title}, which [prompt] text needs: add it and fill it in"
+                return say(
+                    "{column} is empty, and [prompt] text needs it: fill it in", column=title
+                )
+            return say(
+                "there is no column {column}, which [prompt] text needs: add it and fill it in",
+                column=title,
+            )
         if name == self.style_column and self.styles and folded(text) not in self.styles:
-            return f"{title} is {quoted(text, 40)}, and there is no such style{self._nearest(text)}"
+            return self._no_style(title, text)
         return ""
 
-    def _nearest(self, text: str) -> str:
-        near = difflib.get_close_matches(folded(text), self.styles, n=1, cutoff=0.6)
-        if near:
-            return f": did you mean {quoted(self.styles[near[0]][0], 40)}?"
+    def _no_style(self, title: str, text: str) -> Said:
+        if near := difflib.get_close_matches(folded(text), self.styles, n=1, cutoff=0.6):
+            return say(
+                "{column} is {text}, and there is no such style: did you mean {style}?",
+                column=title,
+                text=quoted(text, 40),
+                style=quoted(self.styles[near[0]][0], 40),
+            )
         names = [quoted(name, 40) for name, _ in self.styles.values()]
         more = " …" if len(names) > MOST_STYLES else ""
-        return f": there is {', '.join(names[:MOST_STYLES])}{more}"
+        return say(
+            "{column} is {text}, and there is no such style: there is {styles}",
+            column=title,
+            text=quoted(text, 40),
+            styles=f"{', '.join(names[:MOST_STYLES])}{more}",
+        )
 
     def _prompt(self, given: Mapping[str, str], inputs: str, take: int) -> str:
         turns = _Turns(zlib.crc32(inputs.encode("utf-8", "surrogatepass")) + take - 1)

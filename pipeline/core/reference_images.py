@@ -14,6 +14,7 @@ from typing import Final, NamedTuple
 from pipeline.core.cell_files import ADDRESS, file_or_addresses
 from pipeline.core.fields import IMAGE, INDEX, PARENT, Titles, fields_of
 from pipeline.core.filetypes import MEDIA_TYPES
+from pipeline.core.language import Said, say
 from pipeline.core.provider import Endpoint, Field
 
 #: How canonical text names a filled cell of the column.
@@ -117,15 +118,23 @@ def by_field(endpoint: Endpoint, wrote: Mapping[str, str], defaults: Mapping[str
     return Cells(own, others)
 
 
-def contradictions(wrote: Mapping[str, str], name: str, columns: Titles) -> Iterator[str]:
+def contradictions(wrote: Mapping[str, str], name: str, columns: Titles) -> Iterator[Said]:
     """What `image` says twice, a phrase each. `name` is the field that it fills."""
     if not wrote.get(IMAGE):
         return
     title = columns.title(IMAGE)
     if name and name != IMAGE and wrote.get(name):
-        yield f"{title} and {columns.title(name)} are one input: clear one of them"
+        yield say(
+            "{column} and {other} are one input: clear one of them",
+            column=title,
+            other=columns.title(name),
+        )
     if picture_in(wrote[IMAGE]) and wrote.get(PARENT):
-        yield f"{title} and {columns.title(PARENT)} both name a row: clear one of them"
+        yield say(
+            "{column} and {other} both name a row: clear one of them",
+            column=title,
+            other=columns.title(PARENT),
+        )
 
 
 class Titled(NamedTuple):

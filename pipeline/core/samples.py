@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Final, NamedTuple
 
 from pipeline.core.budgets import PERIODS, Left, awaited, over_budget, short_of_budget
+from pipeline.core.language import Said, say_counted
 from pipeline.core.lines import Line
 from pipeline.core.model import Attempt, Job, State
 from pipeline.core.planning import with_waits
@@ -21,7 +22,7 @@ from pipeline.core.statuses import Status
 from pipeline.core.text import counted, joined
 
 #: The beginning of the note of a row that waits for a person to look at the sample.
-SAMPLE: Final = "Waiting: the first "
+_SAMPLE: Final = "Waiting: the first "
 #: What a person does to release the rows.
 CONTINUE: Final = "press Continue on the page, or run the command continue."
 
@@ -49,11 +50,15 @@ class Sampled(NamedTuple):
     rows: frozenset[str] = frozenset()
 
 
-def look_at_sample(size: int) -> str:
+def look_at_sample(size: int) -> Said:
     """The row waits until a person has looked at the rows that were sent first."""
-    first, pictures = counted(size, "new row"), "its" if size == 1 else "their"
-    verb = "is" if size == 1 else "are"
-    return f"{SAMPLE}{first} {verb} a sample. Look at {pictures} pictures, then {CONTINUE}"
+    return say_counted(
+        size,
+        "Waiting: the first {number} new row is a sample. Look at its pictures, then press "
+        "Continue on the page, or run the command continue.",
+        "Waiting: the first {number} new rows are a sample. Look at their pictures, then press "
+        "Continue on the page, or run the command continue.",
+    )
 
 
 def sample_waits(waiting: int) -> str:
@@ -128,7 +133,7 @@ def within_sample(
 
 def is_held(line: Line) -> bool:
     """True if a row waits for a person to look at the sample."""
-    return line.status == Status.WAITING and line.note.startswith(SAMPLE)
+    return line.status == Status.WAITING and line.note.startswith(_SAMPLE)
 
 
 def held_rows(lines: Iterable[Line]) -> int:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 
 from pipeline.core.header import Columns, folded
 from pipeline.core.inputs import normalise
+from pipeline.core.language import Said, say
 from pipeline.core.text import quoted, shortened
 
 
@@ -23,25 +24,31 @@ def column_of(share: str) -> str:
     return share.partition("=")[0]
 
 
-def in_words(share: str) -> str:
+def in_words(share: str) -> Said:
     """The share for people, such as `campaign "spring"`."""
     column, _, value = share.partition("=")
-    return f"{column} {quoted(value, 40)}" if value else f"rows without a {shortened(column, 40)}"
+    if not value:
+        return say("rows without a {column}", column=shortened(column, 40))
+    return say("{column} {value}", column=column, value=quoted(value, 40))
 
 
-def used_up(share: str) -> str:
+def used_up(share: str) -> Said:
     """The note of a row whose share has nothing left for it."""
-    return (
-        f"Not enough is left of the budget of {in_words(share)} ([budget] per). Raise that budget "
-        "to send this row."
+    return say(
+        "Not enough is left of the budget of {share} ([budget] per). Raise that budget to send "
+        "this row.",
+        share=in_words(share),
     )
 
 
-def beyond_share(share: str, allowed: str, cost: str) -> str:
+def beyond_share(share: str, allowed: str, cost: str) -> Said:
     """The note of a row that alone costs more than its share."""
-    return (
-        f"This row costs {cost}, and [budget] per allows {in_words(share)} {allowed}. "
-        "Raise that budget to send it."
+    return say(
+        "This row costs {cost}, and [budget] per allows {share} {allowed}. Raise that budget to "
+        "send it.",
+        cost=cost,
+        share=in_words(share),
+        allowed=allowed,
     )
 
 

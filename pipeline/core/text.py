@@ -7,11 +7,12 @@ spreadsheet could obey. `printable` takes them out; all other functions here bui
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from datetime import timedelta
 from functools import cache
 
 from pipeline.core.credits import Credits
-from pipeline.core.language import Said, say_counted, together
+from pipeline.core.language import Said, say, say_counted, together
 
 #: Every control character is one of these. Other characters are not looked up one by one.
 _SUSPECTS = re.compile(
@@ -63,6 +64,22 @@ def quoted(text: str, most: int = 120) -> str:
 def joined(*sentences: str) -> Said:
     """The sentences that are not empty, as one text."""
     return together(sentences)
+
+
+def one_of(words: Sequence[str]) -> Said:
+    """Words of which one is meant: a, b or c."""
+    *most, last = words
+    if not most:
+        return together([last])
+    return say("{some} or {last}", some=together(most, ", "), last=last)
+
+
+def all_of(words: Sequence[str]) -> Said:
+    """Words that are all meant: a, b and c."""
+    *most, last = words
+    if not most:
+        return together([last])
+    return say("{some} and {last}", some=together(most, ", "), last=last)
 
 
 def counted(number: Credits, noun: str, form: str = "") -> str:
