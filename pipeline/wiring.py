@@ -406,7 +406,8 @@ async def run(
                     outcome.outlets = outlet_states.own(store, sheet.key, settings)
                     outcome.notices += outlet_states.troubles(store, sheet.key, settings, now())
             _forget_ended_problems(settings, store, sheet, outcome)
-            if sync.is_up_to_date() and not outcome.sentences:
+            is_done = sync.is_up_to_date() and not store.wanted_rows.open(sheet.key)
+            if is_done and not outcome.sentences:
                 _note_unchanged(settings, store, sheet, sync)
             return outcome
         finally:

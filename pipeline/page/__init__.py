@@ -20,11 +20,13 @@
     files          saved files for the browser
     rendering      templates and static files
     takes          all takes of a row beside each other
+    following      rows that follow a picture
     history        what people did to a row, and what happened to it
     actions        what the buttons do
 
 The page writes nothing into the sheet, and asks the API only for the balance of the account, when a
 person opens a plan. It reads the store, and a button leaves a note in the store for the next pass.
+A new row, too, is added by a pass.
 """
 
 from __future__ import annotations
@@ -86,6 +88,7 @@ def routes(campaigns: Sequence[Campaign], auth: Authenticator) -> list[BaseRoute
         Route("/live/{sheet:number}", visitors(views.live)),
         Route(f"/again/{card}", visitors(actions.again), methods=["POST"]),
         Route(f"/pick/{card}/{{number:number}}", visitors(actions.pick), methods=["POST"]),
+        Route(f"/follow/{card}/{{number:number}}", visitors(actions.follow), methods=["POST"]),
         Route(f"/retry/{card}", visitors(actions.retry), methods=["POST"]),
         Route(f"/approve/{card}", visitors(actions.approve), methods=["POST"]),
         Route(f"/unapprove/{card}", visitors(actions.unapprove), methods=["POST"]),

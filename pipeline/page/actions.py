@@ -23,6 +23,7 @@ from pipeline.core.errors import StoreError
 from pipeline.core.feedback import on_page
 from pipeline.page.board import Board
 from pipeline.page.cards import Approval, Card, ticked_take
+from pipeline.page.following import ask_for_row
 from pipeline.page.history import on_the_page
 
 #: Word -> message. The address contains the word, so that a link cannot show any other text.
@@ -31,6 +32,7 @@ MESSAGES: Final = {
     "retry": "Noted. The next run sends this row again.",
     "picked": "Picked.",
     "unpicked": "No longer picked.",
+    "followed": "Noted. The next run adds the row below the last row of the sheet.",
     "approved": "Approved. The next run sends this row.",
     "unapproved": "Approval taken back. This row is not sent.",
     "dismissed": "Dismissed. You can find it under “dismissed”. The sheet was not changed.",
@@ -88,6 +90,20 @@ class Actions:
 
         is_picked = str(number) in request.state.form.get("ticked", "").split(",")
         return await self._with_card(request, do, "unpicked" if is_picked else "picked")
+
+    async def follow(self, request: Request) -> Response:
+        """Ask for a row that follows one picture of a take."""
+        number: int = request.path_params["number"]
+
+        def do(click: Click) -> bool:
+            form, before = click.form, click.form.get("wanted", "")
+            prompt, endpoint = form.get("prompt", "").strip(), form.get("endpoint", "")
+            if not (before.isdecimal() and len(before) < 6):
+                return False
+            board, card = click.board, click.card
+            return ask_for_row(board, card, number, endpoint, prompt, int(before), click.person)
+
+        return await self._with_card(request, do, "followed")
 
     async def retry(self, request: Request) -> Response:
         """Request one more attempt, as the command `retry` does."""

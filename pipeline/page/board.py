@@ -19,8 +19,10 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from pipeline import wiring
+from pipeline.core.header import Columns
 from pipeline.core.known_rows import Memory
 from pipeline.core.model import Job
+from pipeline.core.rules import Rules
 from pipeline.open_pictures import Pictures
 from pipeline.page.cards import Card, CardSummary, card_id, cards_of, summary_of
 from pipeline.page.changes import ChangeFinder
@@ -71,6 +73,16 @@ class Board:
     def timezone(self) -> ZoneInfo:
         """The time zone of the team."""
         return ZoneInfo(self.campaign.settings.timezone)
+
+    @property
+    def rules(self) -> Rules:
+        """The rules of the sheet."""
+        return self._rules
+
+    @property
+    def columns(self) -> Columns:
+        """The columns of the sheet when it was last read."""
+        return self._reading.columns
 
     def refresh(self, *, at_once: bool = False, patience: float = 0) -> None:
         """Load what has changed, for at most about SLICE seconds.

@@ -33,6 +33,7 @@ ON_THE_PAGE: Final = {
     RowEventKind.APPROVED: "Approved",
     RowEventKind.UNAPPROVED: "Approval taken back",
     RowEventKind.REQUESTED: "Asked for",
+    RowEventKind.FOLLOWED: "Follow-up row asked for",
 }
 #: What was seen in the sheet -> its text.
 IN_THE_SHEET: Final = {

@@ -14,6 +14,7 @@ from typing import Final
 
 from pipeline.config import GoogleSource
 from pipeline.core.errors import PromptsheetError
+from pipeline.core.header import Columns
 from pipeline.core.known_rows import Memory
 from pipeline.core.model import Grid
 from pipeline.open_sheet import open_sheet
@@ -37,6 +38,12 @@ class Reading:
         self.trouble = ""
         #: The grid, and the places of each id in it.
         self._found: tuple[Grid, Mapping[str, Sequence[int]]] = (), {}
+
+    @property
+    def columns(self) -> Columns:
+        """The columns of the last reading; none before the first one."""
+        grid, _ = self._found
+        return self._campaign.settings.header.read(grid)
 
     def refresh(self) -> set[str]:
         """Read the sheet if it has changed. Returns the ids of the rows that differ."""

@@ -23,6 +23,7 @@ from pipeline.page.auth import Authenticator
 from pipeline.page.board import PAGE, Board
 from pipeline.page.cards import DISMISSED, EARLIER, NEEDING
 from pipeline.page.files import files_of, thumbs_of
+from pipeline.page.following import following_of
 from pipeline.page.history import history_of
 from pipeline.page.rendering import html, moment, rendered, web
 from pipeline.page.snapshot import Snapshot
@@ -114,6 +115,7 @@ class Views:
                 number=number,
                 history=history_of(board.campaign, card),
                 takes=takes,
+                following=following_of(board, card, number),
                 here=next(one for one in takes if one.card.id == card.id),
                 said=_said(request),
             )

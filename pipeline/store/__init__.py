@@ -6,6 +6,7 @@ A `Store` has parts, each with the methods about one subject:
     store.leases       which process works on a sheet now
     store.rows         what was written in each row when it was last read
     store.row_events   what people did to each row
+    store.wanted_rows  rows that people asked for, which a pass adds to the sheet
     store.unchanged    the rows that the last pass left with nothing to do
     store.jobs         the takes of each row, with their attempts, files and history
     store.picks        the pictures that were picked on the page
@@ -82,6 +83,7 @@ from pipeline.store.sheets import SheetChanges, SheetRecord, Sheets
 from pipeline.store.stats import Stats
 from pipeline.store.transactions import Database
 from pipeline.store.unchanged_rows import UnchangedRows
+from pipeline.store.wanted_rows import WantedRow, WantedRows
 
 __all__ = [
     "ALL_COLUMNS",
@@ -109,6 +111,7 @@ __all__ = [
     "Spent",
     "Store",
     "Twin",
+    "WantedRow",
     "copied",
     "damage",
     "network_file_system",
@@ -149,6 +152,7 @@ class Store:
         self.leases = Leases(database)
         self.rows = Rows(database)
         self.row_events = RowEvents(database)
+        self.wanted_rows = WantedRows(database)
         self.unchanged = UnchangedRows(database)
         self.jobs = Jobs(database)
         self.picks = Picks(database)

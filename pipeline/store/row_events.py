@@ -28,6 +28,8 @@ class RowEventKind(StrEnum):
     UNAPPROVED = "unapproved"
     #: One more take was requested on the page.
     REQUESTED = "requested"
+    #: A row that follows this one was requested on the page.
+    FOLLOWED = "followed"
     #: A tick in the sheet, or its end, was seen for the first time.
     TICKED = "ticked"
     UNTICKED = "unticked"

@@ -5,6 +5,7 @@
     leases        which process works on a sheet now
     known_rows    what was written in each row at the last reading; `past` what was there before
     row_events    what people did to a row, on the page or in the sheet
+    wanted_rows   rows that people asked for on the page, which a pass adds to the sheet
     orders        the ids of a sheet by their places, as one text: sorting costs one write
     resting       the unchanged rows of a sheet, as one value
     jobs          one line for each generation of a row, with `attempts`, `events` and `files`
@@ -42,7 +43,7 @@ from sqlalchemy import (
 from pipeline.store.column_types import Amount, Listed, Moment, Words
 
 #: Raised when the tables change; a store of a higher version is not touched.
-VERSION: Final = 16
+VERSION: Final = 17
 
 metadata = MetaData()
 
@@ -163,6 +164,27 @@ row_events = Table(
     Column("take", BigInteger, nullable=False),
     Column("person", Words, nullable=False),
     Index("row_events_by_row", "sheet", "row_id"),
+)
+
+wanted_rows = Table(
+    "wanted_rows",
+    metadata,
+    Column("id", _Number, primary_key=True),
+    Column("sheet", ForeignKey(sheets.c.id), nullable=False),
+    # The id that is reserved for it: by this, a pass knows if it is in the sheet already.
+    Column("row_id", Words, nullable=False),
+    # The row that it follows; its cells, as JSON; and who asked for it, if that is known.
+    Column("parent", Words, nullable=False),
+    Column("cells", Words, nullable=False),
+    Column("person", Words, nullable=False),
+    Column("at", Moment, nullable=False),
+    # When it was seen in the sheet; until then, why it could not be added, if it was tried.
+    Column("added_at", Moment),
+    Column("reason", Words, nullable=False, default=""),
+    UniqueConstraint("sheet", "row_id"),
+    Index("wanted_rows_by_parent", "sheet", "parent"),
+    # Of the few that are not in the sheet yet.
+    Index("wanted_rows_open", "sheet", sqlite_where=text("added_at IS NULL")),
 )
 
 orders = Table(

@@ -84,6 +84,17 @@ class KnownRows:
         """Something happened to these rows: the next reading has to look at them."""
         self.changed_ids.update(ids)
 
+    def add(self, rows: Sequence[KnownRow]) -> None:
+        """Remember rows that are about to be added to the sheet."""
+        self._store.rows.note(self._sheet, rows)
+        self._rows_version += 1
+        ids = {row.row_id for row in rows}
+        self.mark_changed(ids)
+        self.add_ids(ids)
+        if self._loaded is not None:
+            self._loaded |= ids
+        self.update({row.row_id: row for row in rows})
+
     def update(self, rows: Mapping[str, KnownRow]) -> None:
         """Take over these rows, as the store has them now."""
         if rows:

@@ -21,6 +21,7 @@ from pipeline.sync.look import Look
 from pipeline.sync.look_timer import LookTimer
 from pipeline.sync.outcome import Asked, Outcome
 from pipeline.sync.sheet_sync import SheetSync
+from pipeline.sync.wanted_rows import add_wanted_rows
 from pipeline.sync.worker import Worker
 
 log = logging.getLogger("promptsheet")
@@ -70,7 +71,7 @@ class Looker:
         had_news = self._timer.has_news
         began = self._timer.begin()
         try:
-            look = await self._worker.run(self._sync.look)
+            look = await self._worker.run(self._look)
             if self._agreement:
                 await self._worker.run(self._agreement.check, look)
         except SheetError as e:
@@ -89,6 +90,11 @@ class Looker:
         self._lanes.found(self._sync.state.jobs.at_work(), self._rows)
         self._follow_up(soon=first)
         self._timer.end(began, self._changes_at())
+
+    def _look(self) -> Look:
+        """Look, and once more if rows were added that people asked for on the page."""
+        look = self._sync.look()
+        return self._sync.look() if add_wanted_rows(self._sync) else look
 
     def _changes_at(self) -> datetime | None:
         """When the sheet shows something false by the time alone; None if that does not happen."""

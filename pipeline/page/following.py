@@ -1,0 +1,82 @@
+"""Follow-up rows on the page: what a picture can become, and the rows that people asked for.
+
+A click leaves a wish in the store; a pass adds the row. Reads the store; owns no state. Raises
+StoreError.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from random import SystemRandom
+from typing import Final
+
+from pipeline import wiring
+from pipeline.core.follow_ups import FollowUp, cells_for, follow_ups, lacks, missing_columns
+from pipeline.core.generations import has_several
+from pipeline.core.known_rows import new_id
+from pipeline.core.model import State
+from pipeline.core.states import shown, with_results
+from pipeline.page.board import Board
+from pipeline.page.cards import Card
+from pipeline.store import WantedRow
+
+#: Longest prompt of a follow-up row, in characters.
+LONGEST_PROMPT: Final = 4_000
+
+
+@dataclass(frozen=True, slots=True)
+class Following:
+    """What can be made from the pictures of a take, and what was asked for."""
+
+    #: What can be made of the picture that is shown; empty if nothing can.
+    offers: Sequence[FollowUp]
+    #: Why no row can be added, as a sentence; empty if one can.
+    lacks: str
+    #: The rows that were asked for, of all pictures of the row.
+    wanted: Sequence[WantedRow]
+
+    @property
+    def may_have_prompt(self) -> bool:
+        """True if one of the offers takes a prompt."""
+        return any(one.takes_prompt for one in self.offers)
+
+
+def following_of(board: Board, card: Card, number: int) -> Following:
+    """What can follow this picture of a take, numbered from 1."""
+    wanted = board.campaign.store.wanted_rows.of_parent(board.campaign.key, card.shown.row_id)
+    offers = _offers(board, card, number)
+    cells = cells_for("x", card.shown.row_id, number, "")
+    missing = missing_columns(cells, board.columns) if offers else []
+    return Following(offers, f"{lacks(missing)}." if missing else "", wanted)
+
+
+def ask_for_row(
+    board: Board, card: Card, number: int, endpoint: str, prompt: str, before: int, person: str
+) -> bool:
+    """Ask for a row that follows a picture. Returns False if the page is out of date.
+
+    `before` is how many follow-up rows of the row the page showed.
+    """
+    offer = next((one for one in _offers(board, card, number) if one.endpoint == endpoint), None)
+    if offer is None or len(prompt) > LONGEST_PROMPT or (offer.needs_prompt and not prompt):
+        return False
+    row_id, text = card.shown.row_id, prompt if offer.takes_prompt else ""
+    cells = cells_for(endpoint, row_id, number, text)
+    if missing_columns(cells, board.columns):
+        return False
+    store, key = board.campaign.store, board.campaign.key
+    return store.wanted_rows.ask(key, new_id(SystemRandom()), row_id, cells, before, person)
+
+
+def _offers(board: Board, card: Card, number: int) -> list[FollowUp]:
+    """Only the take that the row asks for can be followed, and no row with several generations."""
+    attempt = shown(card.job) if card.job else None
+    if card.job is None or attempt is None or attempt.state is not State.SUCCEEDED:
+        return []
+    if card.asked != card.shown.take or card.job.key.part or has_several(attempt.inputs):
+        return []
+    if not 1 <= number <= len(card.shown.urls):
+        return []
+    made = with_results(card.job, attempt)
+    return list(follow_ups(card.shown.row_id, made, number, board.rules, wiring.now()))

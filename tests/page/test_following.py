@@ -1,0 +1,178 @@
+"""Rows that follow a picked picture: a person asks on the page, and a pass adds the row once."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline import wiring
+from pipeline.core.errors import SheetError
+from pipeline.server import event_loop
+from pipeline.sheets.csv.sheet import CsvSheet
+from pipeline.store.wanted_rows import WantedRows
+from pipeline.sync.outcome import Asked
+from tests.fakes.program import KEY, KEY_NAME, until
+from tests.page.test_approval import Desk, desk_with
+
+SHEET = "name,prompt,endpoint,parent,index,take,remark\nfox,a fox,,,,,ours\n"
+
+
+class Killed(BaseException):
+    """The process ends here."""
+
+
+@pytest.fixture
+def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
+    monkeypatch.setenv(KEY_NAME, KEY)
+    with desk_with(tmp_path, SHEET) as one:
+        one.run()
+        yield one
+
+
+def run_here(desk: Desk) -> None:
+    """One pass in this process, where it can be disturbed."""
+    settings = wiring.load(desk.config, need_key=True)
+    event_loop.run(wiring.run(settings, Asked(wait=True)))
+
+
+def row_page(desk: Desk, row: int = 0) -> str:
+    row_id = desk.team.rows()[row]["row_id"]
+    return html.unescape(desk.client.get(f"/row/1/{row_id}/1?picture=2").text)
+
+
+def form(desk: Desk, **fields: str) -> tuple[str, dict[str, str]]:
+    """The form for a follow-up row, filled in."""
+    found = re.search(
+        r'<form method="post" action="(/follow/[^"]+)">(.*?)</form>', row_page(desk), re.DOTALL
+    )
+    assert found
+    return found[1], dict(re.findall(r'name="(\w+)" value="([^"]*)"', found[2])) | fields
+
+
+def test_a_follow_up_row_is_added_and_paid_once_however_often_it_is_asked_for(desk: Desk) -> None:
+    before = desk.team.rows()
+    until(lambda: "/follow/" in row_page(desk), "there is a form", every=0.1)
+    assert "upscale-1x, 2 credits" in row_page(desk)
+    address, fields = form(desk, endpoint="upscale-1x", prompt="not for this endpoint")
+    assert [desk.press(address, fields) for _ in range(3)] == ["followed", "changed", "changed"]
+    assert "the next run adds the row" in row_page(desk)
+    desk.run()
+    desk.run()
+
+    old, new = desk.team.rows()
+    assert {name: old[name] for name in before[0]} == before[0]
+    cells = {
+        name: new[name] for name in ("name", "prompt", "endpoint", "parent", "index", "remark")
+    }
+    assert cells == {
+        **dict.fromkeys(("name", "prompt", "remark"), ""),
+        "endpoint": "upscale-1x",
+        "parent": old["row_id"],
+        "index": "2",
+    }
+    assert (new["status"], desk.paid) == ("done", 2)
+    assert f"/row/1/{new['row_id']}/1" in row_page(desk)
+    # A second one is asked for on purpose.
+    assert desk.press(*form(desk, endpoint="upscale-1x")) == "followed"
+    desk.run()
+    assert (desk.team.statuses(), desk.paid) == ({"done": 3}, 3)
+
+
+@pytest.mark.parametrize("when", ["before it is in the sheet", "before that is noted"])
+def test_a_run_that_is_killed_adds_the_row_once_all_the_same(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    until(lambda: "/follow/" in row_page(desk), "there is a form", every=0.1)
+    assert desk.press(*form(desk, endpoint="upscale-1x")) == "followed"
+    place = (CsvSheet, "append") if when.startswith("before it") else (WantedRows, "note_added")
+
+    def killed(*_: Any) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(place[0], place[1], killed)
+        with pytest.raises(Killed):
+            run_here(desk)
+    rows = len(desk.team.rows())
+    # A person edits the sheet in between, and sorts it.
+    with desk.team.editing() as edited:
+        edited.reverse()
+        edited.append({"name": "hen", "prompt": "a hen"})
+    desk.run()
+    desk.run()
+
+    assert rows == (1 if when.startswith("before it") else 2)
+    found = desk.team.rows()
+    assert sorted(row["endpoint"] for row in found) == ["", "", "upscale-1x"]
+    assert (desk.team.statuses(), desk.paid) == ({"done": 3}, 3)
+
+
+def test_a_row_that_was_deleted_after_it_was_added_does_not_come_back(desk: Desk) -> None:
+    until(lambda: "/follow/" in row_page(desk), "there is a form", every=0.1)
+    assert desk.press(*form(desk, endpoint="upscale-1x")) == "followed"
+    desk.run()
+    with desk.team.editing() as edited:
+        del edited[1]
+    desk.run()
+
+    assert len(desk.team.rows()) == 1
+    assert desk.paid == 2
+
+
+def test_a_sheet_that_cannot_be_written_gets_the_row_later(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    until(lambda: "/follow/" in row_page(desk), "there is a form", every=0.1)
+    assert desk.press(*form(desk, endpoint="upscale-1x")) == "followed"
+
+    def refuse(*_: Any) -> None:
+        raise SheetError("prompts.csv is open in another program.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(CsvSheet, "append", refuse)
+        run_here(desk)
+    assert "prompts.csv is open in another program." in row_page(desk)
+    assert len(desk.team.rows()) == 1
+    desk.run()
+    assert (desk.team.statuses(), desk.paid) == ({"done": 2}, 2)
+
+
+def test_an_endpoint_that_needs_a_prompt_gets_one_as_text(desk: Desk) -> None:
+    until(lambda: "/follow/" in row_page(desk), "there is a form", every=0.1)
+    needing = re.search(r'<option value="([^"]+)">[^<]*, needs a prompt', row_page(desk))
+    assert needing
+    assert desk.press(*form(desk, endpoint=needing[1], prompt=" ")) == "changed"
+    assert desk.press(*form(desk, endpoint="imagine", prompt="x")) == "changed"
+    hostile = "<script>alert(1)</script>, dusk"
+    assert desk.press(*form(desk, endpoint=needing[1], prompt=hostile)) == "followed"
+    desk.run()
+
+    assert [row["prompt"] for row in desk.team.rows()] == ["a fox", hostile]
+    assert hostile not in desk.client.get("/").text
+
+
+def test_a_new_row_waits_for_approval_where_the_sheet_asks_for_it(tmp_path: Path) -> None:
+    sheet = "prompt,endpoint,parent,index,approved\na fox,,,,yes\n"
+    with desk_with(tmp_path, sheet) as desk:
+        desk.run()
+        until(lambda: "/follow/" in row_page(desk), "there is a form", every=0.1)
+        assert desk.press(*form(desk, endpoint="upscale-1x")) == "followed"
+        desk.run()
+        assert [row["status"] for row in desk.team.rows()] == ["done", "needs approval"]
+        assert desk.paid == 1
+        assert desk.press(*desk.form("approve", 1)) == "approved"
+        desk.run()
+        assert (desk.team.statuses(), desk.paid) == ({"done": 2}, 2)
+
+
+def test_the_page_says_which_columns_to_add(tmp_path: Path) -> None:
+    with desk_with(tmp_path, "prompt,endpoint\na fox,\n") as desk:
+        desk.run()
+        said = "The sheet has no columns parent and index: add them in its first row."
+        until(lambda: said in row_page(desk), "the page names them", every=0.1)
+        assert "/follow/" not in row_page(desk)
