@@ -46,9 +46,9 @@ MESSAGES: Final = {
 #: Longest feedback, in characters.
 LONGEST_FEEDBACK: Final = 1_000
 #: The words of actions that cause something to be sent.
-SENDING: Final = ("again", "retry", "approved")
+SENDING: Final = ("again", "retry", "approved", "followed")
 #: Their messages while the sheet sends nothing: word -> first sentence; reason -> second one.
-NOTED: Final = {"again": "Noted.", "retry": "Noted.", "approved": "Approved."}
+NOTED: Final = {**dict.fromkeys(SENDING, "Noted."), "approved": "Approved."}
 WAITING: Final = {
     "paused": "It is sent after you press Resume.",
     "held": "It is sent once this sheet may send again; see the message above.",

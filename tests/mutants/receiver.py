@@ -157,6 +157,14 @@ FAULTS = (
         "tests/page/test_people.py",
     ),
     Fault(
+        "a follow-up row is asked for twice",
+        "P1",
+        "pipeline/store/wanted_rows.py",
+        "if not number or connection.execute(count).scalar_one() != before:",
+        "if not number:",
+        "tests/page/test_following.py",
+    ),
+    Fault(
         "an approval from an old page counts",
         "P1",
         "pipeline/page/actions.py",

@@ -60,7 +60,7 @@ def test_a_follow_up_row_is_added_and_paid_once_however_often_it_is_asked_for(de
     assert "upscale-1x, 2 credits" in row_page(desk)
     address, fields = form(desk, endpoint="upscale-1x", prompt="not for this endpoint")
     assert [desk.press(address, fields) for _ in range(3)] == ["followed", "changed", "changed"]
-    assert "the next run adds the row" in row_page(desk)
+    assert "the row is added by the next run" in row_page(desk)
     desk.run()
     desk.run()
 
