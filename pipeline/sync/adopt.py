@@ -11,8 +11,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from random import Random
+from typing import Final, NamedTuple
 
 from pipeline.core.cell_links import page_link_of
+from pipeline.core.generations import COUNT, RATIOS
 from pipeline.core.header import OURS, Columns, Header
 from pipeline.core.job_status import TAKEN_OVER
 from pipeline.core.known_rows import new_id
@@ -31,8 +33,12 @@ from pipeline.core.planning import plan
 from pipeline.core.row_matching import match
 from pipeline.core.rules import Rules
 from pipeline.core.states import state_of
+from pipeline.core.statuses import Status
 from pipeline.sheets import Sheet
 from pipeline.store import NewFile, SavedFile, Store
+
+#: The states of what is taken over, in the order of `Adopted`.
+_COUNTED: Final = (State.SUCCEEDED, State.RUNNING, State.UNKNOWN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +86,10 @@ def adopt(
     for line in lines:
         order[line.seen.place] = line.seen.row_id
     store.rows.note(sheet.key, [line.memory for line in lines], order, None)
-    counts = {State.SUCCEEDED: 0, State.RUNNING: 0, State.UNKNOWN: 0}
-    for line in _to_adopt(lines, grid, columns):
-        if attempt := _attempt(line, grid[line.seen.place], columns, rules, now):
+    # A row with several generations counts once.
+    counts: dict[State, set[str]] = {state: set() for state in _COUNTED}
+    for line, found in _to_adopt(lines, grid, columns):
+        if attempt := _attempt(line, found, columns, rules, now):
             key = line.key(rules.sheet)
             if store.jobs.adopt(key, attempt):
                 saved = ((url, path_of(url)) for url in attempt.result.urls)
@@ -91,22 +98,60 @@ def adopt(
                     for url, path in saved
                     if path
                 )
-            counts[attempt.state] += 1
+            counts[attempt.state].add(line.seen.row_id)
     for job in store.jobs.all(sheet.key).values():
-        if state_of(job) is State.PENDING:
-            counts[State.UNKNOWN] += _close(job, store, now)
-    return Adopted(counts[State.SUCCEEDED], counts[State.RUNNING], counts[State.UNKNOWN])
+        if state_of(job) is State.PENDING and _close(job, store, now):
+            counts[State.UNKNOWN].add(job.key.row_id)
+    return Adopted(*(len(counts[state]) for state in _COUNTED))
 
 
-def _to_adopt(lines: Sequence[Line], grid: Grid, columns: Columns) -> Iterator[Line]:
-    """What may have been sent by another store.
+class _Results(NamedTuple):
+    """What the cells of a row, or its share of them, show: tasks, and addresses of results."""
 
-    It is not known which results are of which generation of a row: they are taken over as one.
+    tasks: Sequence[str] = ()
+    urls: Sequence[str] = ()
+
+
+def _to_adopt(
+    lines: Sequence[Line], grid: Grid, columns: Columns
+) -> Iterator[tuple[Line, _Results]]:
+    """What may have been sent by another store, with its results.
+
+    The results of a row with several generations are those of each one if it is certain which are
+    whose; else they are taken over as one.
     """
     for line in lines:
         row = grid[line.seen.place]
-        has_results = any(columns.cell(row, name).strip() for name in ("task_id", "image_urls"))
-        yield from (line,) if has_results else line.each
+        found = _results(row, columns)
+        is_done = Status.of(columns.cell(row, "status")) is Status.DONE
+        if found == _Results():
+            yield from ((one, found) for one in line.each)
+        elif line.parts and (shares := _shares(found, len(line.parts), is_done=is_done)):
+            yield from zip(line.parts, shares, strict=True)
+        else:
+            yield line, found
+
+
+def _results(row: Sequence[str], columns: Columns) -> _Results:
+    tasks = columns.cell(row, "task_id").strip().removeprefix("'").split("\n")
+    words = columns.cell(row, "image_urls").split()
+    # Only the lost store knew which file an address of the page shows.
+    urls = (u for u in words if u.startswith("http") and not page_link_of(u))
+    return _Results(tuple(filter(None, map(str.strip, tasks))), tuple(urls))
+
+
+def _shares(found: _Results, many: int, *, is_done: bool) -> list[_Results]:
+    """The results of each of so many generations; empty if it is not certain which are whose.
+
+    The cells list them in the order of the generations. If all are done, each has the same number
+    of results.
+    """
+    tasks, urls = found
+    each, rest = divmod(len(urls), many)
+    if len(tasks) != many or rest or bool(urls) != is_done:
+        return []
+    parts = enumerate(tasks)
+    return [_Results((task,), urls[at * each : (at + 1) * each]) for at, task in parts]
 
 
 def _lines(
@@ -133,16 +178,13 @@ def _ordinary(line: Line) -> KnownRow:
 
 
 def _attempt(
-    line: Line, row: Sequence[str], columns: Columns, rules: Rules, now: datetime
+    line: Line, found: _Results, columns: Columns, rules: Rules, now: datetime
 ) -> Attempt | None:
-    """The attempt that the row's cells show and the store does not know; None if there is none."""
-    tasks = columns.cell(row, "task_id").strip().removeprefix("'").split("\n")
-    words = columns.cell(row, "image_urls").split()
-    # Only the lost store knew which file an address of the page shows.
-    urls = tuple(u for u in words if u.startswith("http") and not page_link_of(u))[:MOST_RESULTS]
+    """The attempt that these results are of and the store does not know; None if there is none."""
+    tasks, urls = found.tasks, tuple(found.urls[:MOST_RESULTS])
     jobs = [one.job for one in line.each if one.job]
     known = {attempt.task_id for job in jobs for attempt in job.attempts}
-    task_id = next((one for one in tasks if one and one not in known), "")
+    task_id = next((one for one in tasks if one not in known), "")
     has_news = task_id or (urls and not jobs)
     # The other store may have sent a row that would only wait for its parent here.
     may_be_sent = line.endpoint or line.waits_for_parent
@@ -151,11 +193,13 @@ def _attempt(
     state = State.SUCCEEDED if urls else State.RUNNING if task_id else State.UNKNOWN
     if not has_news:
         task_id, urls, state = "", (), State.UNKNOWN
+    # The results of several generations as one: without these columns, no generation is missing.
+    left_out = (COUNT, RATIOS) if line.parts else ()
     return Attempt(
         number=len(line.job.attempts) + 1 if line.job else 1,
         state=state,
         inputs=line.inputs,
-        columns=columns.inputs,
+        columns=tuple(name for name in columns.inputs if name not in left_out),
         endpoint=line.endpoint or rules.endpoint_name(line.inputs),
         price=0,
         sent_at=now,

@@ -84,3 +84,47 @@ def test_status_names_the_generations_of_a_row(team: Team, api: Sandbox) -> None
     assert (row["status"], row["credits"], len(row["task_id"].split())) == ("done", 16, 4)
     generations = {event["generation"] for event in told["history"]}
     assert generations == {"1:1", "1:1 (2)", "9:16", "9:16 (2)"}
+
+
+def without_store(team: Team) -> None:
+    for file in team.folder.glob("promptsheet.db*"):
+        file.unlink()
+
+
+def test_after_a_lost_store_each_generation_has_its_pictures(team: Team, api: Sandbox) -> None:
+    team.write(*SHEET)
+    team.finish()
+    before = [(row["task_id"], row["image_urls"]) for row in team.rows()]
+    without_store(team)
+
+    adopted = team.start("doctor", team.config, "--adopt")
+    assert "Rows taken over: 3 with pictures, 0 with" in adopted.said
+    with team.editing() as rows:
+        rows[0]["ratios"] = "9:16, 1:1, 4:5"
+    assert team.finish().code == 0
+
+    # Only what is new was sent, and every address stands in the order of the list.
+    assert sent(api) == {"fox": 6, "owl": 1, "cat": 3}
+    assert team.statuses() == {"done": 3}
+    assert [(row["task_id"], row["image_urls"]) for row in team.rows()][1:] == before[1:]
+    fox = team.row("a fox")
+    assert {*before[0][1].split()} < {*fox["image_urls"].split()}
+    assert fox["task_id"].split()[:2] == before[0][0].split()[2:]
+
+
+def test_results_of_a_row_that_did_not_all_succeed_are_adopted_as_one(
+    team: Team, api: Sandbox
+) -> None:
+    team.write(*SHEET)
+    team.finish()
+    with team.editing() as rows:
+        rows[2]["image_urls"] = "\n".join(rows[2]["image_urls"].split()[:-1])
+    urls = team.row("a cat")["image_urls"]
+    without_store(team)
+
+    team.start("doctor", team.config, "--adopt")
+    team.finish()
+
+    assert sent(api) == {"fox": 4, "owl": 1, "cat": 3}
+    assert team.row("a cat")["image_urls"] == urls
+    assert "count or ratios was changed" in team.row("a cat")["note"]
