@@ -41,6 +41,10 @@ def mistakes_in_field(place: str, one: Field, provider: Provider) -> Iterator[st
         _ = one.pattern and re.compile(one.pattern)
     except re.error as error:
         yield f"{place}.pattern: is not a regular expression: {error}"
+    if one.ratio and not ("{width}" in one.ratio and "{height}" in one.ratio):
+        yield f'{place}.ratio: needs {{width}} and {{height}}, such as "{{width}}x{{height}}"'
+    if one.ratio and one.type != "text":
+        yield f"{place}.ratio: is only for type text"
     yield from mistakes_in_place(f"{place}.to", one.to)
     if one.encode == "upload" and provider.upload is None:
         yield f"{place}.encode: upload needs a table [upload]"

@@ -164,7 +164,8 @@ def cannot_be_followed(row: str) -> Said:
     """The phrase about a row that another row cannot follow, because it asks for several."""
     return say(
         "the row {row} asks for several generations in count or ratios, and only one can be "
-        "followed: make a row of its own for that one, and name it in parent",
+        "followed: make a row of its own for that one and name it in parent, or copy its address "
+        "from image_urls into the cell for a picture",
         row=quoted(row, 40),
     )
 

@@ -43,6 +43,8 @@ class Field:
     #: The whole text must match it; `says` tells people what to write.
     pattern: str = ""
     says: str = ""
+    #: How the API writes a ratio such as 16:9, with `{width}` and `{height}`; empty: like that.
+    ratio: str = ""
     #: The range of a number.
     least: float | None = None
     most: float | None = None

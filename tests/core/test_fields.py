@@ -52,6 +52,29 @@ UPSCALE = Endpoint(
 )
 
 
+IDEOGRAM = Field(
+    pattern=r"ASPECT_\d{1,2}_\d{1,2}", ratio="ASPECT_{width}_{height}", says="written like 16:9"
+)
+
+
+@pytest.mark.parametrize("text", ["16:9", "ASPECT_16_9"])
+def test_a_ratio_is_sent_as_the_api_writes_it(text: str) -> None:
+    endpoint = replace(IMAGE, fields={"prompt": Field(), "aspect_ratio": IDEOGRAM})
+    wrote = {"prompt": "a fox", "aspect_ratio": text}
+
+    assert problems_with(endpoint, wrote) == []
+    assert body_of(endpoint, wrote, None)[0]["aspect_ratio"] == "ASPECT_16_9"
+
+
+@pytest.mark.parametrize("text", ["wide", "160:9", "16:9:4", "0:9"])
+def test_what_is_no_ratio_of_the_api_is_not_sent(text: str) -> None:
+    endpoint = replace(IMAGE, fields={"prompt": Field(), "aspect_ratio": IDEOGRAM})
+
+    (said,) = problems_with(endpoint, {"prompt": "a fox", "aspect_ratio": text})
+
+    assert said == f'aspect_ratio is "{text}"; it must be written like 16:9'
+
+
 def problems(**wrote: str) -> list[str]:
     return problems_with(IMAGE, {"prompt": "a fox", **wrote})
 
