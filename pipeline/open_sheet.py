@@ -18,6 +18,7 @@ from pipeline.core.errors import ConfigError, MissingExtra, SheetError
 from pipeline.core.header import folded
 from pipeline.core.inputs import normalise
 from pipeline.core.model import Grid
+from pipeline.core.prompt_templates import Styles
 from pipeline.core.text import quoted
 from pipeline.sheets import Sheet
 from pipeline.sheets.csv.sheet import CsvSheet
@@ -89,13 +90,54 @@ def styles_in(path: Path, tab: str = "") -> dict[str, tuple[str, str]]:
     Names are in the first column, texts in the second, below a header. Raises ConfigError if the
     file cannot be read, or says two things about one style.
     """
-    place = f"{path.name}, tab {tab}" if tab else path.name
     try:
         grid = _opened(path, tab).read() if path.is_file() else None
     except SheetError as why:
         raise ConfigError(f"[prompt] styles: {why}") from None
     if grid is None:
         raise ConfigError(f"[prompt] styles: there is no file {path}.")
+    return _styles_of(grid, f"{path.name}, tab {tab}" if tab else path.name)
+
+
+def read_styles(settings: Settings, store: Store) -> None:
+    """Read the styles that are in a tab of the Google Sheet, and keep them for `kept_styles`.
+
+    This is one request. Nothing is done if the styles are elsewhere. Raises ConfigError if there
+    is no such tab or no style in it, and SheetError if Google cannot be reached.
+    """
+    if (tab := _styles_tab(settings)) is None:
+        return
+    try:
+        grid = _other_tab(settings, store, tab).read()
+    except SheetError as why:
+        raise SheetError(f"[prompt] styles: {why}") from why
+    store.styles.keep(_place_of_styles(settings), _styles_of(grid, f"the tab {tab}"))
+
+
+def kept_styles(settings: Settings, store: Store) -> Styles:
+    """The styles in a tab of the Google Sheet as they were last read; the first time they are read.
+
+    Empty if the styles are elsewhere. Raises as `read_styles`.
+    """
+    if _styles_tab(settings) is None:
+        return {}
+    place = _place_of_styles(settings)
+    if not store.styles.get(place):
+        read_styles(settings, store)
+    return store.styles.get(place)
+
+
+def _styles_tab(settings: Settings) -> str | None:
+    """The tab of the Google Sheet that has the styles; None if none has."""
+    its = settings.prompt.own_tab if settings.prompt else ""
+    return its if its and isinstance(settings.source, GoogleSource) else None
+
+
+def _place_of_styles(settings: Settings) -> str:
+    return f"{place_of(settings).partition('#')[0]} {_styles_tab(settings)}"
+
+
+def _styles_of(grid: Grid, place: str) -> dict[str, tuple[str, str]]:
     styles: dict[str, tuple[str, str]] = {}
     for number, row in enumerate(grid[1:], start=2):
         name, text = (normalise(cell) for cell in (*row, "", "")[:2])
@@ -128,11 +170,17 @@ def grid_in(settings: Settings, store: Store, file: Path | None, tab: str) -> Gr
             raise ConfigError(f"There is no file {file}.")
         return _opened(file, tab).read()
     if isinstance(source, GoogleSource):
-        other = settings.model_copy(update={"sheet_id": ""})
-        return _google_sheet(replace(source, tab=tab, gid=None), other, store).read()
+        return _other_tab(settings, store, tab).read()
     if source.suffix.casefold() in (".csv", ".tsv"):
         raise ConfigError(f"{source.name} has no tabs: write @FILE or @FILE:COLUMN instead.")
     return _opened(source, tab).read()
+
+
+def _other_tab(settings: Settings, store: Store, tab: str) -> Sheet:
+    """Another tab of the Google Sheet of a configuration."""
+    source, other = settings.source, settings.model_copy(update={"sheet_id": ""})
+    assert isinstance(source, GoogleSource), "only a Google Sheet"
+    return _google_sheet(replace(source, tab=tab, gid=None), other, store)
 
 
 class GoogleSetup(NamedTuple):

@@ -13,7 +13,6 @@ from datetime import datetime
 from functools import partial
 from pathlib import Path
 from random import SystemRandom
-from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from pipeline.config import Secret, Settings
@@ -32,7 +31,7 @@ from pipeline.core.prompt_templates import Prompts
 from pipeline.core.provider import Provider
 from pipeline.core.rules import Rules
 from pipeline.core.webhook import Callback
-from pipeline.open_sheet import open_sheet, place_of, styles_in
+from pipeline.open_sheet import kept_styles, open_sheet, place_of, read_styles, styles_in
 from pipeline.provider.input_files import input_files
 from pipeline.provider.lazy import LazyApiClient, LazyMedia
 from pipeline.sheets import Sheet
@@ -49,9 +48,6 @@ from pipeline.sync.progress import Progress
 from pipeline.sync.runner import Runner
 from pipeline.sync.sheet_sync import SheetSync
 from pipeline.sync.submissions import Submissions
-
-if TYPE_CHECKING:
-    pass
 
 #: The name of this start of the program, for `[budget] per_run`.
 START = f"{BEGAN:%Y%m%dT%H%M%S}-{secrets.token_hex(4)}"
@@ -132,7 +128,7 @@ def rules(settings: Settings, key: str, store: Store | None = None) -> Rules:
         modes={name: mode for name, mode in own.modes.items() if name not in settings.prices},
         files=input_files(settings),
         remake=settings.remake,
-        prompts=_prompts(settings.prompt) if settings.prompt else None,
+        prompts=_prompts(settings, settings.prompt, store) if settings.prompt else None,
         others=tuple(
             Api(
                 one.provider,
@@ -148,10 +144,11 @@ def rules(settings: Settings, key: str, store: Store | None = None) -> Rules:
     )
 
 
-def _prompts(settings: PromptSettings) -> Prompts:
+def _prompts(settings: Settings, its: PromptSettings, store: Store | None) -> Prompts:
     """How prompts are made of columns. Raises ConfigError if the styles cannot be read."""
-    styles = styles_in(settings.styles, settings.styles_tab) if settings.styles else {}
-    return Prompts(settings.template, styles, settings.style_column)
+    own = kept_styles(settings, store) if store else {}
+    styles = styles_in(its.styles, its.styles_tab) if its.styles else own
+    return Prompts(its.template, styles, its.style_column)
 
 
 def _prices(provider: Provider, base_url: str, store: Store | None) -> PriceList:
@@ -329,6 +326,7 @@ def previewing(
     """
     with scratch_store(settings) as store:
         sheet = open_sheet(settings, store)
+        read_styles(settings, store)
         sync = open_sync(settings, store, sheet)
         sync.preview(change)
         lines = sync.last.plan.each
@@ -385,6 +383,7 @@ async def run(
             async with AsyncExitStack() as stack:
                 ways = wires(settings, stack)
                 await _refresh_prices(settings, store, ways)
+                read_styles(settings, store)
                 sync = open_sync(settings, store, sheet, accept_columns, start)
                 runner = Runner(
                     sync,

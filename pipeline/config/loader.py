@@ -20,6 +20,7 @@ from pipeline.config.budgets import budget_problems
 from pipeline.config.languages import catalogue_of
 from pipeline.config.page import page_settings
 from pipeline.config.problems import nearest, sentences
+from pipeline.config.prompt import of_sheet as prompt_of_sheet
 from pipeline.config.prompt import prompt_settings
 from pipeline.config.provider_files import base_url_of, key_problems, read_provider, with_prices
 from pipeline.config.remake import remake_of
@@ -103,6 +104,7 @@ def load(
         problems.append("schedule: cron and every are both set. Remove one of them.")
     catalogue = catalogue_of(document.sheet.language, path, configs() / "messages", problems)
     source = sheet_source(document.sheet, path, environ, problems)
+    prompt = prompt_of_sheet(prompt, source, problems)
     webhook = _webhook(document.webhook, path, environ, problems, need_key)
     page = page_settings(document, path, environ, problems, need_key)
     trigger = trigger_settings(document.trigger, path, environ, problems, need_key)

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import replace
 from pathlib import Path
 
 from pipeline.config.problems import nearest
 from pipeline.config.schema import PromptTable
 from pipeline.config.secrets import resolved
-from pipeline.config.settings import PromptSettings
+from pipeline.config.settings import GoogleSource, PromptSettings
 from pipeline.core.header import CONTROLS, OURS, folded
 from pipeline.core.prompt_templates import PROMPT, PromptTemplate, template
 
 #: Kinds of file that may hold styles.
-STYLE_FILES = (".csv", ".tsv", ".xlsx", ".xlsm")
+WORKBOOKS = (".xlsx", ".xlsm")
+STYLE_FILES = (".csv", ".tsv", *WORKBOOKS)
+#: What the name of a tab of the sheet itself begins with.
+TAB = "tab:"
 
 
 def prompt_settings(
@@ -38,9 +42,13 @@ def prompt_settings(
     problems += [f"prompt.text: {{{name}}} is a column of Promptsheet itself" for name in refused]
     if PROMPT not in fields:
         problems.append("prompt.text: no endpoint of this provider takes a prompt. Remove it.")
-    styles = resolved(path, table.styles) if table.styles else None
+    own_tab = table.styles[len(TAB) :].strip() if table.styles.startswith(TAB) else ""
+    has_file = bool(table.styles) and not table.styles.startswith(TAB)
+    if table.styles.startswith(TAB) and (not own_tab or table.styles_tab):
+        problems.append(f'prompt.styles: write the name of the tab here, such as "{TAB}Styles"')
+    styles = resolved(path, table.styles) if has_file else None
     column = _spelled(table.style_column, named.columns)
-    if styles is not None and column not in named.columns:
+    if table.styles and column not in named.columns:
         problems.append(
             f"prompt.styles: text has no {{{table.style_column}}} to put a style into"
             + nearest(table.style_column, list(named.columns))
@@ -48,7 +56,21 @@ def prompt_settings(
         )
     if styles is not None and styles.suffix.casefold() not in STYLE_FILES:
         problems.append(f"prompt.styles: write the name of a file: {', '.join(STYLE_FILES)}")
-    return PromptSettings(named, styles, table.styles_tab, column)
+    return PromptSettings(named, styles, table.styles_tab, own_tab, column)
+
+
+def of_sheet(
+    its: PromptSettings | None, source: Path | GoogleSource, problems: list[str]
+) -> PromptSettings | None:
+    """The same for this sheet: a tab of its own workbook is in the file of the sheet."""
+    if its is None or not its.own_tab or not isinstance(source, Path):
+        return its
+    if source.suffix.casefold() not in WORKBOOKS:
+        problems.append(
+            f"prompt.styles: {source.name} has no tabs. Write the name of a file: "
+            f"{', '.join(STYLE_FILES)}"
+        )
+    return replace(its, styles=source, styles_tab=its.own_tab, own_tab="")
 
 
 #: Controls whose cells say nothing about the picture.

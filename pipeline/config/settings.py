@@ -154,6 +154,8 @@ class PromptSettings:
     styles: Path | None
     #: The tab of that file, if it is a workbook; empty: the first.
     styles_tab: str
+    #: The tab of the sheet itself that has the styles; empty: they are in a file, or nowhere.
+    own_tab: str
     #: The column whose cells name a style.
     style_column: str
 

@@ -25,6 +25,7 @@ from pipeline.core.cell_files import (
     problem_of_files,
 )
 from pipeline.core.credits import Credits, exact
+from pipeline.core.inputs import written_ratio
 from pipeline.core.language import Said, say, together
 from pipeline.core.model import Part
 from pipeline.core.objects import lines_of, parts_of, written_as
@@ -39,7 +40,6 @@ INDEX: Final = "index"
 IMAGE: Final = "image"
 #: As many choices are named in a sentence about an empty cell.
 MOST_CHOICES: Final = 10
-_RATIO = re.compile(r"([1-9][0-9]{0,3}):([1-9][0-9]{0,3})")
 _YES, _NO = ("yes", "true", "1"), ("no", "false", "0")
 _WANTED: Mapping[str, str] = {
     "integer": say("a whole number"),
@@ -218,7 +218,7 @@ def problem_with(name: str, one: Field, text: str, today: date = date.max) -> st
         return _ended(name, text, end, one.choices(today))
     if one.type == "objects":
         return _problem_of_objects(name, one, text)
-    sent = _with_ratio(one, text)
+    sent = written_ratio(one.ratio, text)
     words = elements(text) if one.type == "list" else [sent]
     if one.one_of and not _folded(words) <= _folded(one.one_of):
         return say(
@@ -322,7 +322,7 @@ def _range(least: float | None, most: float | None) -> Said:
 def value_of(one: Field, text: str) -> object:
     """The value that is sent for a text. Raises ValueError if there is none."""
     spelled = {word.casefold(): word for word in one.one_of}
-    text = _with_ratio(one, text)
+    text = written_ratio(one.ratio, text)
     text = spelled.get(text.casefold(), text)
     match one.type:
         case "integer":
@@ -351,14 +351,6 @@ def value_of(one: Field, text: str) -> object:
             objects = [_object(one, line) for line in lines_of(text)]
             return json.dumps(objects, ensure_ascii=False) if one.as_text else objects
     return text
-
-
-def _with_ratio(one: Field, text: str) -> str:
-    """A ratio such as 16:9 as the API writes it; any other text as it is."""
-    found = _RATIO.fullmatch(text) if one.ratio else None
-    if found is None:
-        return text
-    return one.ratio.replace("{width}", found[1]).replace("{height}", found[2])
 
 
 def _object(one: Field, line: str) -> dict[str, object]:

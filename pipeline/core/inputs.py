@@ -14,6 +14,8 @@ from functools import lru_cache
 
 from pipeline.core.invisible import is_blank, visible
 
+_WHOLE_RATIO = re.compile(r"([1-9][0-9]{0,3}):([1-9][0-9]{0,3})")
+
 
 def normalise(text: str) -> str:
     """Text as it is compared and sent: NFC, trimmed, line ends as line feeds.
@@ -85,3 +87,12 @@ def changed(was: str, now: str, among: Collection[str]) -> dict[str, str]:
     before, after = parsed(was), parsed(now)
     names = sorted(before.keys() | after.keys(), key=lambda name: (name != "prompt", name))
     return {name: before.get(name, "") for name in names if before.get(name) != after.get(name)}
+
+
+def written_ratio(form: str, text: str) -> str:
+    """A ratio such as 16:9 in the form in which an API wants it; any other text as it is.
+
+    `form` has `{width}` and `{height}` in it; without one, ratios stay as they are.
+    """
+    found = _WHOLE_RATIO.fullmatch(text) if form else None
+    return form.replace("{width}", found[1]).replace("{height}", found[2]) if found else text

@@ -32,6 +32,9 @@ MOST: Final = 10_000
 #: As many styles are named in a sentence about an unknown one.
 MOST_STYLES: Final = 8
 
+#: The folded name of a style -> its name, and its text.
+Styles = Mapping[str, tuple[str, str]]
+
 _TOKEN = re.compile(r"\{\{|\}\}|\{([^{}|]*)\}|[{}|]")
 _CHOICE = re.compile(r"\{([^{}]*\|[^{}]*)\}")
 

@@ -81,6 +81,7 @@ from pipeline.store.saved_files import NewFile, SavedFile, Twin
 from pipeline.store.sessions import Sessions
 from pipeline.store.sheets import SheetChanges, SheetRecord, Sheets
 from pipeline.store.stats import Stats
+from pipeline.store.styles import KeptStyles
 from pipeline.store.transactions import Database
 from pipeline.store.unchanged_rows import UnchangedRows
 from pipeline.store.wanted_rows import WantedRow, WantedRows
@@ -164,6 +165,7 @@ class Store:
         self.stats = Stats(database)
         self.durations = Durations(database)
         self.quotes = Quotes(database)
+        self.styles = KeptStyles(database)
         self.samples = Samples(database)
         self.price_lists = PriceLists(database)
         self.reports = Reports(database)

@@ -178,7 +178,10 @@ def test_a_follow_up_without_a_prompt_ignores_the_template(campaign: Team, api: 
     assert api.state()["tasks_taken"] == 2
 
 
-def test_styles_may_be_a_tab_of_the_workbook_with_the_rows(team: Team, api: Sandbox) -> None:
+@pytest.mark.parametrize("keys", ['"prompts.xlsx"\nstyles_tab = "Styles"', '"tab:Styles"'])
+def test_styles_may_be_a_tab_of_the_workbook_with_the_rows(
+    team: Team, api: Sandbox, keys: str
+) -> None:
     book = Workbook()
     rows, styles = book.active, book.create_sheet("Styles")
     assert rows is not None
@@ -188,8 +191,7 @@ def test_styles_may_be_a_tab_of_the_workbook_with_the_rows(team: Team, api: Sand
         styles.append(line)
     book.save(team.folder / "prompts.xlsx")
     team.configure(
-        '[media]\nsave_to = ""\n[prompt]\ntext = "{product}, {style}"\n'
-        'styles = "prompts.xlsx"\nstyles_tab = "Styles"\n',
+        f'[media]\nsave_to = ""\n[prompt]\ntext = "{{product}}, {{style}}"\nstyles = {keys}\n',
         sheet="prompts.xlsx",
     )
 
@@ -234,6 +236,8 @@ def configured(team: Team, lines: str) -> Ended:
         ('styles = "s.csv"', "prompt.styles: is only used with prompt.text"),
         ('text = "{product}"\nstyles = "s.csv"', "text has no {style} to put a style into"),
         ('text = "{style}"\nstyles = "s.docx"', "prompt.styles: write the name of a file"),
+        ('text = "{style}"\nstyles = "tab:Looks"', "prompt.styles: prompts.csv has no tabs. Write"),
+        ('text = "{style}"\nstyles = "tab:"', "prompt.styles: write the name of the tab here"),
         ('test = "{style}"', "prompt.test: there is no such key; did you mean text?"),
     ],
 )
