@@ -22,6 +22,7 @@ from pipeline.config import Settings
 from pipeline.core.costs import Cost
 from pipeline.core.credits import Credits, total
 from pipeline.core.errors import ConfigError
+from pipeline.core.generations import label
 from pipeline.core.messages import as_text
 from pipeline.core.receipt_lines import Basis, Charge, Line, Sent
 from pipeline.core.receipts import Receipt, Refund, Why, closing
@@ -35,8 +36,8 @@ MOST_CHARGES, MOST_LISTED = 40, 20
 #: Characters of a line that has room for the endpoint and the files.
 WIDE = 110
 TITLES = (
-    *("date", "row", "row_id", "name", "prompt", "take", "attempt", "endpoint", "account", "unit"),
-    *("task_id", "listed", "charged", "rests_on", "refund", "why", "files", "pictures"),
+    *("date", "row", "row_id", "name", "prompt", "take", "part", "attempt", "endpoint", "account"),
+    *("unit", "task_id", "listed", "charged", "rests_on", "refund", "why", "files", "pictures"),
 )
 
 
@@ -158,7 +159,7 @@ def _table(found: SheetReceipt, lines: list[tuple[Line, Receipt]], width: int) -
             f"{line.at.astimezone():%Y-%m-%d %H:%M}",
             str(row.number or "–"),
             Text(shortened(row.name or prompt_of(sent), 200)),
-            str(sent.take),
+            _take(sent),
             str(sent.number),
             *([Text(one_line(sent.endpoint))] if is_wide else []),
             Text(one_line(line.task_id) or "–"),
@@ -183,7 +184,12 @@ def _row_in_words(found: SheetReceipt, sent: Sent) -> str:
     row = found.row(sent)
     place = f"row {row.number}" if row.number else f"row {sent.row_id} (no longer in the sheet)"
     words = shortened(row.name or prompt_of(sent), 60)
-    return f'{place}, "{words}", take {sent.take}, attempt {sent.number}'
+    return f'{place}, "{words}", take {_take(sent)}, attempt {sent.number}'
+
+
+def _take(sent: Sent) -> str:
+    """The take, and which generation of it where the row asks for several."""
+    return f"{sent.take}, {label(sent.part)}" if sent.part else f"{sent.take}"
 
 
 def _what_to_do(refund: Refund) -> str:
@@ -326,6 +332,7 @@ def _row_fields(found: SheetReceipt, one: Receipt, sent: Sent) -> dict[str, obje
         "name": row.name,
         "prompt": prompt_of(sent),
         "take": sent.take,
+        "part": label(sent.part) if sent.part else "",
         "attempt": sent.number,
         "endpoint": sent.endpoint,
         "task_id": sent.task_id,

@@ -235,6 +235,12 @@ def a_part_of_the_store_is_overwritten(team: Team, api: Sandbox) -> None:
         file.write(os.urandom(4096 * 4))
 
 
+@stays("store", "If there is none, move the store away and run doctor --adopt")
+def the_store_is_cut_off(team: Team, api: Sandbox) -> None:
+    file = team.folder / "promptsheet.db"
+    os.truncate(file, file.stat().st_size - 9000)
+
+
 @stays("store", "belongs to no line of jobs")
 def a_job_is_deleted_from_the_store(team: Team, api: Sandbox) -> None:
     sql(team, "delete from jobs where id = 2")

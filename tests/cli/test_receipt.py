@@ -198,6 +198,25 @@ def test_without_an_earlier_balance_refunds_are_to_be_checked(tmp_path: Path) ->
     assert "Please check them, and refund what is missing." in ended.out
 
 
+def test_a_charge_names_the_part_of_a_row_that_makes_several_pictures(tmp_path: Path) -> None:
+    with sandbox_process(KEY, task_seconds=0, plain_pictures="true") as api:
+        team = team_at(tmp_path, api.url, version=2)
+        team.write("prompt,ratios,count", 'a fox,"1:1, 9:16",2', "an owl,,", "a hen,,2")
+        team.finish()
+        found = receipt(team)
+        shown = team.start("receipt")
+
+    # The first picture is a row's own; only what it asks for besides has a name.
+    parts = sorted((one["prompt"], one["part"]) for one in found["details"])
+    assert parts == [
+        *(("a fox", part) for part in ("1:1", "1:1 (2)", "9:16", "9:16 (2)")),
+        *(("a hen", part) for part in ("", "number 2")),
+        ("an owl", ""),
+    ]
+    assert "1, 9:16 (2)" in shown.out
+    assert found["closing"] == "7 charges, 3 rows, 0 unmatched, 0 refunds due"
+
+
 def test_a_second_charge_for_one_idempotency_key_is_due(tmp_path: Path) -> None:
     # The stand-in forgets every key, so each submission that is sent again is a new task.
     with sandbox_process(KEY, task_seconds=0, plain_pictures="true", idempotency_seconds=0) as api:

@@ -20,6 +20,8 @@ import pytest
 from pipeline.core import header_checks, messages, messages_pictures, messages_sent
 from pipeline.sandbox import Sandbox
 from pipeline.sync.hold import Hold
+from tests.cli.test_drive import configure, consent, write
+from tests.fakes.google_drive import google_drive
 from tests.fakes.program import KEY, ROOT, until
 from tests.fakes.team import Team
 
@@ -687,6 +689,22 @@ def a_text_that_was_lost_is_put_back(team: Team, api: Sandbox) -> None:
     noted(team, "waiting", "Put the text back")
     change(team, prompt="a fox")
     goes_on(team, api, {"a fox": 1})
+
+
+@remedy("command init --drive")
+def a_consent_that_ends_soon_is_given_again(team: Team, api: Sandbox) -> None:
+    with google_drive() as drive:
+        write(team, "client.json", drive.client)
+        drive.tokens.consent_ends = 86_400
+        address = consent(team, drive).said.split('save_to = "')[1].split('"')[0]
+        configure(team, drive, address)
+        team.write("prompt", "a fox")
+        said = team.start("doctor", team.config).said
+        assert "Run promptsheet init --drive again" in said
+        drive.tokens.consent_ends = 0
+        consent(team, drive)
+        assert "The consent of" not in team.start("doctor", team.config).said
+        goes_on(team, api, {"a fox": 1})
 
 
 @remedy("note files_lost", "command doctor --repair")

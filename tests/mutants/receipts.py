@@ -39,4 +39,28 @@ FAULTS = (
         "        for charge in self.charges:\n            if sent",
         _TESTS,
     ),
+    Fault(
+        "doctor collects a task that another program may have made",
+        "P2",
+        "pipeline/core/lost_answers.py",
+        "is_alone and len(tasks) <= len(its) and",
+        "is_alone and",
+        "tests/cli/test_doctor_lost_answers.py",
+    ),
+    Fault(
+        "doctor collects a task that calls another address",
+        "P2",
+        "pipeline/core/lost_answers.py",
+        "return is_called and bodies.agrees(sent, content)",
+        "return bodies.agrees(sent, content)",
+        "tests/cli/test_doctor_lost_answers.py",
+    ),
+    Fault(
+        "doctor repairs in a store that is damaged",
+        "P1",
+        "pipeline/cli/doctor/__init__.py",
+        "is_repaired = repair and not store_trouble(settings)",
+        "is_repaired = repair",
+        "tests/cli/test_doctor_damage.py",
+    ),
 )

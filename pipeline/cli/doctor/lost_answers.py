@@ -138,15 +138,19 @@ def _rows(its: Iterable[Sent], places: _Places) -> str:
 async def _look(settings: Settings, store: Store, rules: Rules) -> list[_Asked]:
     """Ask each API that has the lost submissions of a sheet."""
     now = wiring.now()
-    attempts = store.charges.sent()
-    jobs = store.jobs.all(rules.sheet)
+    unknown = {
+        (key, one.number): one
+        for key, job in store.jobs.all(rules.sheet).items()
+        for one in job.attempts
+        if one.state is State.UNKNOWN and not one.task_id
+    }
+    attempts = store.charges.sent() if unknown else []
     hooks: dict[Sent, str] = {}
     of_api: dict[int, list[Sent]] = {}
     for sent in attempts:
-        job = jobs.get(_key(sent)) if sent.sheet == rules.sheet else None
-        if job is None or sent.state is not State.UNKNOWN or sent.task_id:
+        attempt = unknown.get((_key(sent), sent.number))
+        if attempt is None:
             continue
-        attempt = next(one for one in job.attempts if one.number == sent.number)
         api = rules.api_of(attempt)
         if api is None or rules.may_be_resent(attempt, now):
             continue  # `former_accounts` names it; or the next run learns what became of it.
