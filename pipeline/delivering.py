@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Collection, Sequence
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -12,6 +13,8 @@ from typing import Final
 from pipeline import wiring
 from pipeline.config import Settings
 from pipeline.core.announcements import notice, row_message
+from pipeline.core.choosing import picked_now
+from pipeline.core.model import Job
 from pipeline.core.outbox import Message, MessageKind
 from pipeline.core.rules import Rules
 from pipeline.open_outlets import open_outlet
@@ -88,6 +91,7 @@ class _Renderer:
         keys = {line.key for line in lines if line.key}
         jobs = self._store.jobs.all(self._key, only=keys)
         title = self._store.sheets.get(self._key).title
+        picked = self._picked({key.row_id for key in keys})
         now, messages = wiring.now(), list[Message | None]()
         numbers = self._store.rows.numbers(self._key) if any(map(_needs_a_person, lines)) else {}
         for line in lines:
@@ -117,6 +121,7 @@ class _Renderer:
                         rules=rules,
                         now=now,
                         path_of=_path_in(self._settings.media),
+                        picked=picked,
                         is_repeat=line.is_unsure,
                         remote=line.remote,
                         line=numbers.get(line.key.row_id) if _needs_a_person(line) else None,
@@ -125,6 +130,16 @@ class _Renderer:
             else:
                 messages.append(None)
         return messages
+
+    def _picked(self, row_ids: Collection[str]) -> frozenset[str]:
+        """The addresses of the pictures of these rows that people picked."""
+        known = self._store.rows.known(self._key, row_ids)
+        its = defaultdict[str, list[Job]](list)
+        for key, job in self._store.jobs.of_rows(self._key, known).items():
+            its[key.row_id].append(job)
+        return frozenset(
+            one.url for row_id, row in known.items() for one in picked_now(row, its[row_id], None)
+        )
 
 
 def _needs_a_person(line: Line) -> bool:

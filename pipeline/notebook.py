@@ -67,6 +67,8 @@ COLUMNS: Final = {
     "task_id": "string",
     "urls": "object",
     "grid_url": "string",
+    "picked": "object",
+    "feedback": "string",
     "text": "string",
     "files": "object",
     "credits": "Float64",
@@ -252,8 +254,8 @@ def _cell(one: Shown, name: str) -> object:
             return str(one.state)
         case "inputs":
             return dict(one.inputs)
-        case "urls":
-            return list(one.urls)
+        case "urls" | "picked":
+            return list(getattr(one, name))
         case "files":
             return [str(place) for _, place in _saved(one)]
         case _:

@@ -129,6 +129,7 @@ def rules(settings: Settings, key: str, store: Store | None = None) -> Rules:
         files=input_files(settings),
         remake=settings.remake,
         prompts=_prompts(settings, settings.prompt, store) if settings.prompt else None,
+        feedback=settings.feedback,
         others=tuple(
             Api(
                 one.provider,

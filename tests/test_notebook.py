@@ -42,6 +42,8 @@ TYPES = {
     "task_id": "string",
     "urls": "object",
     "grid_url": "string",
+    "picked": "object",
+    "feedback": "string",
     "text": "string",
     "files": "object",
     "credits": "Float64",

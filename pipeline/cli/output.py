@@ -70,7 +70,7 @@ _INDENT = 8
 
 def prompt_of(line: Line, rules: Rules) -> str:
     """The prompt of the row; its other inputs if it has none."""
-    return asked_for(line.memory.inputs, line.turn, rules)
+    return asked_for(line.memory.inputs if line.parts else line.inputs, line.turn, rules)
 
 
 def status_text(status: str) -> Text:

@@ -49,6 +49,7 @@ from pipeline.core.fields import IMAGE, as_texts, columns_of, fields_of, problem
 from pipeline.core.header import ALWAYS, CONTROLS, OURS, folded
 from pipeline.core.name_templates import template
 from pipeline.core.provider import Provider
+from pipeline.core.revisions import problem_with_template
 
 #: The least length of a webhook secret, so that it cannot be guessed by trying.
 SECRET_LENGTH = 24
@@ -92,6 +93,8 @@ def load(
     others = _others(document, path, providers, environ, problems, need_key)
     fields = _fields(provider, others)
     prompt = prompt_settings(document.prompt, path, fields, problems)
+    if problem := problem_with_template(document.prompt.feedback):
+        problems.append(f"prompt.feedback: {problem}")
     fields |= {*(prompt.template.columns if prompt else ())}
     fields |= {IMAGE for e in provider.endpoints.values() if e.image}
     titles, ignore = _columns(document.columns, fields, problems)
@@ -146,6 +149,7 @@ def load(
         vendor_secret=vendor_secret,
         others=others,
         prompt=prompt,
+        feedback=document.prompt.feedback,
         defaults=document.defaults,
         pace=pace,
         budget=document.budget,

@@ -27,6 +27,7 @@ from pipeline.config.values import (
     Wait,
 )
 from pipeline.core.money import Cap
+from pipeline.core.revisions import USUAL
 
 
 class _Table(BaseModel):
@@ -74,6 +75,7 @@ class PromptTable(_Table):
     styles: str = ""
     styles_tab: str = ""
     style_column: str = "style"
+    feedback: str = USUAL
 
 
 class PaceTable(_Table):

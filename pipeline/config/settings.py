@@ -210,6 +210,8 @@ class Settings(BaseModel):
     catalogue: Catalogue = ENGLISH
     #: None: the column `prompt` is the prompt.
     prompt: PromptSettings | None
+    #: How the prompt of a take that is made with feedback is put together.
+    feedback: str
     defaults: dict[str, str | int | float | bool]
     pace: PaceTable
     budget: BudgetTable

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from pipeline.core import messages
 from pipeline.core.cell_links import is_web
-from pipeline.core.chains import without_link
+from pipeline.core.chains import as_written
 from pipeline.core.costs import OWN, account_of, accounts
 from pipeline.core.inputs import parsed
 from pipeline.core.job_status import job_status
@@ -19,6 +19,7 @@ from pipeline.core.model import Attempt, Job
 from pipeline.core.money import Money, of_budget
 from pipeline.core.outbox import (
     FIELDS,
+    PICKED,
     TOLD,
     MessageKind,
     Notice,
@@ -57,12 +58,13 @@ def row_message(
     is_repeat: bool = False,
     remote: str = "",
     line: int | None = None,
+    picked: Collection[str] = (),
 ) -> RowMessage | None:
     """What is told of an attempt of a job; None if it is no longer true.
 
     A failed attempt may have succeeded after all, and a lost one may be sent again: other messages
     tell that. `at` is when the message was written. `labels` and `line` are those of its row,
-    `path_of` gives the path of a saved file.
+    `path_of` gives the path of a saved file, `picked` are addresses of picked pictures.
     """
     attempt = next((one for one in job.attempts if one.number == number), None)
     if attempt is None or TOLD.get(attempt.state) is not kind:
@@ -73,6 +75,7 @@ def row_message(
         return None
     saved = tuple(job.files[url] for url in attempt.result.urls if url in job.files)
     urls = tuple(_link(job, url, rules) for url in attempt.result.urls)
+    chosen = tuple(_link(job, url, rules) for url in attempt.result.urls if url in picked)
     return RowMessage(
         id=id,
         kind=kind,
@@ -80,7 +83,7 @@ def row_message(
         sheet=sheet,
         row_id=job.key.generation,
         take=job.key.take,
-        values=_values(job, attempt, sheet, (str(status), note), labels, urls, saved),
+        values=_values(job, attempt, sheet, (str(status), note), labels, urls, saved, chosen),
         urls=urls,
         files=tuple(path for path in map(path_of, saved) if path),
         credits=cost_of_attempt(attempt),
@@ -106,9 +109,10 @@ def _values(
     labels: Mapping[str, str],
     urls: tuple[str, ...],
     saved: tuple[str, ...],
+    picked: tuple[str, ...],
 ) -> dict[str, Value]:
     """The fields of a message; `said` is the row's status and note."""
-    inputs = parsed(without_link(attempt.inputs))
+    inputs = parsed(as_written(attempt.inputs))
     known: dict[str, Value] = {
         "row_id": job.key.generation,
         "take": job.key.take,
@@ -127,7 +131,8 @@ def _values(
         "finished_at": attempt.ended_at or "",
     }
     assert known.keys() == set(FIELDS), "every field has a value"
-    return {**inputs, **labels, **known}
+    chosen = {PICKED: picked} if picked else {}
+    return {**chosen, **inputs, **labels, **known}
 
 
 def sample(now: datetime) -> RowMessage:

@@ -13,6 +13,7 @@ from dataclasses import replace
 from enum import StrEnum
 from functools import lru_cache
 
+from pipeline.core.feedback import wrote_for
 from pipeline.core.invisible import is_blank, visible
 from pipeline.core.known_rows import Seen, is_id
 from pipeline.core.model import KnownRow
@@ -155,9 +156,10 @@ def is_covered(memory: KnownRow, take: int | None) -> bool:
     return bool(memory.approved) and memory.approved_for == asked_for(memory, take)
 
 
-def covers_another_take(memory: KnownRow) -> bool:
+def covers_another_take(memory: KnownRow, take: int | None) -> bool:
     """Returns whether an approval that does not cover a row would cover it in another take."""
-    return memory.approved_for.partition(" ")[2] == memory.inputs
+    covered = memory.approved_for.partition(" ")[2]
+    return covered in (memory.inputs, wrote_for(memory, take))
 
 
 def covered_on_page(memory: KnownRow, take: int | None, cell: str) -> str:
@@ -182,8 +184,8 @@ def is_taken_back(memory: KnownRow, take: int | None, cell: str) -> bool:
 
 
 def asked_for(memory: KnownRow, take: int | None) -> str:
-    """The content of an approval, as one text: the take and the inputs."""
-    return f"{take} {memory.inputs}"
+    """The content of an approval, as one text: the take, the inputs, and feedback for that take."""
+    return f"{take} {wrote_for(memory, take)}"
 
 
 def _content(cell: str) -> str:

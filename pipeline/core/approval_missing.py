@@ -36,4 +36,4 @@ def approval_missing(line: Line, row: Sequence[str], columns: Columns, rules: Ru
             return messages.not_approved(title, cell, rules.approved_words or EXAMPLES)
     if is_covered(line.memory, line.take):
         return ""
-    return messages.needs_approval_again(title, covers_another_take(line.memory))
+    return messages.needs_approval_again(title, covers_another_take(line.memory, line.take))

@@ -9,10 +9,9 @@ from typing import Final
 from pipeline.core import messages
 from pipeline.core.costs import OWN, Cost
 from pipeline.core.credits import Credits, exact
-from pipeline.core.followers import to_follow
+from pipeline.core.followers import to_follow, with_waits
 from pipeline.core.lines import Line
 from pipeline.core.money import Money, in_currency
-from pipeline.core.planning import with_waits
 from pipeline.core.shares import beyond_share, used_up
 from pipeline.core.statuses import Status
 from pipeline.core.text import in_credits, joined

@@ -18,6 +18,7 @@ from pipeline.core.inputs import normalise
 from pipeline.core.language import ENGLISH, Catalogue
 from pipeline.core.lines import Line
 from pipeline.core.model import Attempt, Grid, Job, Patch, State
+from pipeline.core.picks import PICKED, addresses_of
 from pipeline.core.states import costs_nothing, shown, with_results
 from pipeline.core.statuses import is_ours
 from pipeline.core.text import printable
@@ -141,6 +142,8 @@ def cells_of(
     # An id that we did not write could come back: then it must not stand in two rows.
     row_id = "" if line.is_unrecognized else line.seen.row_id
     cells = {"row_id": row_id, "status": line.status, "note": note_of(line, catalogue)}
+    if line.picked and PICKED in names:
+        cells[PICKED] = "\n".join(addresses_of(line.picked, links))
     made = [
         (links.shown_in(one.job), attempt)
         for one in line.each

@@ -20,6 +20,7 @@ from pipeline.core.invisible import visible
 from pipeline.core.language import Said, say, together
 from pipeline.core.model import Attempt, Grid, Job
 from pipeline.core.reference_images import HAS_IMAGE, named_row, picture_in
+from pipeline.core.revisions import ADDED, unrevised
 from pipeline.core.text import one_of, quoted
 
 #: The name under which the inputs of an attempt hold the parent's row_id and take. It has a space,
@@ -212,10 +213,15 @@ def link_in(inputs: str) -> Link | None:
 
 
 def without_link(inputs: str) -> str:
-    """The inputs of an attempt as the person wrote them (canonical text)."""
+    """The inputs of an attempt (canonical text) without the row and take that it follows."""
     if _HAS_LINK not in inputs:
         return inputs
     return canonical({name: text for name, text in parsed(inputs).items() if name != LINK})
+
+
+def as_written(inputs: str) -> str:
+    """The inputs of an attempt as the person wrote them in its row, also without feedback."""
+    return unrevised(without_link(inputs))
 
 
 def _wrote(inputs: str) -> dict[str, str]:
@@ -232,8 +238,8 @@ def changes(attempt: Attempt, inputs: str, link: Link | None = None) -> dict[str
     """
     was = link_in(attempt.inputs)
     if was is None:
-        return changed(attempt.inputs, inputs, attempt.columns)
-    sent, now = without_link(attempt.inputs), inputs
+        return changed(unrevised(attempt.inputs), inputs, attempt.columns)
+    sent, now = as_written(attempt.inputs), inputs
     if link and link.row_id == was.row_id and may_follow(sent) and may_follow(now):
         now = _with_the_same_name(parsed(sent), parsed(now))
     found = changed(sent, now, attempt.columns)
@@ -325,7 +331,7 @@ def changeable(inputs: str) -> str:
 
     The prompt, if the row (canonical text of its inputs) has one.
     """
-    names = [name for name in parsed(inputs) if name not in ("endpoint", LINK)]
+    names = [name for name in parsed(inputs) if name not in ("endpoint", LINK, *ADDED)]
     if "prompt" in names or not names:
         return "prompt"
     return one_of(names)

@@ -10,12 +10,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from pipeline.core.following import held_by_parent, problems_of_parent
+from pipeline.core.following import held_by_parent, problems_of_parent, waiting
 from pipeline.core.lines import Line
 from pipeline.core.model import Job, JobKey, State
 from pipeline.core.planning import followed_line, to_send
 from pipeline.core.rules import Rules
 from pipeline.core.states import state_of
+from pipeline.core.statuses import Status
+from pipeline.core.text import joined
 
 _AT_WORK = (State.SUBMITTING, State.RUNNING)
 
@@ -43,6 +45,23 @@ def after_parent(
     # A failed job whose row waits was requested again by a change of the row.
     again = job is not None and state_of(job) is State.FAILED
     return to_send(line, rules, job.asked + again if job else 1)
+
+
+def with_waits(lines: Sequence[Line]) -> tuple[Line, ...]:
+    """The lines with true notes about the rows that they wait for.
+
+    For lines of which some are not sent after all, because the budget does not cover them.
+    """
+    by_id = {line.seen.row_id: line for line in lines}
+    return tuple(
+        replace(line, note=joined(waiting(line.memory.inputs, parent.status), line.warning))
+        if line.waits_for_parent
+        and line.parent
+        and (parent := by_id.get(line.parent.row_id))
+        and parent.status == Status.OVER_BUDGET
+        else line
+        for line in lines
+    )
 
 
 def to_follow(lines: Sequence[Line]) -> list[Line]:

@@ -19,6 +19,7 @@ from pipeline.core.model import Attempt, Job, State
 from pipeline.core.provider import Endpoint, Field
 from pipeline.core.reference_images import named_row
 from pipeline.core.remakes import is_awaited
+from pipeline.core.revisions import is_revised
 from pipeline.core.rules import Rules
 from pipeline.core.states import shown, state_of
 from pipeline.core.statuses import Status, StatusAndNote
@@ -72,6 +73,14 @@ def held_by_parent(
     if problem := unusable(name, endpoint, given, followed.attempt, rules, now):
         return StatusAndNote(Status.INVALID, messages.incomplete([problem]))
     return None
+
+
+def names_parent(inputs: str, rules: Rules) -> bool:
+    """True if a row is sent with something of the row that it names.
+
+    A take that starts from a picked picture is not, where the row names the other one in `image`.
+    """
+    return not is_revised(inputs) or PARENT in rules.values(inputs)
 
 
 def waiting(inputs: str, status: str) -> str:

@@ -22,7 +22,10 @@ from pipeline.core.inputs import canonical, normalise, ratio
 from pipeline.core.invisible import is_blank, visible
 from pipeline.core.model import Grid
 
-CONTROLS = ("endpoint", "name", "parent", "take", COUNT, RATIOS, "approved", "skip")
+CONTROLS = (
+    *("endpoint", "name", "parent", "take", COUNT, RATIOS, "approved", "skip"),
+    *("pick", "feedback"),
+)
 #: Ours in every sheet; added right of the widest row where they are missing.
 ALWAYS = ("row_id", "status", "task_id", "image_urls", "note")
 #: Ours where the person has made the column.
@@ -39,6 +42,7 @@ IF_THERE = (
     "finished_at",
     "preview",
     "text",
+    "picked",
 )
 #: Filled by the kind of sheet that can show a picture in a cell; no text of ours goes there.
 PREVIEW = "preview"
@@ -51,7 +55,7 @@ ROW_ID = re.compile(r"r_[a-z0-9]{9}")
 WRITTEN = ("endpoint", "parent", COUNT, RATIOS)
 #: Columns whose loss would change the inputs, or send rows that people held back: a reading without
 #: them is not accepted.
-LOAD_BEARING = ("approved", "take", "skip", "parent", "endpoint")
+LOAD_BEARING = ("approved", "take", "skip", "parent", "endpoint", "feedback")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +75,9 @@ class Marked:
     #: True if it shows results (task_id or URLs) / if any of our cells but the id is filled.
     has_results: bool
     has_marks: bool
+    #: What its cells `pick` and `feedback` say.
+    pick: str = ""
+    feedback: str = ""
 
     @property
     def is_filled(self) -> bool:
@@ -207,6 +214,8 @@ class Columns:
                     [row[at] for at in results if at < wide and not _is_note(row[at])]
                 ),
                 has_marks=_holds_text([row[at] for at in marks if at < wide]),
+                pick=visible(self.cell(row, "pick")),
+                feedback=normalise(input_text(self.cell(row, "feedback"))),
             )
 
     def compared(self, name: str, cell: str) -> str:

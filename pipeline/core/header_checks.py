@@ -6,10 +6,12 @@ All functions return or raise sentences that say what to do.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 
 from pipeline.core.errors import ColumnsError
 from pipeline.core.header import ALWAYS, OURS, WRITTEN, Columns, Header
 from pipeline.core.model import Grid
+from pipeline.core.picks import PICKED
 
 
 def check_header(
@@ -34,6 +36,19 @@ def check_header(
                 f"{other if name in ALWAYS else ignored}. "
                 "If another tool filled it for us, run init --adopt."
             )
+
+
+def without_theirs(columns: Columns, grid: Grid, ours: frozenset[str]) -> Columns:
+    """The columns without a column `picked` of the team's own: one that we did not fill.
+
+    The name is an ordinary word, and was free in earlier versions.
+    """
+    is_theirs = PICKED in columns.index and PICKED not in ours and columns.filled(grid, PICKED)
+    if not is_theirs:
+        return columns
+    index = {name: at for name, at in columns.index.items() if name != PICKED}
+    doubled = {name: places for name, places in columns.doubled.items() if name != PICKED}
+    return replace(columns, index=index, doubled=doubled)
 
 
 def becoming_ours(columns: Columns, ours: Collection[str]) -> list[str]:

@@ -12,7 +12,7 @@ from datetime import datetime
 from random import Random
 
 from pipeline.core.cell_links import page_link_of, row_and_take
-from pipeline.core.chains import without_link
+from pipeline.core.chains import as_written
 from pipeline.core.header import OURS, ROW_ID, Columns, Marked
 from pipeline.core.model import Grid, Job, KnownRow, RowKind
 from pipeline.core.statuses import is_ours
@@ -99,7 +99,7 @@ def own_results(
     if not shown:
         return {}
     made_from: dict[object, str] = {
-        text: without_link(attempt.inputs)
+        text: as_written(attempt.inputs)
         for job in jobs
         for attempt in job.attempts
         for text in (
@@ -141,12 +141,19 @@ def remembered(seen: Seen, take: int | None, since: datetime) -> KnownRow:
             standing=seen.standing,
             since=since,
             others=row.others,
+            pick=row.pick,
+            feedback=row.feedback,
         )
+    # What the first program that reads the column finds in it was not meant for a prompt.
+    first = known.old_feedback is None
+    old = row.feedback if first or row.feedback == known.old_feedback else ""
+    beside = row.others, row.pick, row.feedback, old
     same = known.inputs == row.inputs
     raised = take == known.first_take + 1
     released = raised or (seen.standing is RowKind.COPY and not same)
     standing = RowKind.ROW if released else seen.standing
-    if same and (standing, row.others) == (known.standing, known.others):
+    was = known.others, known.pick, known.feedback, known.old_feedback
+    if same and standing is known.standing and beside == was:
         return known
     return replace(
         known,
@@ -154,4 +161,7 @@ def remembered(seen: Seen, take: int | None, since: datetime) -> KnownRow:
         standing=standing,
         since=known.since if same else since,
         others=row.others,
+        pick=row.pick,
+        feedback=row.feedback,
+        old_feedback=old,
     )

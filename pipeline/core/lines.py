@@ -18,6 +18,7 @@ from pipeline.core.generations import Generation, labels
 from pipeline.core.known_rows import Seen
 from pipeline.core.language import say
 from pipeline.core.model import Job, JobKey, KnownRow, RowKind
+from pipeline.core.picks import Picture
 from pipeline.core.states import shown
 from pipeline.core.statuses import ON_THE_WAY, Status, in_progress
 from pipeline.core.text import joined
@@ -55,6 +56,11 @@ class Line:
     parent: JobKey | None = None
     #: Which generation it is about, where the row asks for them in `count` or `ratios`.
     generation: Generation | None = None
+    #: Canonical text of what it is sent with, where that is more than the inputs of the row say
+    #: (see `revisions`).
+    revised: str = ""
+    #: The picked pictures of its row.
+    picked: tuple[Picture, ...] = ()
     #: The lines of its generations, if it is about a row with several. Then it has no job itself.
     parts: tuple[Line, ...] = ()
 
@@ -66,6 +72,8 @@ class Line:
     @property
     def inputs(self) -> str:
         """Canonical text of what it is sent with."""
+        if self.revised:
+            return self.revised
         return self.generation.inputs if self.generation else self.memory.inputs
 
     @property
@@ -187,6 +195,7 @@ def gathered_row(its: Sequence[Line]) -> Line:
         remake="",
         parent=None,
         generation=None,
+        revised="",
         parts=tuple(its),
     )
 

@@ -79,6 +79,9 @@ class KnownRow:
     extra_takes: int = 0
     #: What was approved on the page (`approval.covered_on_page`).
     approved_on_page: str = ""
+    #: What its cells `pick` and `feedback` held.
+    pick: str = ""
+    feedback: str = ""
     #: What its cell `feedback` held before the program read that column; None: no program that
     #: reads it has seen the row yet. The same text never becomes a part of a prompt.
     old_feedback: str | None = ""

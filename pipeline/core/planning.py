@@ -24,14 +24,17 @@ from pipeline.core.chains import (
     link_in,
     may_follow,
 )
+from pipeline.core.choosing import early_feedback, picked_before, unused_feedback, with_pick
 from pipeline.core.earlier_lines import Basis, Made, Terms, deciding_cells, is_kept
+from pipeline.core.feedback import NAME as FEEDBACK
+from pipeline.core.feedback import as_made, feedback_for, revision_of
 from pipeline.core.fields import IMAGE, INDEX, PARENT, problems_with
 from pipeline.core.following import (
     Followed,
     can_follow,
     held_by_parent,
+    names_parent,
     problems_of_parent,
-    waiting,
 )
 from pipeline.core.generations import (
     COUNT,
@@ -48,8 +51,9 @@ from pipeline.core.inputs import normalise, parsed
 from pipeline.core.job_status import job_status, what_it_was_made_from
 from pipeline.core.known_rows import Seen, remembered
 from pipeline.core.language import say
-from pipeline.core.lines import Line, Plan, gathered, gathered_row
+from pipeline.core.lines import Line, Plan, gathered
 from pipeline.core.model import Grid, Job, JobKey, KnownRow, RowKind, State
+from pipeline.core.picks import Picked
 from pipeline.core.prompt_templates import PROMPT
 from pipeline.core.provider import is_over
 from pipeline.core.reference_images import Titled, contradictions, field_for, named_row
@@ -165,23 +169,6 @@ def followed_line(parent: Line) -> Followed:
     return Followed("", row_id, inputs, parent.take, parent.job, parent.status, parent.remade)
 
 
-def with_waits(lines: Sequence[Line]) -> tuple[Line, ...]:
-    """The lines with true notes about the rows that they wait for.
-
-    For lines of which some are not sent after all, because the budget does not cover them.
-    """
-    by_id = {line.seen.row_id: line for line in lines}
-    return tuple(
-        replace(line, note=joined(waiting(line.memory.inputs, parent.status), line.warning))
-        if line.waits_for_parent
-        and line.parent
-        and (parent := by_id.get(line.parent.row_id))
-        and parent.status == Status.OVER_BUDGET
-        else line
-        for line in lines
-    )
-
-
 class _Row(NamedTuple):
     """A row that is judged."""
 
@@ -197,6 +184,8 @@ class _Row(NamedTuple):
     jobs: Sequence[Job]
     #: The generations of this take that are planned.
     asked: Asked
+    #: What is picked of the pictures of the take before.
+    before: Picked
 
     @property
     def takes(self) -> Collection[int]:
@@ -224,15 +213,17 @@ def _judge(
     if seen.standing is not memory.standing:
         seen = replace(seen, standing=memory.standing)
     asked = generations_of(memory.inputs, [job for job in jobs if job.key.take == take])
-    row = _Row(seen, memory, take, cells, columns, rules, now, followed, jobs, asked)
+    before = picked_before(memory, take, jobs, asked)
+    row = _Row(seen, memory, take, cells, columns, rules, now, followed, jobs, asked, before)
     if asked.generations == (None,):
-        return _judge_one(row, None, {job.key.take: job for job in jobs if not job.key.part})
+        its = {job.key.take: job for job in jobs if not job.key.part}
+        return with_pick([_judge_one(row, None, its)], jobs, asked, columns)
     lines = [
         _judge_one(row, one, {job.key.take: job for job in jobs if job.key.part == one.part})
         for one in asked.generations
         if one is not None
     ]
-    return gathered_row(_unless_wrong(lines))
+    return with_pick(_unless_wrong(lines), jobs, asked, columns)
 
 
 def _unless_wrong(lines: Sequence[Line]) -> Sequence[Line]:
@@ -274,6 +265,8 @@ def _judge_one(row: _Row, generation: Generation | None, jobs: Mapping[int, Job]
         if row.asked.is_changed:
             status = Status.EDITED if Status.of(status) in _UNTOUCHED else status
             note = joined(asks_for_others(redo), note)
+        if status in (Status.DONE, Status.FAILED) and take == max(row.takes):
+            note = joined(note, unused_feedback(memory, compared, status, columns, redo))
         done = replace(line, status=status, note=joined(note, on_page))
         if status != Status.DONE or take != max(row.takes):
             return done
@@ -287,14 +280,20 @@ def _judge_one(row: _Row, generation: Generation | None, jobs: Mapping[int, Job]
     if mistake and (earlier := latest_shown(jobs.values())):
         line = replace(line, job=earlier)
         made_from = what_it_was_made_from(earlier, inputs)
-    held = _held_back(line, mistake, row)
+    about = (memory, inputs, take, line.part, row.before, rules, columns, row.now)
+    revised = as_made(inputs, job) if job and line.remake else revision_of(*about)
+    line = replace(line, revised=revised.inputs)
+    inputs = line.inputs
+    held = _held_back(line, mistake, row, revised.problems)
     parent = None
-    if held is None and followed and followed.row_id:
+    if held is None and followed and followed.row_id and names_parent(inputs, rules):
         held = held_by_parent(inputs, followed, rules, row.now)
         if held is None or held.status == Status.WAITING:
             parent = JobKey(rules.sheet, followed.row_id, followed.take or 0)
     unsent = held is None or held.status in (Status.NEEDS_APPROVAL, Status.WAITING)
-    warning = messages.warning(rules.doubts(inputs, line.turn)) if unsent else ""
+    early = early_feedback(memory, take, columns)
+    doubts = messages.warning(rules.doubts(inputs, line.turn))
+    warning = joined(doubts, early) if unsent else ""
     if held is not None:
         if done:
             return done
@@ -323,10 +322,13 @@ def to_send(line: Line, rules: Rules, asked: int) -> Line:
     )
 
 
-def _held_back(line: Line, mistake: StatusAndNote | None, row: _Row) -> StatusAndNote | None:
+def _held_back(
+    line: Line, mistake: StatusAndNote | None, row: _Row, of_feedback: Sequence[str]
+) -> StatusAndNote | None:
     """Why a generation is not sent, as status and note; None if it may be once its parent is done.
 
-    `mistake` is the same for what is wrong with its take.
+    `mistake` is the same for what is wrong with its take, `of_feedback` what is wrong with its
+    feedback, a phrase each.
     """
     memory, inputs, cells, columns, rules = (
         line.memory,
@@ -351,12 +353,13 @@ def _held_back(line: Line, mistake: StatusAndNote | None, row: _Row) -> StatusAn
                 return StatusAndNote(Status.WAITING, messages.no_longer_filled(redo))
             return StatusAndNote(Status.UNRECOGNIZED, messages.unrecognized(redo))
         return StatusAndNote(Status.COPY, messages.copy(changeable(memory.inputs), redo))
-    wrote = parsed(memory.inputs)
-    for column, text in (*wrote.items(), ("approved", columns.control(cells, "approved"))):
+    more = {"approved": columns.control(cells, "approved")}
+    more |= {FEEDBACK: feedback_for(memory, line.take)}
+    for column, text in (*parsed(memory.inputs).items(), *more.items()):
         if not is_value(text):
             return StatusAndNote(Status.WAITING, messages.not_a_value(columns.title(column), text))
     name = rules.endpoint_name(inputs)
-    problems = _problems(line, row)
+    problems = [*_problems(line, row), *of_feedback]
     if rules.strict_prompts:
         problems += rules.doubts(inputs, line.turn)
     if problems:
@@ -375,7 +378,8 @@ def _held_back(line: Line, mistake: StatusAndNote | None, row: _Row) -> StatusAn
 
 
 def _problems(line: Line, row: _Row) -> list[str]:
-    rules, wrote, followed, today = row.rules, parsed(line.inputs), row.followed, row.now.date()
+    rules, followed, today = row.rules, row.followed, row.now.date()
+    wrote = rules.written(line.inputs)
     columns = row.columns.with_ratios() if line.generation else row.columns
     endpoint = rules.endpoint_of(rules.endpoint_name(line.inputs))
     if endpoint is None:

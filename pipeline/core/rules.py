@@ -19,8 +19,9 @@ from pipeline.core.prompt_checks import doubts
 from pipeline.core.prompt_templates import PROMPT, FinishedPrompt, Prompts
 from pipeline.core.protocol import is_key_for
 from pipeline.core.provider import MARGIN, Endpoint, Provider
-from pipeline.core.reference_images import Cells, by_field
+from pipeline.core.reference_images import Cells, by_field, field_for
 from pipeline.core.remakes import RemakeRule
+from pipeline.core.revisions import USUAL, is_revised, revision_in, unrevised, with_feedback
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +65,8 @@ class Rules:
     files: Files | None = None
     #: How prompts are made of columns; None: the cell is the prompt.
     prompts: Prompts | None = None
+    #: How the prompt of a take that is made with feedback is put together.
+    feedback: str = USUAL
     #: Other APIs: those that rows name, and those that may still have open tasks.
     others: tuple[Api, ...] = ()
 
@@ -170,11 +173,25 @@ class Rules:
 
     def cells(self, inputs: str) -> Cells:
         """What the cells of a row say (canonical text) and the defaults, each under its field."""
-        wrote, defaults = parsed(inputs), as_texts(self.defaults)
+        wrote, defaults = self.written(inputs), as_texts(self.defaults)
         if IMAGE not in wrote and IMAGE not in defaults:
             return Cells(wrote, defaults)
         endpoint = self.endpoint_of(self.endpoint_name(inputs))
         return by_field(endpoint, wrote, defaults) if endpoint else Cells(wrote, defaults)
+
+    def written(self, inputs: str) -> dict[str, str]:
+        """What the cells of a row say (canonical text).
+
+        Pictures that a take starts from are in the place of what `image` says.
+        """
+        wrote, _, pictures = revision_in(inputs)
+        endpoint = self.endpoint_of(self.endpoint_name(inputs)) if pictures else None
+        if endpoint is not None:
+            wrote[IMAGE] = pictures
+            name = field_for(endpoint, {**as_texts(self.defaults), **wrote})
+            if name != IMAGE:
+                wrote.pop(name, None)
+        return wrote
 
     def values(self, inputs: str) -> dict[str, str]:
         """What the cells of a row say (canonical text), with the defaults for empty ones."""
@@ -191,12 +208,21 @@ class Rules:
     def finished(
         self, inputs: str, take: int, columns: Titles | None = None
     ) -> FinishedPrompt | None:
-        """The prompt that is made of a row's columns; None if its cell `prompt` is the prompt.
+        """The prompt that is made of a row's columns or with feedback; None if it is its cell.
 
         `columns` are those of the sheet, for sentences about them.
         """
-        if self.prompts is None:
+        if self.prompts is None and not is_revised(inputs):
             return None
+        made = self._of_columns(unrevised(inputs), take, columns) if self.prompts else None
+        feedback = revision_in(inputs).feedback
+        if not feedback or (made and made.problems):
+            return made
+        prompt = made.prompt if made else self.values(inputs).get(PROMPT, "")
+        return FinishedPrompt(with_feedback(prompt, feedback, self.feedback))
+
+    def _of_columns(self, inputs: str, take: int, columns: Titles | None) -> FinishedPrompt | None:
+        assert self.prompts is not None, "without a template there is nothing to make"
         given, endpoint = self.values(inputs), self.endpoint_of(self.endpoint_name(inputs))
         if endpoint is None or PROMPT not in endpoint.fields:
             return None
@@ -236,5 +262,5 @@ class Rules:
         if endpoint is None:
             return []
         if (finished := self.finished(inputs, take)) is not None:
-            inputs = canonical({**parsed(inputs), PROMPT: finished.prompt})
+            inputs = canonical({**parsed(unrevised(inputs)), PROMPT: finished.prompt})
         return doubts(inputs, endpoint)

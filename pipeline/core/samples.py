@@ -13,10 +13,10 @@ from datetime import datetime
 from typing import Final, NamedTuple
 
 from pipeline.core.budgets import PERIODS, Left, awaited, over_budget, short_of_budget
+from pipeline.core.followers import with_waits
 from pipeline.core.language import Said, say_counted
 from pipeline.core.lines import Line
 from pipeline.core.model import Attempt, Job, State
-from pipeline.core.planning import with_waits
 from pipeline.core.states import state_of
 from pipeline.core.statuses import Status
 from pipeline.core.text import counted, joined

@@ -19,6 +19,7 @@ from typing import Final
 
 from pipeline.core.header import folded
 from pipeline.core.outbox import (
+    PICKED,
     Message,
     MessageKind,
     Result,
@@ -89,6 +90,7 @@ _FITS: Final[Mapping[str, tuple[Kind, ...]]] = {
     "finished_at": (Kind.TEXT, Kind.MOMENT, Kind.DAY, Kind.JSON),
     "image_urls": (Kind.TEXT, Kind.LIST, Kind.JSON, Kind.PICTURES),
     "files": (Kind.TEXT, Kind.LIST, Kind.JSON, Kind.PICTURES),
+    "picked": (Kind.TEXT, Kind.LIST, Kind.JSON, Kind.PICTURES),
 } | dict.fromkeys(
     ("row_id", "sheet", "prompt", "endpoint", "status", "note", "task_id", "text"),
     (Kind.TEXT, Kind.LIST, Kind.JSON),
@@ -96,7 +98,7 @@ _FITS: Final[Mapping[str, tuple[Kind, ...]]] = {
 #: Kinds of column that can identify a row.
 _KEYS: Final = (Kind.TEXT, Kind.NUMBER, Kind.WHOLE)
 #: Fields that are the pictures of the row.
-_PICTURES: Final = ("imageurls", "files")
+_PICTURES: Final = ("imageurls", "files", PICKED)
 _YES: Final = ("yes", "true", "1", "x", "on", "✓", "☑")
 _NO: Final = ("", "no", "false", "0", "off", "☐")
 #: What no database stores in a text: NUL, and halves of a character.
@@ -109,6 +111,11 @@ NOT_A_ROW: Final = Undelivered(
     'A table holds rows, and this message is about a whole sheet. Leave only "done", "failed" and '
     '"check needed" in when.',
 )
+
+
+def _of_its_name(column: Column) -> str | None:
+    """What fills a column if the configuration names no fields; None: nothing."""
+    return None if folded(column.name) == PICKED else column.name
 
 
 def has_one_take(key: Sequence[str], fields: Mapping[str, str]) -> bool:
@@ -180,7 +187,7 @@ class FieldMap:
         for column in keys:
             yield column, sources.get(column.name) or self._key_source(column.name), True
         for column in columns:
-            source = sources.get(column.name) if self._fields else column.name
+            source = sources.get(column.name) if self._fields else _of_its_name(column)
             if column in keys or source is None:
                 continue
             if with_unwritable or column.kind is not Kind.OTHER:

@@ -16,10 +16,12 @@ from pipeline import wiring
 from pipeline.config import Settings
 from pipeline.core import messages
 from pipeline.core.cell_links import is_web
-from pipeline.core.chains import link_in, without_link
+from pipeline.core.chains import as_written, link_in
+from pipeline.core.choosing import picked_now
 from pipeline.core.costs import Cost, costs_of
 from pipeline.core.credits import Credits
 from pipeline.core.errors import SheetError, StoreError
+from pipeline.core.feedback import feedback_for
 from pipeline.core.generations import as_sent, has_several, label, several
 from pipeline.core.header import Columns
 from pipeline.core.inputs import parsed
@@ -27,6 +29,7 @@ from pipeline.core.job_status import job_status
 from pipeline.core.known_rows import Memory
 from pipeline.core.model import Attempt, Grid, Job, KnownRow, State
 from pipeline.core.prompt_templates import prompt_sent
+from pipeline.core.revisions import revised, revision_in
 from pipeline.core.rules import Rules
 from pipeline.core.states import cost_of, counted, shown, state_of
 from pipeline.core.statuses import NOT_SENT, Status
@@ -61,6 +64,10 @@ class Shown:
     task_id: str = ""
     urls: tuple[str, ...] = ()
     grid_url: str = ""
+    #: Those of the addresses that a person picked.
+    picked: tuple[str, ...] = ()
+    #: The feedback that it was made with.
+    feedback: str = ""
     #: The result, if it is text.
     text: str = ""
     #: URL -> saved file on this machine, in the order of the URLs; only existing files.
@@ -183,6 +190,7 @@ def of_row(jobs: Iterable[Job], known: KnownRow | None, view: View) -> Iterator[
     last, extra = by_take[-1].key.take, known.extra_takes if known else 0
     said = view.cells.get(by_take[-1].key.row_id)
     asked = (take_of(said.take, extra) if said else None) or last
+    chosen = picked_now(known, by_take, asked) if known else ()
     for job in by_take:
         # The present inputs belong to the last take, so an earlier take is not "edited".
         is_last = job.key.take == last
@@ -191,7 +199,8 @@ def of_row(jobs: Iterable[Job], known: KnownRow | None, view: View) -> Iterator[
         redo = messages.write_take(
             max(last + 1 - extra, 1), column, is_there=not said or said.has_take
         )
-        one = replace(_of_job(job, its, redo, view), part=job.key.part)
+        picked = tuple(one.url for one in chosen if one.job.key == job.key)
+        one = replace(_of_job(job, its, redo, view), part=job.key.part, picked=picked)
         if is_last and extra and asked == last and one.status not in NOT_SENT:
             one = replace(one, note=joined(one.note, messages.asked_on_the_page(last)))
         yield replace(one, note=view.rules.catalogue.text(one.note))
@@ -213,7 +222,7 @@ def _of_job(job: Job, known: KnownRow | None, redo: str, view: View) -> Shown:
     if attempt is None or attempt.state is State.RETURNED:
         return _queued(job, known, view)
     row_id, state = job.key.row_id, state_of(job)
-    if state is State.FAILED and known and known.inputs != attempt.inputs:
+    if state is State.FAILED and known and known.inputs != as_written(attempt.inputs):
         status, note = _unsent(row_id, view)
         if status != Status.QUEUED:  # The row was changed, and is not sent again for this reason.
             again = _written(row_id, known.inputs, job.key.take, status, note, view, job)
@@ -231,7 +240,7 @@ def _of_job(job: Job, known: KnownRow | None, redo: str, view: View) -> Shown:
     )
     if known and said and is_edited and link_in(attempt.inputs):
         status, note = (said.status, said.note) if status == Status.DONE else (status, note)
-    inputs = parsed(without_link(attempt.inputs))
+    inputs = parsed(as_written(attempt.inputs))
     ended = attempt.state in (State.SUCCEEDED, State.FAILED)
     return Shown(
         row_id=row_id,
@@ -240,6 +249,7 @@ def _of_job(job: Job, known: KnownRow | None, redo: str, view: View) -> Shown:
         take=job.key.take,
         prompt=prompt_sent(attempt),
         inputs=inputs,
+        feedback=revision_in(attempt.inputs).feedback,
         endpoint=attempt.endpoint,
         status=status,
         note=note,
@@ -263,6 +273,8 @@ def _queued(job: Job, known: KnownRow | None, view: View) -> Shown:
     """A job that has nothing at the API and never had."""
     row_id = job.key.row_id
     inputs = known.inputs if known else job.attempts[-1].inputs if job.attempts else "{}"
+    if known and (feedback := feedback_for(known, job.key.take)):
+        inputs = revised(inputs, feedback)
     status, note = _unsent(row_id, view)
     return _written(row_id, inputs, job.key.take, status, note, view, job)
 
@@ -282,13 +294,14 @@ def _written(
     view: View,
     job: Job | None = None,
 ) -> Shown:
-    wrote = parsed(inputs)
+    wrote, feedback, _ = revision_in(inputs)
     return Shown(
         row_id=row_id,
         line=view.line(row_id),
         name=_name(row_id, view),
         take=take,
         prompt=view.rules.given(inputs, take).get("prompt", ""),
+        feedback=feedback,
         inputs=wrote,
         endpoint=wrote.get("endpoint") or view.rules.endpoint,
         status=status,

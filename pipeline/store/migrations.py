@@ -83,6 +83,8 @@ UPGRADES: Final = {
     ),
     13: (
         "ALTER TABLE jobs ADD COLUMN picked TEXT DEFAULT '' NOT NULL",
+        "ALTER TABLE known_rows ADD COLUMN pick TEXT DEFAULT '' NOT NULL",
+        "ALTER TABLE known_rows ADD COLUMN feedback TEXT DEFAULT '' NOT NULL",
         "ALTER TABLE known_rows ADD COLUMN old_feedback TEXT",
         "ALTER TABLE known_rows ADD COLUMN feedback_on_page TEXT DEFAULT '' NOT NULL",
         # The next reading looks at every row: what is in a column `feedback` now is old.

@@ -382,6 +382,8 @@ def _keep_rows(connection: Connection, number: int, rows: Iterable[KnownRow]) ->
             "approved": row.approved,
             "approved_for": row.approved_for,
             "others": row.others,
+            "pick": row.pick,
+            "feedback": row.feedback,
             "old_feedback": row.old_feedback,
         }
         for row in rows

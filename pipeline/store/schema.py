@@ -113,6 +113,9 @@ known_rows = Table(
         nullable=False,
         server_default="0",
     ),
+    # What its cells `pick` and `feedback` held at the last reading.
+    Column("pick", Words, nullable=False, default="", server_default=""),
+    Column("feedback", Words, nullable=False, default="", server_default=""),
     # Its feedback from before the program read that column; NULL: no such program has read it.
     Column("old_feedback", Words),
     # The take for which feedback was written on the page, and the feedback.

@@ -11,7 +11,7 @@ from pipeline.config import OutletSettings, Settings
 from pipeline.config.outlets import AppriseTable
 from pipeline.core.announcements import labels
 from pipeline.core.header import CONTROLS, OURS, Columns, folded
-from pipeline.core.outbox import FIELDS
+from pipeline.core.outbox import FIELDS, PICKED
 from pipeline.store import ALL_COLUMNS, OutletEntry
 from pipeline.sync.look import Look
 
@@ -56,7 +56,7 @@ def columns_of(outlet: OutletSettings) -> list[str]:
     """
     if outlet.kind in _TABLES and not outlet.fields:
         return [ALL_COLUMNS]
-    ours = {folded(name) for name in FIELDS}
+    ours = {folded(name) for name in (*FIELDS, PICKED)}
     return sorted({folded(field) for field in outlet.fields.values()} - ours)
 
 
@@ -86,7 +86,7 @@ def unknown_fields(settings: Settings, columns: Columns, inputs: Iterable[str]) 
 
     `columns` are those of the sheet, and `inputs` the names of what its endpoints take.
     """
-    names = [*FIELDS, *inputs, *columns.index, *filter(None, columns.header)]
+    names = [*FIELDS, PICKED, *inputs, *columns.index, *filter(None, columns.header)]
     known = {folded(name): name for name in reversed(names)}
     for one in settings.outlets:
         for field in dict.fromkeys(one.fields.values()):

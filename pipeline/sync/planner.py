@@ -16,7 +16,7 @@ from pipeline.core.chains import relatives
 from pipeline.core.earlier_lines import Made
 from pipeline.core.errors import ColumnsError
 from pipeline.core.header import WRITTEN, Columns, Header
-from pipeline.core.header_checks import becoming_ours, check_header
+from pipeline.core.header_checks import becoming_ours, check_header, without_theirs
 from pipeline.core.known_rows import made_by_us, new_id
 from pipeline.core.lines import Line, Plan
 from pipeline.core.model import Grid
@@ -66,7 +66,12 @@ class Planner:
 
     def columns(self, grid: Grid) -> Columns:
         """The columns of a grid."""
-        return self._header.read(grid)
+        columns = self._header.read(grid)
+        return without_theirs(columns, grid, self._ours(columns, grid))
+
+    def _ours(self, columns: Columns, grid: Grid) -> frozenset[str]:
+        """The columns that are ours."""
+        return self._state.record.ours or made_by_us(columns, grid)
 
     def near_misses(self, columns: Columns) -> list[NearMiss]:
         """Titles that are not used, each with the name that may be meant."""
@@ -94,7 +99,7 @@ class Planner:
 
     def _looked(self, grid: Grid) -> Look:
         columns = self.columns(grid)
-        ours = self._state.record.ours or made_by_us(columns, grid)
+        ours = self._ours(columns, grid)
         self._check(columns, grid, ours)
         changed_rows = self.changed_rows
         rows = changed_rows.rows(columns, grid)

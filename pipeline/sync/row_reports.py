@@ -19,6 +19,7 @@ from pipeline.core.job_status import findings_of
 from pipeline.core.lines import Line
 from pipeline.core.model import Attempt, Job
 from pipeline.core.picture_findings import Findings
+from pipeline.core.revisions import unrevised
 from pipeline.core.rules import Rules
 from pipeline.core.samples import is_held
 from pipeline.core.states import cost_of, shown
@@ -52,6 +53,8 @@ class Row:
     is_stuck: bool
     #: What is wrong with its pictures: number -> findings.
     findings: Mapping[int, Findings]
+    #: The addresses of the pictures that a person picked.
+    picked: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, object]:
         """The row for programs."""
@@ -64,6 +67,7 @@ class Row:
             "take": self.take,
             "task_id": self.task_id,
             "urls": self.urls,
+            "picked": self.picked,
             "text": self.text,
             "credits": self.credits,
             "needs_attention": self.needs_attention,
@@ -117,7 +121,7 @@ def _row_of(line: Line, sync: SheetSync, away: dict[str, str]) -> Row:
         number=line.seen.place + 1,
         row_id=row_id,
         name=line.name,
-        prompt=asked_for(line.memory.inputs, line.take, sync.rules),
+        prompt=asked_for(line.memory.inputs if line.parts else line.inputs, line.take, sync.rules),
         status=line.status,
         note=line.note,
         take=line.take,
@@ -128,6 +132,7 @@ def _row_of(line: Line, sync: SheetSync, away: dict[str, str]) -> Row:
         needs_attention=Status.of(line.status) in NEEDS_ATTENTION and not dismissed,
         is_stuck=waits,
         findings=_findings([(job, sent) for job in jobs if (sent := shown(job))]),
+        picked=tuple(one.url for one in line.picked),
     )
 
 
@@ -158,7 +163,7 @@ def _lines(texts: Iterable[str]) -> str:
 
 def asked_for(inputs: str, take: int | None, rules: Rules) -> str:
     """The finished prompt of a row, or all its inputs by name if it has none."""
-    wrote = parsed(inputs)
+    wrote = parsed(unrevised(inputs))
     finished = rules.finished(inputs, take or 1)
     prompt = (finished and finished.prompt) or wrote.get("prompt")
     return prompt or "; ".join(f"{name}: {text}" for name, text in wrote.items())

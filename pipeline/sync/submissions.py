@@ -173,7 +173,7 @@ class Submissions:
             inputs=with_link(inputs, link),
             columns=columns_of(line, self._sync.last.columns.inputs),
             endpoint=line.endpoint,
-            prompt=given.get(PROMPT, "") if rules.prompts else "",
+            prompt=given.get(PROMPT, "") if rules.prompts or line.revised else "",
             price=line.price,
             deadline=endpoint.deadline,
             body=dict(request.body or {}),

@@ -30,7 +30,7 @@ COMMANDS = sorted(getattr(typer.main.get_command(app), "commands", {}))
 FIELDS_OF_A_ROW = {
     *("row", "row_id", "name", "status", "note", "take", "task_id", "urls", "text", "credits"),
     "needs_attention",
-    "pictures",
+    *("picked", "pictures"),
 }
 
 
@@ -139,6 +139,7 @@ def test_rows_are_listed_as_json(team: Team) -> None:
         "take": 1,
         "task_id": sheet[0]["task_id"],
         "urls": sheet[0]["image_urls"].split("\n"),
+        "picked": [],
         "text": "",
         "credits": 4,
         "needs_attention": False,

@@ -10,14 +10,22 @@ import ast
 import inspect
 import re
 import shutil
+import sqlite3
 import typing
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from pipeline.core import header_checks, messages, messages_pictures, messages_sent
+from pipeline.core import (
+    header_checks,
+    messages,
+    messages_feedback,
+    messages_pictures,
+    messages_sent,
+)
 from pipeline.sandbox import Sandbox
 from pipeline.sync.hold import Hold
 from tests.cli.test_drive import configure, consent, write
@@ -42,6 +50,8 @@ NOTHING_TO_DO = {
     *("settling", "sent_again", "price_unread"),  # end by themselves
     "files_missing",  # later runs try again
     "account_differs",  # about what else may have used the account; all rows are done
+    # About a first take, which is made; and tested with endpoints that have pictures or no prompt.
+    *("feedback_too_early", "too_many_picked", "picked_is_gone", "takes_no_feedback"),
     "charged_more",  # about prices; all rows are done (tests/sync/test_charges.py)
 }
 
@@ -79,7 +89,7 @@ def test_every_recommended_remedy_has_a_test() -> None:
     kinds = typing.get_args(typing.get_type_hints(Hold)["kind"])
     sentences = {
         name
-        for module in (messages, messages_pictures, messages_sent)
+        for module in (messages, messages_feedback, messages_pictures, messages_sent)
         for name, one in inspect.getmembers(module, inspect.isfunction)
         if one.__module__ == module.__name__ and not name.startswith("_")
     }
@@ -779,6 +789,40 @@ def pictures_that_are_gone_from_disk_are_saved_again(team: Team, api: Sandbox) -
     assert team.start("doctor", team.config, "--repair").code == 0
     assert sorted((team.folder / "media").rglob("*.png")) == saved
     goes_on(team, api, {"a fox": 1})
+
+
+CHOOSING = "prompt,take,pick,feedback"
+
+
+@remedy("note bad_pick")
+def the_pick_is_no_number_of_a_picture(team: Team, api: Sandbox) -> None:
+    team.write(CHOOSING, "a fox,,9,")
+    noted(team, "done", 'pick is "9", and this row has the pictures 1 to 4')
+    change(team, pick="4")
+    noted(team, "done", "")
+    goes_on(team, api, {"a fox": 1})
+
+
+@remedy("note feedback_unused", "note pick_to_start_from")
+def the_feedback_is_not_used_yet(team: Team, api: Sandbox) -> None:
+    team.write(CHOOSING, "a fox,,9,warmer")
+    noted(team, "done", "To use the feedback, put 2 in the take column.")
+    change(team, take="2")
+    noted(team, "invalid", "which is no picture to start from")
+    change(team, pick="")
+    goes_on(team, api, {"a fox": 1, "a fox. warmer": 1})
+
+
+@remedy("note old_feedback")
+def the_feedback_is_older_than_its_meaning(team: Team, api: Sandbox) -> None:
+    team.write(CHOOSING, "a fox,,,a remark")
+    team.finish()
+    with closing(sqlite3.connect(team.folder / "promptsheet.db")) as connection, connection:
+        connection.execute("update known_rows set old_feedback = feedback")
+    change(team, take="2")
+    noted(team, "invalid", "feedback holds text from before")
+    change(team, feedback="warmer")
+    goes_on(team, api, {"a fox": 1, "a fox. warmer": 1})
 
 
 # -- steps -----------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -17,7 +18,9 @@ from tests.core.test_costs import VENDOR
 AT = datetime(2026, 11, 28, tzinfo=UTC)
 
 
-def told(its: Attempt, *, own_links: bool = False, **more: object) -> RowMessage:
+def told(
+    its: Attempt, *, own_links: bool = False, picked: Sequence[str] = (), **more: object
+) -> RowMessage:
     """The message about a job with this attempt, which is done."""
     made = row_message(
         replace(job(its), **more),  # type: ignore[arg-type]
@@ -29,6 +32,7 @@ def told(its: Attempt, *, own_links: bool = False, **more: object) -> RowMessage
         labels={},
         rules=replace(RULES, others=(VENDOR,), links=CellLinks(own_links)),
         now=AT,
+        picked=picked,
     )
     assert made is not None
     return made
@@ -40,6 +44,13 @@ def test_a_cost_has_the_unit_of_the_account_that_is_paid() -> None:
 
     assert (here.credits, here.unit, here.vendor) == (4, "credits", "Apiframe")
     assert (there.credits, there.unit, there.vendor) == (2.5, "US cents", "Vendor")
+
+
+def test_picked_pictures_are_told_of_if_there_are_any() -> None:
+    its = attempt(state=State.SUCCEEDED, result=Result(("https://cdn.test/1.png", "https://x/2")))
+
+    assert "picked" not in told(its).values
+    assert told(its, picked=["https://x/2"]).values["picked"] == ("https://x/2",)
 
 
 @pytest.mark.parametrize("own_links", [True, False])

@@ -24,12 +24,12 @@ from pipeline.core.chains import (
     without_link,
 )
 from pipeline.core.fields import columns_of
-from pipeline.core.followers import after_parent, to_follow
+from pipeline.core.followers import after_parent, to_follow, with_waits
 from pipeline.core.header import Columns, Header
 from pipeline.core.inputs import canonical
 from pipeline.core.lines import Line, Plan
 from pipeline.core.model import Grid, Job, KnownRow, Result, State
-from pipeline.core.planning import plan, with_waits
+from pipeline.core.planning import plan
 from pipeline.core.provider import Endpoint, Field
 from pipeline.core.row_matching import match
 from pipeline.core.rules import Rules

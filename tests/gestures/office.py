@@ -24,13 +24,13 @@ from pipeline.core.header import OURS
 from pipeline.sandbox import Sandbox
 from tests.fakes.program import Ended
 from tests.fakes.team import LIVE, Team
-from tests.gestures.people import HEADER, MOMENTS, REMARK, People
+from tests.gestures.people import FEEDBACK, HEADER, MOMENTS, REMARK, People
 from tests.gestures.sheets import Grid, Sheet
 from tests.gestures.table import NOTES, OWN, ROWS, SHARED, STOPPED, Gesture
 
 MakeSheet = Callable[[str], Sheet]
 #: The animal of a prompt, and the number of the gesture.
-_PROMPT = re.compile(r"(.*?)[,\s]+scene (\d+)(?: \[fail\])?\s*")
+_PROMPT = re.compile(rf"(.*?)[,\s]+scene (\d+)(?: \[fail\])?(\. {FEEDBACK})?\s*")
 _TASK = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _SPEC = re.compile(
     r"(?P<prompt>[^:]+)(: (?P<status>[a-z ]*))?(, shows (?P<shows>[\w -]+?))?(?P<new>, new)?"
@@ -289,7 +289,7 @@ class Office:
         for prompt, times in state["tasks"].items():
             found = _PROMPT.fullmatch(prompt)
             assert found, f"{prompt!r} is of no gesture"
-            paid[int(found[2])][found[1]] += times
+            paid[int(found[2])][found[1] + (", with feedback" if found[3] else "")] += times
         wrong = [
             f"{prompt} is paid {times} times" for prompt, times in paid[0].items() if times > 1
         ]
@@ -342,7 +342,8 @@ class Office:
             was = scene.tasks.get(one.shows or one.prompt)
             if was and (tasks == {was}) is one.is_new and one.status != "copy":
                 yield f"{one.prompt} shows {tasks}, before {was}"
-            note = gesture.notes.get(one.status, NOTES[one.status])
+            usual = gesture.notes.get(one.status, NOTES[one.status])
+            note = gesture.notes.get(f"{one.prompt}: {one.status}", usual)
             if not row["note"].startswith(note) or (not note and row["note"]):
                 yield f"{one.prompt} says {row['note']!r}"
             if not row["row_id"]:

@@ -15,7 +15,7 @@ from pipeline.core.header import OURS
 from tests.gestures.sheets import CsvSheet, Grid, Sheet
 
 #: The columns of each sheet before the program adds its own.
-HEADER = ["Campaign", "prompt", "take", "skip", "Remark"]
+HEADER = ["Campaign", "prompt", "take", "skip", "Remark", "pick", "feedback"]
 #: What people write beside each prompt.
 REMARK = 'Zoë says "now", not later'
 #: When a gesture is done, by the state of its row -> that row.
@@ -124,6 +124,23 @@ def _counted_up(text: str, step: int) -> str:
     if not found:
         return text
     return text[: found.start()] + str(int(found[0]) + step).zfill(len(found[0]))
+
+
+#: What people write into the cell `feedback`.
+FEEDBACK = "Make it warmer"
+
+
+def pick_is(text: str) -> Act:
+    return lambda p: p.type(p.it, "pick", text)
+
+
+def write_feedback(p: People) -> None:
+    p.type(p.it, "feedback", FEEDBACK)
+
+
+def pick_and_write_feedback(p: People) -> None:
+    pick_is("2")(p)
+    write_feedback(p)
 
 
 # -- rows ------------------------------------------------------------------------------------------

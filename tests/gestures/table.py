@@ -64,7 +64,8 @@ class Gesture:
     rows: tuple[str, ...] = tuple(ROWS)
     #: Animal -> how often its prompt is paid in all, where that is not once.
     paid: Mapping[str, int] = field(default_factory=dict)
-    #: Status -> the beginning of its note, where that is another one than in `NOTES`.
+    #: Status, or `fox: done` for one row -> the beginning of its note, where that is another one
+    #: than in `NOTES`.
     notes: Mapping[str, str] = field(default_factory=dict)
     kinds: tuple[str, ...] = (CSV, EXCEL, GOOGLE)
     #: Which sheet it shares with others: one of `SHARED`, or `OWN` if it concerns a whole sheet.
@@ -100,6 +101,7 @@ NEW = "wolf: done, shows wolf, new"
 _KEPT = "The pictures follow their rows."
 _CORRECTED = "The next run writes the right values again."
 _NO_EFFECT = "Nothing changes."
+_HOW_TO_USE_IT = "To use the feedback, put 2 in the take column."
 
 TABLE = (
     # -- rows ---------------------------------------------------------------------------------
@@ -614,6 +616,70 @@ TABLE = (
             "crow",
         ),
         paid={"fox": 2, "owl": 2, "cat": 2, "hare": 2},
+    ),
+    # -- pick, feedback -----------------------------------------------------------------------
+    Gesture(
+        "Write 2 into `pick`",
+        "any time",
+        (do.pick_is("2"),),
+        "The second picture is picked; nothing is sent.",
+    ),
+    Gesture(
+        "Write something else than a number of a picture into `pick`",
+        "done",
+        (do.pick_is("the red one"),),
+        "Nothing is picked; the note says which numbers there are. The row stays `done`.",
+        notes={"fox: done": 'pick is "the red one", and this row has the pictures 1 to 4'},
+    ),
+    Gesture(
+        "Write into `feedback`",
+        "not sent yet",
+        (do.write_feedback,),
+        "The row is sent without it: feedback is for the take after the first. The note says how "
+        "to use it.",
+        notes={"crow: done": _HOW_TO_USE_IT},
+    ),
+    Gesture(
+        "Write into `feedback`",
+        "done",
+        (do.write_feedback,),
+        "Nothing is sent. The row stays `done`, and its note says how to use the feedback.",
+        notes={"fox: done": _HOW_TO_USE_IT},
+    ),
+    Gesture(
+        "Write into `pick` and `feedback`, and raise `take` by one",
+        "done",
+        (do.pick_and_write_feedback, do.take_is("2")),
+        "The next take is made from the prompt and the feedback, and from the picked picture if "
+        "the endpoint takes one.",
+        rows=_but(fox="fox: done, shows fox, new"),
+        paid={"fox": 1, "fox, with feedback": 1},
+    ),
+    Gesture(
+        "Raise `take` by one, and write into `feedback` later",
+        "done",
+        (do.take_is("2"), do.write_feedback),
+        "The take is made without the feedback; the note says how to use it.",
+        rows=_but(fox="fox: done, shows fox, new"),
+        paid={"fox": 2},
+        notes={"fox: done": "To use the feedback, put 3 in the take column."},
+    ),
+    Gesture(
+        "Copy a whole row with feedback",
+        "done",
+        (do.write_feedback, do.copy_the_row),
+        "The new row is a `copy`: nothing is sent.",
+        rows=(*ROWS, "fox: copy"),
+        notes={"fox: done": _HOW_TO_USE_IT},
+    ),
+    Gesture(
+        "Copy a whole row with feedback, and change the new one",
+        "done",
+        (do.write_feedback, do.copy_the_row_and_change_it),
+        "The new row is sent without the feedback: that is for its next take.",
+        rows=(*ROWS, NEW),
+        paid={"wolf": 1},
+        notes={"fox: done": _HOW_TO_USE_IT, "wolf: done": _HOW_TO_USE_IT},
     ),
     Gesture("Show `take` with decimals (1.00)", "any time", (do.take_with_decimals,), _NO_EFFECT),
     Gesture(

@@ -45,8 +45,8 @@ FAULTS: Final[tuple[Fault, ...]] = (
         "a row is partly sent although a part of it cannot be",
         "P1",
         "pipeline/core/planning.py",
-        "    return gathered_row(_unless_wrong(lines))",
-        "    return gathered_row(lines)",
+        "    return with_pick(_unless_wrong(lines), jobs, asked, columns)",
+        "    return with_pick(lines, jobs, asked, columns)",
         _CORE,
     ),
     Fault(

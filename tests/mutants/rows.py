@@ -15,8 +15,8 @@ FAULTS = (
         "a sheet that lost its column skip sends the rows that were skipped",
         "P1",
         "pipeline/core/header.py",
-        'LOAD_BEARING = ("approved", "take", "skip", "parent", "endpoint")',
-        'LOAD_BEARING = ("approved", "take", "parent", "endpoint")',
+        'LOAD_BEARING = ("approved", "take", "skip", "parent", "endpoint", "feedback")',
+        'LOAD_BEARING = ("approved", "take", "parent", "endpoint", "feedback")',
         f"{_GESTURES}[csv]",
     ),
     Fault(
@@ -247,8 +247,8 @@ FAULTS = (
         "an approval covers every take",
         "P1",
         "pipeline/core/approval.py",
-        '    return f"{take} {memory.inputs}"',
-        '    return f" {memory.inputs}"',
+        '    return f"{take} {wrote_for(memory, take)}"',
+        '    return f" {wrote_for(memory, take)}"',
         "tests/core/test_planning.py tests/core/test_approval.py",
     ),
     Fault(

@@ -7,6 +7,7 @@ from typing import Final
 from tests.mutants import (
     campaigns,
     chats,
+    choosing,
     generations,
     new_rows,
     outbox,
@@ -41,4 +42,5 @@ FAULTS: Final[tuple[Fault, ...]] = (
     *reference_images.FAULTS,
     *campaigns.FAULTS,
     *generations.FAULTS,
+    *choosing.FAULTS,
 )
