@@ -83,7 +83,7 @@ def names_parent(inputs: str, rules: Rules) -> bool:
     return not is_revised(inputs) or PARENT in rules.values(inputs)
 
 
-def waiting(inputs: str, status: str) -> str:
+def waiting(inputs: str, status: str) -> Said:
     """The note of a row that waits for its parent, which has this status."""
     return messages.waiting_for(named_row(parsed(inputs)), Status.of(status))
 

@@ -168,3 +168,6 @@ class Catalogue:
 
 #: Messages as they are in the code.
 ENGLISH: Final = Catalogue("en", {})
+
+#: An empty text.
+NOTHING: Final = together(())

@@ -16,7 +16,7 @@ from pipeline.core.credits import Credits, total
 from pipeline.core.earlier_lines import Made
 from pipeline.core.generations import Generation, labels
 from pipeline.core.known_rows import Seen
-from pipeline.core.language import say
+from pipeline.core.language import NOTHING, Said, say
 from pipeline.core.model import Job, JobKey, KnownRow, RowKind
 from pipeline.core.picks import Picture
 from pipeline.core.states import shown
@@ -32,7 +32,7 @@ class Line:
     #: What the store should remember of the row.
     memory: KnownRow
     status: str
-    note: str = ""
+    note: Said = NOTHING
     #: The take that the row asks for, and the job that answers for it, if there is one. Where the
     #: take is a mistake, the latest job whose results can be shown.
     take: int | None = None
@@ -47,7 +47,7 @@ class Line:
     asked: int = 0
     name: str = ""
     #: What looks like a mistake in its prompt, as a sentence; it is a part of the note.
-    warning: str = ""
+    warning: Said = NOTHING
     #: Why its result is set aside and made again, such as "blank"; empty if it is not.
     remake: str = ""
     #: How many results of the row's other jobs were made again.
@@ -218,15 +218,15 @@ def _percent(line: Line) -> int:
     return (attempt.progress if attempt else None) or 0
 
 
-def _note(its: Sequence[Line]) -> str:
+def _note(its: Sequence[Line]) -> Said:
     """How many are done, and what is said of each; only that if it is the same of all."""
-    notes: dict[str, list[Line]] = {}
+    notes: dict[Said, list[Line]] = {}
     for one in its:
         notes.setdefault(one.note, []).append(one)
     done = sum(Status.of(one.status) is Status.DONE for one in its)
     if len(notes) == 1 and done in (0, len(its)):
         return its[0].note
-    said: list[str] = [say("{done} of {all} are done.", done=done, all=len(its))]
+    said = [say("{done} of {all} are done.", done=done, all=len(its))]
     for note, lines in notes.items():
         names = labels(one.part for one in lines)
         if note:

@@ -12,7 +12,7 @@ from datetime import timedelta
 from pipeline.core.cell_errors import is_unfinished
 from pipeline.core.credits import Credits, total
 from pipeline.core.invisible import visible
-from pipeline.core.language import Said, say, together
+from pipeline.core.language import NOTHING, Said, say, together
 from pipeline.core.model import State
 from pipeline.core.states import Charge
 from pipeline.core.statuses import ON_THE_WAY, Status
@@ -270,7 +270,7 @@ def beyond_budget(cap: str, allowed: str, cost: str) -> Said:
 def made_from(changes: Mapping[str, str], state: State) -> Said:
     """The content of the changed cells when the row was sent; empty if nothing changed."""
     if not changes:
-        return together(())
+        return NOTHING
     was = [
         say("{column} was {text}", column=name, text=quoted(text))
         if text
@@ -376,7 +376,7 @@ def lost_cell(name: str, text: str) -> Said:
 def warning(doubts: Sequence[str]) -> Said:
     """The prompt looks like a mistake, but is sent as it is."""
     if not doubts:
-        return together(())
+        return NOTHING
     return say("Check this: {doubts}.", doubts=together(doubts, "; "))
 
 

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 from typing import Final
 
-from pipeline.core.language import Said, message, said_again, say, together
+from pipeline.core.language import NOTHING, Said, message, said_again, say, together
 from pipeline.core.messages import in_a_list
 from pipeline.core.picture_findings import Findings
 from pipeline.core.text import quoted
@@ -138,7 +138,7 @@ def same_picture(numbers: list[int], of: int, same: str, redo: str) -> Said:
 def to_be_made_again(why: str) -> Said:
     """Every picture of the row was of no use, so it is made again. Empty without a reason."""
     if not why:
-        return together(())
+        return NOTHING
     return say("Made again because every picture was {why}.", why=said_again(why, *_LOOKS))
 
 

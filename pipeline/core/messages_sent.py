@@ -8,6 +8,7 @@ from datetime import timedelta
 from pipeline.core.credits import Credits
 from pipeline.core.language import Said, say, say_counted
 from pipeline.core.messages import in_a_list
+from pipeline.core.reasons import in_quotes, told
 from pipeline.core.text import in_credits, joined, one_line, quoted, time_limit
 
 #: What the reason of an attempt begins with if the API found nothing at its address.
@@ -81,7 +82,7 @@ def unread(reason: str) -> Said:
     return say(
         "Not sent, nothing paid: {reason}. Correct that cell, or press Retry on the page once the "
         "file can be read (promptsheet retry).",
-        reason=one_line(reason.removeprefix(UNREAD)),
+        reason=told(one_line(reason.removeprefix(UNREAD))),
     )
 
 
@@ -90,7 +91,7 @@ def failed(api: str, reason: str, price: Credits, what: str = "prompt") -> Said:
     why = say(
         "{api} could not generate it: {reason}. Change the {what}, or ask for a retry.",
         api=api,
-        reason=quoted(reason),
+        reason=in_quotes(reason),
         what=what,
     )
     # The price of a task from another store is unknown.
@@ -103,7 +104,7 @@ def lost(api: str, reason: str, price: Credits, redo: str) -> Said:
     return say(
         "Sent, but no answer came ({reason}); it may have cost {price}. Check your {api} account. "
         "To pay for it again, {redo}, or ask the person who runs Promptsheet.",
-        reason=one_line(reason),
+        reason=told(one_line(reason)),
         price=in_credits(price),
         api=api,
         redo=redo,
@@ -201,7 +202,7 @@ def files_missing(count: int, reason: str = "") -> Said:
     said = say_counted(
         count, "{number} picture is not saved yet.", "{number} pictures are not saved yet."
     )
-    return joined(said, reason, say("Later runs try again."))
+    return joined(said, told(reason), say("Later runs try again."))
 
 
 def files_lost(numbers: Sequence[int], of: int, reason: str, again: bool, redo: str) -> Said:
@@ -214,7 +215,7 @@ def files_lost(numbers: Sequence[int], of: int, reason: str, again: bool, redo: 
         if again
         else say("To try again, run doctor --repair; to pay for new ones, {redo}.", redo=redo)
     )
-    return joined(_not_saved(numbers, of), reason, how)
+    return joined(_not_saved(numbers, of), told(reason), how)
 
 
 def _not_saved(numbers: Sequence[int], of: int) -> Said:

@@ -50,7 +50,7 @@ from pipeline.core.header import Columns
 from pipeline.core.inputs import normalise, parsed
 from pipeline.core.job_status import job_status, what_it_was_made_from
 from pipeline.core.known_rows import Seen, remembered
-from pipeline.core.language import say
+from pipeline.core.language import NOTHING, Said, say
 from pipeline.core.lines import Line, Plan, gathered
 from pipeline.core.model import Grid, Job, JobKey, KnownRow, RowKind, State
 from pipeline.core.picks import Picked
@@ -293,7 +293,7 @@ def _judge_one(row: _Row, generation: Generation | None, jobs: Mapping[int, Job]
     unsent = held is None or held.status in (Status.NEEDS_APPROVAL, Status.WAITING)
     early = early_feedback(memory, take, columns)
     doubts = messages.warning(rules.doubts(inputs, line.turn))
-    warning = joined(doubts, early) if unsent else ""
+    warning = joined(doubts, early) if unsent else NOTHING
     if held is not None:
         if done:
             return done
@@ -433,5 +433,5 @@ def _problems(line: Line, row: _Row) -> list[str]:
     return problems
 
 
-def _on_page(take: int | None, extra_takes: int) -> str:
-    return messages.asked_on_the_page(take) if take and extra_takes else ""
+def _on_page(take: int | None, extra_takes: int) -> Said:
+    return messages.asked_on_the_page(take) if take and extra_takes else NOTHING

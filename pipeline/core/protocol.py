@@ -19,6 +19,7 @@ from functools import cache
 from typing import Any, NamedTuple
 from urllib.parse import quote, urlsplit
 
+from pipeline.core import reasons
 from pipeline.core.credits import Credits, exact
 from pipeline.core.fields import Parent, body_of
 from pipeline.core.messages_sent import NOT_FOUND
@@ -243,7 +244,8 @@ def task_event(
         return Progressed(_percent(provider, body), task_id)
     reason = shortened(first_text(body, task.reason), MOST_WORDS)
     if has_failed:
-        return Failed(reason or f"{provider.title} gave no reason", task_id, reported=reported)
+        reason = reason or reasons.NO_REASON.format(api=provider.title)
+        return Failed(reason, task_id, reported=reported)
     if not endpoint.is_known:  # Its result may be at a place that no other endpoint has.
         return Progressed(_percent(provider, body), task_id)
     return Failed(_nothing_came(provider, word, reason), task_id, reported=reported)
@@ -307,7 +309,7 @@ def retry_after(response: Response, now: datetime) -> float | None:
 def _taken(provider: Provider, endpoint: Endpoint, response: Response) -> Event:
     body = _json(response)
     if not isinstance(body, dict):
-        return Lost(f"HTTP {response.status} without a readable answer")
+        return Lost(reasons.NOT_READABLE.format(status=response.status))
     task_id = _task_id(provider, body)
     event = task_event(provider, endpoint, body, task_id)
     # A submission that is sent again may be answered with the status of its task and nothing else.
@@ -316,7 +318,7 @@ def _taken(provider: Provider, endpoint: Endpoint, response: Response) -> Event:
         and (_is_finished(provider, body) or not first_text(body, provider.task.reason))
     )
     if says_nothing and not task_id:
-        return Lost(f"HTTP {response.status} without a task id")
+        return Lost(reasons.NO_TASK.format(status=response.status))
     if says_nothing:
         address = next(iter(_addresses(body, provider.poll.address)), "")
         return Accepted(task_id, address, reported_by(provider, body))
@@ -378,8 +380,9 @@ def _texts(body: Mapping[str, Any], paths: Sequence[str]) -> list[str]:
 
 
 def _nothing_came(provider: Provider, status: str, reason: str) -> str:
-    said = f" and: {reason}" if reason else ""
-    return f"{provider.title} says {status}{said}, but sent no result"
+    if not reason:
+        return reasons.NO_RESULT.format(api=provider.title, status=status)
+    return reasons.SAID_AND_NO_RESULT.format(api=provider.title, status=status, reason=reason)
 
 
 def _is_finished(provider: Provider, body: Mapping[str, Any]) -> bool:

@@ -9,6 +9,8 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Final, NamedTuple
 
+from pipeline.core.language import Said
+
 
 class Status(StrEnum):
     """A status, in the order in which people see lists of them: what needs attention comes first.
@@ -42,7 +44,7 @@ class StatusAndNote(NamedTuple):
     """The texts of a row's status cell and note cell."""
 
     status: str
-    note: str
+    note: Said
 
 
 #: The row needs the attention of a person, unless it was dismissed.

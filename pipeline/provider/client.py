@@ -25,6 +25,7 @@ from tenacity import (
     wait_random_exponential,
 )
 
+from pipeline.core import reasons
 from pipeline.core.cell_files import ADDRESS
 from pipeline.core.errors import ConfigError, NoAnswer, NotSent, PartUnread, WireError
 from pipeline.core.model import Request, Response
@@ -206,7 +207,7 @@ class ApiClient:
         except WireError:
             raise
         except TimeoutError as error:
-            raise NoAnswer(f"no whole answer within {within:.3g} s") from error
+            raise NoAnswer(reasons.NOT_IN_TIME.format(seconds=f"{within:.3g}")) from error
         except Exception as error:
             raise NoAnswer(f"the answer cannot be read ({type(error).__name__})") from error
 

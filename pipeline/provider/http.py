@@ -28,6 +28,7 @@ from httpx_aiohttp import AiohttpTransport
 from httpx_aiohttp.transport import AiohttpResponseStream
 from yarl import URL
 
+from pipeline.core import reasons
 from pipeline.core.errors import NoAnswer, NotSent, PromptsheetError, WireError
 
 #: Each of these is raised only before there is a connection, so the request never left. Every other
@@ -43,11 +44,11 @@ WORDS: Final[tuple[tuple[type[BaseException], str], ...]] = (
     (aiohttp.ClientSSLError, "no TLS connection could be made"),
     (aiohttp.ClientConnectorDNSError, "its name was not found (DNS)"),
     (aiohttp.ConnectionTimeoutError, "no connection in time"),
-    (aiohttp.ServerDisconnectedError, "the connection was closed without an answer"),
-    (aiohttp.ClientConnectionError, "the connection broke"),
-    (aiohttp.ClientPayloadError, "the answer broke off, or cannot be unpacked"),
-    (zlib.error, "the answer broke off, or cannot be unpacked"),
-    (aiohttp.ClientResponseError, "the answer is not HTTP"),
+    (aiohttp.ServerDisconnectedError, reasons.CLOSED),
+    (aiohttp.ClientConnectionError, reasons.CONNECTION_BROKE),
+    (aiohttp.ClientPayloadError, reasons.BROKE_OFF),
+    (zlib.error, reasons.BROKE_OFF),
+    (aiohttp.ClientResponseError, reasons.NOT_HTTP),
 )
 
 #: What is asked for and unpacked. An answer that is packed in any other way, or twice, stays as it

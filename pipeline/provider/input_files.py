@@ -13,9 +13,9 @@ from tenacity import (
 )
 
 from pipeline.config import GoogleSource, Secret, Settings
+from pipeline.core import reasons
 from pipeline.core.cell_files import NO_DRIVE
 from pipeline.core.errors import NoPlace, PartUnread
-from pipeline.core.language import say
 from pipeline.core.links import drive_file
 from pipeline.provider.input_folder import MOST_BYTES, Content, InputFolder, type_of
 
@@ -56,7 +56,7 @@ class InputFiles:
         if drive_file(name):
             return "" if self._drive else NO_DRIVE
         if self._folder is None:
-            return say("set [media] inputs to a folder in which that file is")
+            return reasons.told(reasons.NO_INPUTS)
         return self._folder.problem(name, kind)
 
     def read(self, name: str) -> Content:

@@ -14,14 +14,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from pipeline.core import reasons
 from pipeline.core.errors import PartUnread
 from pipeline.core.filetypes import ENOUGH, MEDIA_TYPES, ending_of
 from pipeline.plain_files import open_plain
 
 #: Bytes of one file. It is a third longer in base64, and APIs refuse large bodies.
 MOST_BYTES: Final = 12_000_000
-#: Beginning of a media type -> its name for people.
-_KINDS: Final = {"image": "picture"}
 #: Never in the name of a file: they part folders on some system, or name devices and streams.
 _NOT_IN_NAMES: Final = '\\:*?"<>|'
 
@@ -52,8 +51,9 @@ class InputFolder:
         try:
             found = self._checked(name, ENOUGH).type
         except PartUnread as error:
-            return str(error)
-        return "" if found.startswith(kind) else f"that file is no {_KINDS[kind]}"
+            return reasons.told(str(error))
+        assert kind in ("", "image"), "only a picture is asked for by its kind"
+        return "" if found.startswith(kind) else reasons.told(reasons.NO_PICTURE)
 
     def read(self, name: str) -> Content:
         """The file of this name. Raises PartUnread with the end of a sentence."""
@@ -65,26 +65,26 @@ class InputFolder:
         is_plain_name = name.isprintable() and not any(c in _NOT_IN_NAMES for c in name)
         # A name that begins with a dot is hidden, or leads out of the folder.
         if not is_plain_name or any(not part or part.startswith(".") for part in parts):
-            raise PartUnread("that does not name a file in the folder of [media] inputs")
+            raise PartUnread(reasons.NO_NAME)
         path = self._folder
         try:
             for part in parts[:-1]:
                 path = path / part
                 if not stat.S_ISDIR(path.lstat().st_mode):
-                    raise PartUnread("that does not name a file in the folder of [media] inputs")
+                    raise PartUnread(reasons.NO_NAME)
             # A link is not followed: it may lead to a file that is not meant for the API.
             with open_plain(path / parts[-1]) as file:
                 size = os.fstat(file.fileno()).st_size
                 if size > MOST_BYTES:
-                    raise PartUnread(f"that file is larger than {MOST_BYTES // 1_000_000} MB")
+                    raise PartUnread(reasons.FILE_TOO_LARGE.format(size=MOST_BYTES // 1_000_000))
                 data = file.read(most)
         except (FileNotFoundError, NotADirectoryError):
-            raise PartUnread(f"there is no such file in {self._folder.name}") from None
+            raise PartUnread(reasons.NO_FILE.format(folder=self._folder.name)) from None
         except (OSError, ValueError):
-            raise PartUnread("that file cannot be read; a link is never followed") from None
+            raise PartUnread(reasons.FILE_UNREADABLE) from None
         kind = type_of(data, name)
         if not kind:
-            raise PartUnread("that file is no picture, video or sound of a known kind")
+            raise PartUnread(reasons.FILE_ODD)
         return Content(parts[-1], data, kind)
 
 

@@ -12,7 +12,7 @@ import logging
 from collections import deque
 from collections.abc import Callable, Sequence
 
-from pipeline.core import messages_sent
+from pipeline.core import messages_sent, reasons
 from pipeline.core.apis import endpoint_of
 from pipeline.core.errors import NotSent, PartUnread, WireError
 from pipeline.core.protocol import Verdict, verdict
@@ -146,7 +146,7 @@ class Dispatcher:
         except WireError as e:
             answer = Verdict(Lost(str(e)))
         except asyncio.CancelledError:
-            self._on_answer(sending, Verdict(Lost("the program was stopped")))
+            self._on_answer(sending, Verdict(Lost(reasons.WAS_STOPPED)))
             raise
         except Exception as e:  # The API may have accepted it, whatever went wrong here.
             log.exception("a submission ended in an unforeseen way")

@@ -14,6 +14,7 @@ from dataclasses import replace
 from datetime import datetime
 from random import Random
 
+from pipeline.core import reasons
 from pipeline.core.endings import warnings
 from pipeline.core.header import Header
 from pipeline.core.lines import Line, Plan
@@ -209,7 +210,7 @@ class SheetSync:
         """Take over what others did since the last look."""
         # Attempts whose answer can no longer come are lost: the process that sent them is gone.
         if late := self.store.attempts.expired(self.key):
-            self.store.attempts.record([Fact(k, n, Lost("the program stopped")) for k, n in late])
+            self.store.attempts.record([Fact(k, n, Lost(reasons.STOPPED)) for k, n in late])
         with self.store.snapshot():
             self.state.read_record()
             self.state.refresh()

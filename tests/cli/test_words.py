@@ -17,6 +17,7 @@ from pipeline.core.header import Marked
 from pipeline.core.inputs import canonical
 from pipeline.core.job_status import job_status
 from pipeline.core.known_rows import Seen
+from pipeline.core.language import together
 from pipeline.core.lines import Line
 from pipeline.core.model import Attempt, Job, JobKey, KnownRow, Result, RowKind, State
 from pipeline.core.provider import Key, Poll, Provider, TaskFields
@@ -107,7 +108,7 @@ def _line(inputs: str, status: str, note: str, job: Job | None) -> Line:
     known = KnownRow("r_abcdefghi", inputs, 1)
     marked = Marked(1, "r_abcdefghi", inputs, "", "", has_results=False, has_marks=False)
     seen = Seen(marked, "r_abcdefghi", RowKind.ROW, known)
-    return Line(seen, known, status, note, take=1, job=job)
+    return Line(seen, known, status, together([note]), take=1, job=job)
 
 
 def _printed(table: object, width: int) -> str:

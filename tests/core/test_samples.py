@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.core.budgets import Left
+from pipeline.core.language import say
 from pipeline.core.lines import Line
 from pipeline.core.model import JobKey, State
 from pipeline.core.samples import (
@@ -157,7 +158,7 @@ def test_rows_that_follow_others_use_up_the_budget_in_their_turn() -> None:
 
 
 def test_rows_that_settle_take_places_and_the_others_are_held_at_once() -> None:
-    lines = [replace(one, status="waiting", endpoint="", note="Settles.") for one in rows(3)]
+    lines = [replace(one, status="waiting", endpoint="", note=say("Settles.")) for one in rows(3)]
 
     found = sampled(lines, Sample(2, settling="Settles"))
 

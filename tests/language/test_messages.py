@@ -8,7 +8,7 @@ import polib
 import pytest
 
 from pipeline.config.languages import catalogue_of, problems_with
-from pipeline.core import messages, messages_pictures, messages_sent
+from pipeline.core import messages, messages_pictures, messages_sent, reasons
 from pipeline.core.language import (
     ENGLISH,
     Catalogue,
@@ -216,3 +216,13 @@ def test_an_unknown_language_is_a_mistake_in_the_configuration(
         f'sheet.language: there is no "{language}"; there is de, en. A file messages/NAME.po '
         "beside the configuration adds a language."
     ]
+
+
+@pytest.mark.parametrize("kept", reasons.ALL)
+def test_a_reason_of_ours_that_the_store_kept_is_said_in_german(kept: str) -> None:
+    text = kept.format(**dict.fromkeys(fields_of(kept), "7"))
+    german = GERMAN.messages[kept,][0].format(**dict.fromkeys(fields_of(kept), "7"))
+    note = messages_sent.files_lost([1], 1, text, True, "")
+
+    assert f" {text} Later runs" in note
+    assert f" {german} Spätere Läufe" in GERMAN.text(note)

@@ -9,6 +9,7 @@ import re
 
 from yarl import URL
 
+from pipeline.core import reasons
 from pipeline.core.errors import BadLink
 
 
@@ -16,7 +17,7 @@ def web_address(url: str) -> URL:
     """The address of a link. Raises BadLink if it is no web address."""
     address = as_given(url)
     if address.scheme not in ("http", "https") or not address.raw_host:
-        raise BadLink("The link is not a web address.")
+        raise BadLink(reasons.NO_ADDRESS)
     return address
 
 

@@ -21,6 +21,7 @@ from typing import Final
 from tenacity import retry, retry_if_exception_type, stop_after_attempt
 from yarl import URL
 
+from pipeline.core import reasons
 from pipeline.core.errors import BadLink, DeadLink, NoAnswer, NotSaved, NotSent
 from pipeline.core.filetypes import ENOUGH, ending_of
 from pipeline.core.saved_files import Fetched
@@ -38,7 +39,6 @@ GONE: Final = (401, 402, 403, 404, 410, 451)
 REDIRECTS: Final = 3
 #: How often a download that breaks off is continued at once.
 CONTINUED: Final = 3
-_BROKE: Final = "The connection broke before the whole file had arrived."
 
 
 class Fetcher:
@@ -99,22 +99,22 @@ class Fetcher:
         try:
             yield
         except TimeoutError as error:
-            raise NotSaved(f"The file took longer than {self._within:.3g} s.") from error
+            raise NotSaved(reasons.TOO_SLOW.format(seconds=f"{self._within:.3g}")) from error
         except PrivateAddress as error:
-            raise BadLink(f"The link points into a private network ({error.host}).") from error
+            raise BadLink(reasons.PRIVATE.format(host=error.host)) from error
         except BadAddress as error:
-            raise BadLink("The link is not a web address.") from error
+            raise BadLink(reasons.NO_ADDRESS) from error
         except NotSent as error:
-            raise NotSaved("The server behind the link cannot be reached.") from error
+            raise NotSaved(reasons.UNREACHABLE) from error
         except NoAnswer as error:
-            raise NotSaved(_BROKE) from error
+            raise NotSaved(reasons.BROKE) from error
         except OSError as error:
             raise no_place(self._work, error) from error
         except NotSaved:
             raise
         except Exception as error:
             # No link may end a pass, whatever it makes a library stumble over.
-            raise NotSaved("The link cannot be read.") from error
+            raise NotSaved(reasons.UNREADABLE) from error
 
     def _opened(self) -> HttpClient:
         make_folder(self._work, self._sheet)
@@ -139,7 +139,7 @@ class Fetcher:
                     raise
             except _NotTheRest:
                 part.begin_again()
-        raise NotSaved(_BROKE)
+        raise NotSaved(reasons.BROKE)
 
     async def _download(self, wire: HttpClient, address: URL, part: Unfinished) -> Fetched:
         at = part.size if part.note else 0
@@ -151,7 +151,7 @@ class Fetcher:
                     return await self._received(answer, part, at)
                 location = answer.headers.get("location", "")
                 address = web_address(str(address.join(as_given(location))))
-        raise DeadLink(f"The link redirects more than {REDIRECTS} times.")
+        raise DeadLink(reasons.REDIRECTS.format(times=REDIRECTS))
 
     async def _received(self, answer: HttpAnswer, part: Unfinished, at: int) -> Fetched:
         note = part.note
@@ -164,9 +164,9 @@ class Fetcher:
         if note and answer.status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
             raise _NotTheRest
         if answer.status in GONE:
-            raise DeadLink(f"The link is dead: it answers {answer.status}.")
+            raise DeadLink(reasons.DEAD.format(status=answer.status))
         if answer.status != HTTPStatus.OK:
-            raise NotSaved(f"The server behind the link answers {answer.status}.")
+            raise NotSaved(reasons.ANSWERS.format(status=answer.status))
         if note:  # the server sends the whole file again
             part.begin_again()
         length = answer.headers.get("content-length", "")
@@ -199,12 +199,12 @@ class Fetcher:
         part.file.flush()
         if part.note and size != part.note.length:
             part.begin_again()
-            raise NotSaved(_BROKE)
+            raise NotSaved(reasons.BROKE)
         return Fetched(part.path, ending, size, digest.hexdigest())
 
     def _check_size(self, size: int) -> None:
         if size > self._most_bytes:
-            raise BadLink(f"The file is larger than {self._most_bytes / 1e6:.3g} MB.")
+            raise BadLink(reasons.TOO_LARGE.format(size=f"{self._most_bytes / 1e6:.3g}"))
 
 
 class _NotTheRest(Exception):
@@ -260,10 +260,10 @@ def _ending(called: str, start: bytes) -> str:
     """The ending for a file by its first bytes, and by what the server calls it."""
     text = start.removeprefix(b"\xef\xbb\xbf").lstrip()
     if not text:
-        raise NotSaved("The file behind the link is empty.")
+        raise NotSaved(reasons.EMPTY)
     if ending := ending_of(start, called):
         return ending
     if text[:1] in b"<{" or called.startswith("text/"):
-        raise DeadLink("The link shows a page or a message instead of a picture.")
+        raise DeadLink(reasons.A_PAGE)
     name = called if re.fullmatch(r"[\w.+-]{1,40}/[\w.+-]{1,60}", called) else "of an odd type"
-    raise BadLink(f"The link leads to no picture, video or sound of a known kind ({name}).")
+    raise BadLink(reasons.ODD.format(kind=name))
