@@ -1,7 +1,8 @@
 """Why a picture was not saved, an answer did not come, or a file cannot be read, in our own words.
 
 The store keeps such a reason in English. `told` makes a message of it again, for notes in other
-languages. What an API says itself is no message, and stays as it is. Pure.
+languages: the first one here that fits. What an API says itself is no message, and stays as it is.
+Pure.
 """
 
 from __future__ import annotations
@@ -37,8 +38,8 @@ BROKE_OFF: Final = message("the answer broke off, or cannot be unpacked")
 NOT_HTTP: Final = message("the answer is not HTTP")
 # Why a task failed.
 NO_REASON: Final = message("{api} gave no reason")
-NO_RESULT: Final = message("{api} says {status}, but sent no result")
 SAID_AND_NO_RESULT: Final = message("{api} says {status} and: {reason}, but sent no result")
+NO_RESULT: Final = message("{api} says {status}, but sent no result")
 # Why a file that a cell names cannot be sent.
 NO_NAME: Final = message("that does not name a file in the folder of [media] inputs")
 NO_FILE: Final = message("there is no such file in {folder}")
