@@ -24,8 +24,8 @@ class Answered:
     tasks: dict[Sent, str] = field(default_factory=dict)
     #: Submission -> the tasks that may be its own.
     unsure: dict[Sent, list[str]] = field(default_factory=dict)
-    #: Submissions without any task that fits.
-    without: list[Sent] = field(default_factory=list)
+    #: Submission without a task that fits -> the tasks of its time that no row has.
+    without: dict[Sent, list[str]] = field(default_factory=dict)
 
 
 def answered(
@@ -53,15 +53,18 @@ def answered(
             if sent.may_be_of(one.at) and (one.content is None or is_for(sent, one.content))
         )
         same[tuple(fits)].append(sent)
-    found = Answered(without=same.pop((), []))
+    found, without = Answered(), same.pop((), [])
     unread = {one.task_id for one in unknown if one.content is None}
     for tasks, its in same.items():
         is_alone = not any({*tasks} & {*others} for others in same if others != tasks)
         if is_alone and len(tasks) <= len(its) and not unread.intersection(tasks):
             found.tasks.update(zip(its, tasks, strict=False))
-            found.without += its[len(tasks) :]
+            without += its[len(tasks) :]
         else:
             found.unsure.update({sent: [*tasks] for sent in its})
+    for sent in without:
+        near = [one.task_id for one in unknown if sent.may_be_of(one.at)]
+        found.without[sent] = [task for task in near if task not in found.tasks.values()]
     return found
 
 

@@ -142,8 +142,9 @@ class Bodies(NamedTuple):
         if not body or not content:
             return False
         asked = {name: value for name, value in body.items() if name not in self.left_out}
-        # A task holds what was asked as a part of its own description.
-        return any(_is_within(asked, part) for part in (content, *content.values()))
+        # A task holds what was asked as a part of its own description; the model may be beside it.
+        parts = (part for part in content.values() if isinstance(part, dict))
+        return any(_is_within(asked, one) for one in (content, *({**content, **p} for p in parts)))
 
 
 def _is_within(asked: object, content: object) -> bool:

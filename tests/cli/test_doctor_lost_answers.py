@@ -132,10 +132,51 @@ def test_a_submission_that_was_not_taken_has_no_task(tmp_path: Path, api: Sandbo
 
     assert found.code == 1
     assert (
-        "The answer to a submission was lost (row 2), and Apiframe lists no task for it. It was "
-        "probably not taken. promptsheet retry --unknown sends it again, and asks before."
+        "The answer to a submission was lost (row 2), and Apiframe lists no task of that time that "
+        "no row has. It was probably not taken. promptsheet retry --unknown sends it again, and "
+        "asks before."
     ) in found.said
     assert api.state()["tasks_taken"] == 0
+
+
+def test_tasks_of_the_same_time_that_ask_for_something_else_are_named(
+    tmp_path: Path, api: Sandbox
+) -> None:
+    team = team_at(tmp_path, api)
+    lose(team, api, "a fox", how="cut", kind="rst")
+    ask_for(api, "a hare")
+
+    found = doctor(team, "--repair")
+
+    assert "Of that time, Apiframe lists 1 task that no row has, and none that certainly" in (
+        found.said
+    )
+    assert "probably not taken" not in found.said
+    assert team.statuses() == {"check needed": 1}
+
+
+def test_the_list_of_another_key_says_nothing(tmp_path: Path, api: Sandbox) -> None:
+    team = team_at(tmp_path, api)
+    lose(team, api, "a fox")
+    (tmp_path / "key").write_text("afk_another")
+
+    found = doctor(team)
+
+    assert "(row 2). An earlier key was used, and its list cannot be read" in found.said
+    assert "probably not taken" not in found.said
+
+
+def test_what_another_store_asked_is_not_searched(tmp_path: Path, api: Sandbox) -> None:
+    team = team_at(tmp_path, api)
+    lose(team, api, "a fox")
+    for file in tmp_path.glob("promptsheet.db*"):
+        file.unlink()
+
+    adopted = doctor(team, "--adopt", "--repair")
+
+    assert team.statuses() == {"check needed": 1}
+    assert "probably not taken" not in adopted.said
+    assert api.state()["tasks"] == {"a fox": 1}
 
 
 def test_a_list_that_cannot_be_read_is_said(tmp_path: Path, api: Sandbox) -> None:

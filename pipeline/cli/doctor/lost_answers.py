@@ -31,6 +31,7 @@ from pipeline.sync.sheet_sync import SheetSync
 MOST_PAGES: Final = 50
 #: So many tasks that no row has are read one by one.
 MOST_READ: Final = 100
+_ELSEWHERE: Final = "An earlier key was used, and its list cannot be read with the present one."
 _AGAIN: Final = "promptsheet retry --unknown sends {them} again, and asks before."
 
 
@@ -104,11 +105,21 @@ def _unsure(one: _Asked, places: _Places) -> Iterator[Finding]:
 
 
 def _without_a_task(one: _Asked, places: _Places) -> Iterator[Finding]:
-    if its := one.found.without:
+    without = one.found.without
+    if its := [sent for sent, near in without.items() if not near]:
+        was = "It was" if len(its) == 1 else "They were"
         yield Finding(
             "person",
-            f"{_were_lost(its, places)}, and {one.api.title} lists no task for "
-            f"{'it. It was' if len(its) == 1 else 'them. They were'} probably not taken. "
+            f"{_were_lost(its, places)}, and {one.api.title} lists no task of that time that no "
+            f"row has. {was} probably not taken. {_again(its)}",
+        )
+    if its := [sent for sent, near in without.items() if near]:
+        tasks = list(dict.fromkeys(task for sent in its for task in without[sent]))
+        yield Finding(
+            "person",
+            f"{_were_lost(its, places)}. Of that time, {one.api.title} lists "
+            f"{counted(len(tasks), 'task')} that no row has, and none that certainly asks for the "
+            f"same: {shortened(', '.join(tasks), 200)}. Look at them in your account. "
             f"{_again(its)}",
         )
 
@@ -147,15 +158,20 @@ async def _look(settings: Settings, store: Store, rules: Rules) -> list[_Asked]:
     attempts = store.charges.sent() if unknown else []
     hooks: dict[Sent, str] = {}
     of_api: dict[int, list[Sent]] = {}
+    elsewhere: dict[int, list[Sent]] = {}
     for sent in attempts:
         attempt = unknown.get((_key(sent), sent.number))
         if attempt is None:
             continue
         api = rules.api_of(attempt)
         if api is None or rules.may_be_resent(attempt, now):
-            continue  # `former_accounts` names it; or the next run learns what became of it.
+            continue  # The note says what to do; or the next run learns what became of it.
+        if rules.has_other_key(attempt):
+            elsewhere.setdefault(rules.apis.index(api), []).append(sent)
+            continue
         hooks[sent] = attempt.hook
         of_api.setdefault(rules.apis.index(api), []).append(sent)
+    others = [_Asked(rules.apis[at], its, trouble=_ELSEWHERE) for at, its in elsewhere.items()]
     asked = [_Asked(rules.apis[at], its) for at, its in of_api.items()]
     paces = [settings.pace, *(other.pace for other in settings.others)]
     async with AsyncExitStack() as stack:
@@ -166,7 +182,7 @@ async def _look(settings: Settings, store: Store, rules: Rules) -> list[_Asked]:
                 one.found = await _matched(store, one, attempts, hooks, ways[at], pause)
             except Unread as e:
                 one.trouble = str(e)
-    return asked
+    return [*asked, *others]
 
 
 async def _matched(
@@ -181,16 +197,21 @@ async def _matched(
     provider = asked.api.provider
     if not provider.poll.list:
         raise Unread(f"{provider.full_title} has no list of tasks that could be searched.")
-    first = min(one.sent_at for one in asked.lost)
+    kept = store.charges.bodies([(one.job, one.number) for one in asked.lost])
+    # What `doctor --adopt` took over was asked by another store: nothing here says what.
+    its = [one for one in asked.lost if isinstance(kept.get((one.job, one.number)), dict)]
+    if not its:
+        return Answered()
+    first = min(one.sent_at for one in its)
     try:
         charges = await listed(way, provider, first, pause, MOST_PAGES)
     except Unread as e:
         raise Unread(f"The list of tasks of {provider.title} could not be searched: {e}.") from e
     known = {one.task_id for one in attempts}
     unknown = [one for one in charges if one.task_id not in known]
-    full, bodies = await contents(way, asked.api, store, asked.lost, unknown, pause, MOST_READ)
+    full, bodies = await contents(way, asked.api, store, its, unknown, pause, MOST_READ)
     hook_field = provider.webhook.url_field if provider.webhook else ""
-    return answered(asked.lost, full, bodies, hooks, hook_field)
+    return answered(its, full, bodies, hooks, hook_field)
 
 
 def _key(sent: Sent) -> JobKey:
