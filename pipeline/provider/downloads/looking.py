@@ -1,10 +1,13 @@
 """Looks at a downloaded picture: is it whole, and does it show anything?
 
-It costs at most about 15 ms of CPU for each megabyte, so a picture is decoded as far as needed:
+It costs about 15 ms of CPU at most for 4 megapixels that are not blank. So a picture is decoded as
+far as needed:
 
-    JPEG       an eighth of its size in each direction; the whole file is read
-    PNG        the checksums of all parts, and the pixels of the first rows. Only if these have one
-               colour, and the rest of the file is no larger than that would need, all pixels
+    JPEG       an eighth of its size in each direction. Of a file that has its end, and is larger
+               than that of a blank page, nothing
+    PNG        the checksums of all parts, and the pixels of the first rows: a few, then an eighth.
+               Only if these have one colour, and the rest of the file is no larger than that would
+               need, the other rows. Rows that all have the same bytes are not decoded
     WebP,      the lengths of its parts. The pixels only of a file that is so small that it may be
     AVIF, GIF  blank
 
@@ -27,11 +30,14 @@ if TYPE_CHECKING:
 
 #: The most of each colour's standard deviation in a blank picture, of 255.
 STILL: Final = 2.0
-#: Of rows that are an eighth of the picture: more than this, and the whole picture is not blank.
-_STRIP: Final = 8
-_MOVES: Final = STILL * _STRIP**0.5
+#: The parts of a PNG that are looked at first: one of so many rows.
+_STRIPS: Final = (32, 8)
+#: So many rows are compared at once.
+_AT_ONCE: Final = 16
 #: A larger file of these kinds is not blank: bytes for each pixel, and bytes for its head.
 _BYTES_OF_BLANK, _HEAD = 0.02, 4096
+#: The same for JPEG, where grain that no one sees takes more bytes.
+_BYTES_OF_BLANK_JPEG: Final = 0.15
 #: Pictures with more pixels are not looked at.
 MOST_PIXELS: Final = 50_000_000
 _PNG_SIGN: Final = b"\x89PNG\r\n\x1a\n"
@@ -50,6 +56,9 @@ def looked_at(path: Path, ending: str) -> Seen:
             case "png":
                 return Seen(size, _look_of_png(data, size))
             case "jpg":
+                is_large = len(data) > _HEAD + _BYTES_OF_BLANK_JPEG * size.width * size.height
+                if is_large and data.endswith(b"\xff\xd9"):
+                    return Seen(size)
                 return Seen(size, _blank(_decoded(data, small=True)))
             case "webp" | "avif" | "gif":
                 is_whole = {"webp": _is_whole_webp, "avif": _is_whole_avif, "gif": _is_whole_gif}
@@ -91,7 +100,8 @@ def _deviation(picture: Picture) -> float:
     if picture.mode.startswith("I;16"):  # Pillow would cut the values off at 255
         high = picture.tobytes("raw", "I;16")[1::2]
         picture = Image.frombytes("L", picture.size, high)
-    plain = picture.convert("RGBA" if picture.has_transparency_data else "RGB")
+    mode = "RGBA" if picture.has_transparency_data else "RGB"
+    plain = picture if picture.mode == mode else picture.convert(mode)
     if plain.mode == "RGBA":
         if plain.getchannel("A").getextrema()[1] == 0:
             return 0.0
@@ -115,22 +125,49 @@ def _look_of_png(data: bytes, size: Size) -> Look:
         return "damaged"
     head = bytes(parts[0].data)
     depth, kind, interlaced = head[8], head[9], head[12]
-    rows = max(1, size.height // _STRIP)
-    in_pixel = depth * {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}[kind]
-    wanted = rows * (1 + (size.width * in_pixel + 7) // 8)
-    if interlaced or rows == size.height:
+    if interlaced or size.height <= _STRIPS[-1]:
         return _blank(_decoded(data))
-    strip, used = _inflated(pixels, wanted)
-    if len(strip) < wanted:
-        return "damaged"
+    in_pixel = depth * {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}[kind]
+    line = 1 + (size.width * in_pixel + 7) // 8
     colours = b"".join(_part(p.kind, p.data) for p in parts if p.kind in (b"PLTE", b"tRNS"))
-    head = struct.pack(">II", size.width, rows) + head[8:]
-    short = _part(b"IHDR", head) + colours + _part(b"IDAT", zlib.compress(strip, 0))
-    if _deviation(_decoded(_PNG_SIGN + short + _part(b"IEND", b""))) > _MOVES:
-        return ""
-    if sum(map(len, pixels)) > 3 * _STRIP * used + _HEAD:
+    inflating, strip, deviation = _Inflating(pixels), b"", 0.0
+    for part in _STRIPS:
+        rows = max(1, size.height // part)
+        strip += inflating.next(rows * line - len(strip))
+        if len(strip) < rows * line:
+            return "damaged"
+        its = struct.pack(">II", size.width, rows) + head[8:]
+        short = _part(b"IHDR", its) + colours + _part(b"IDAT", zlib.compress(strip, 0))
+        deviation = _deviation(_decoded(_PNG_SIGN + short + _part(b"IEND", b"")))
+        # So much in these rows, and the whole picture is not blank, whatever the others are.
+        if deviation > STILL * (size.height / rows) ** 0.5:
+            return ""
+    if sum(map(len, pixels)) > 3 * _STRIPS[-1] * inflating.used + _HEAD:
         return ""  # the other rows need more bytes than rows of one colour would
+    if _repeats(inflating, strip, line, size.height):
+        return "blank" if deviation <= STILL else ""
     return _blank(_decoded(data))
+
+
+def _repeats(inflating: _Inflating, strip: bytes, line: int, height: int) -> bool:
+    """Whether all rows of a PNG, except the first one, have the same bytes and so the same pixels.
+
+    `strip` has the rows before those that come next.
+    """
+    row = strip[line : 2 * line]
+    # A row without a filter or with `Sub` stands for itself; nothing but zeros with `Up` or `Paeth`
+    # is the row above.
+    if not (row[:1] in (b"\0", b"\1") or (row[:1] in (b"\2", b"\4") and not any(row[1:]))):
+        return False
+    if strip[line:] != row * (len(strip) // line - 1):
+        return False
+    left, same = height * line - len(strip), row * _AT_ONCE
+    while left:
+        wanted = min(left, len(same))
+        if inflating.next(wanted) != same[:wanted]:
+            return False
+        left -= wanted
+    return True
 
 
 def _parts_of_png(data: bytes) -> Iterator[_Part]:
@@ -155,18 +192,28 @@ def _part(kind: bytes, data: bytes | memoryview) -> bytes:
     return struct.pack(">I", len(data)) + kind + bytes(data) + struct.pack(">I", check)
 
 
-def _inflated(pixels: list[memoryview], wanted: int) -> tuple[bytes, int]:
-    """The first bytes of the pixels, and how many compressed bytes they needed, about."""
-    inflating, found, used = zlib.decompressobj(), bytearray(), 0
-    for part in pixels:
-        rest: bytes | memoryview = part
-        while rest and len(found) < wanted:
-            found += inflating.decompress(rest, wanted - len(found))
-            used += len(rest) - len(inflating.unconsumed_tail)
-            rest = inflating.unconsumed_tail
-        if len(found) >= wanted:
-            break
-    return bytes(found), used
+class _Inflating:
+    """Inflates the pixels of a PNG from part to part."""
+
+    def __init__(self, pixels: list[memoryview]) -> None:
+        #: How many compressed bytes were needed until now, about.
+        self.used = 0
+        self._inflating, self._parts = zlib.decompressobj(), iter(pixels)
+        self._rest: bytes | memoryview = b""
+
+    def next(self, wanted: int) -> bytes:
+        """The next so many bytes; fewer at the end."""
+        found = bytearray()
+        while len(found) < wanted:
+            more = self._inflating.decompress(self._rest, wanted - len(found))
+            found += more
+            self.used += len(self._rest) - len(self._inflating.unconsumed_tail)
+            self._rest = self._inflating.unconsumed_tail
+            if not more and not self._rest:
+                if (part := next(self._parts, None)) is None:
+                    break
+                self._rest = part
+        return bytes(found)
 
 
 def _is_whole_webp(data: bytes) -> bool:

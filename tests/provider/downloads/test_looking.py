@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import time
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -107,6 +108,40 @@ def test_every_kind_of_png_is_looked_at(tmp_path: Path, mode: str) -> None:
 
     assert seen(tmp_path, picture, "png").look == ""
     assert seen(tmp_path, picture, "png", 0.9).look == "damaged"
+
+
+def png(lines: list[bytes], width: int) -> bytes:
+    """A grey PNG of these lines, each with its filter before it."""
+    content = io.BytesIO()
+    Image.new("L", (width, len(lines))).save(content, "PNG")
+    data = content.getvalue()
+    start, end = data.index(b"IDAT") - 4, data.index(b"IEND") - 4
+    packed = b"IDAT" + zlib.compress(b"".join(lines))
+    check = zlib.crc32(packed).to_bytes(4, "big")
+    return data[:start] + (len(packed) - 4).to_bytes(4, "big") + packed + check + data[end:]
+
+
+@pytest.mark.parametrize("kind", [0, 1, 2, 4])
+def test_rows_of_the_same_bytes_are_blank_only_if_they_look_the_same(
+    tmp_path: Path, kind: int
+) -> None:
+    file, side = tmp_path / "picture.png", 256
+    first = bytes([0]) + bytes([200]) * side
+    same = {0: bytes([200]) * side, 1: bytes([200]) + bytes(side - 1)}.get(kind, bytes(side))
+    darker = bytes([254 if kind == 2 else 90]) * side
+
+    def look(*lines: bytes) -> str:
+        file.write_bytes(png([first, *lines], side))
+        return looked_at(file, "png").look
+
+    row = bytes([kind]) + same
+    assert look(*[row] * (side - 1)) == "blank"
+    # One line of another colour far below.
+    black = bytes([0]) * (side + 1)
+    assert look(*[row] * 200, black, first, *[row] * 53) == ""
+    # The rows have the same bytes, and make a picture: with `Up` each is darker than the one above.
+    if kind:
+        assert look(*[bytes([kind]) + darker] * (side - 1)) == ""
 
 
 def test_one_wrong_bit_of_a_png_is_found(tmp_path: Path) -> None:
