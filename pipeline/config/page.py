@@ -35,7 +35,7 @@ def page_settings(
     for name, reference in table.people.items():
         if not _is_name(name):
             problems.append(
-                f"page.people: {name!r} is no name. Take 1 to {LONGEST_NAME} letters, without "
+                f"page.people: {name!r} is no name. Take 1 to {LONGEST_NAME} visible letters, without "
                 "spaces at its ends."
             )
         elif secret := kept(reference, path, environ):

@@ -37,7 +37,7 @@ ON_THE_PAGE: Final = {
 }
 #: What was seen in the sheet -> its text.
 IN_THE_SHEET: Final = {
-    RowEventKind.TICKED: "Approved in the sheet, first seen then",
+    RowEventKind.TICKED: "Approved in the sheet, first seen at this time",
     RowEventKind.UNTICKED: "Approval taken back in the sheet",
 }
 
