@@ -35,8 +35,8 @@ def page_settings(
     for name, reference in table.people.items():
         if not _is_name(name):
             problems.append(
-                f"page.people: {name!r} is no name. Take 1 to {LONGEST_NAME} visible letters, without "
-                "spaces at its ends."
+                f"page.people: {name!r} is no name. Take 1 to {LONGEST_NAME} visible letters, "
+                "without spaces at its ends."
             )
         elif secret := kept(reference, path, environ):
             people[name] = secret

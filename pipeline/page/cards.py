@@ -15,6 +15,7 @@ from typing import Final
 from pipeline.core.approval import covered_on_page
 from pipeline.core.attention import is_dismissed, said_by
 from pipeline.core.credits import Credits
+from pipeline.core.feedback import is_old
 from pipeline.core.fields import fields_of
 from pipeline.core.generations import copy_of
 from pipeline.core.model import Job, KnownRow, State
@@ -78,6 +79,9 @@ class Card:
     may_make_again: bool = False
     #: True if a next take may be made with feedback: its endpoint has a prompt.
     takes_feedback: bool = False
+    #: The feedback in the sheet that the next take is made with, and what its cell `pick` says.
+    feedback_in_sheet: str = ""
+    pick_in_sheet: str = ""
     may_retry: bool = False
     #: The approval that its row needs, or has from this page; None if it needs none.
     approval: Approval | None = None
@@ -116,6 +120,12 @@ class Card:
     def ticked(self) -> tuple[int, ...]:
         """The numbers of its pictures that were picked on the page."""
         return self.job.picked if self.job else ()
+
+    @property
+    def picked(self) -> tuple[int, ...]:
+        """The numbers of its pictures that are picked: by the cell, else by the ticks."""
+        urls = enumerate(self.shown.urls, start=1)
+        return tuple(number for number, url in urls if url in self.shown.picked)
 
     @property
     def saved(self) -> int:
@@ -215,6 +225,8 @@ def _with_actions(card: Card, known: KnownRow | None, view: View, away: str | No
         now=now,
         asked=asked,
         takes_feedback=_takes_feedback(known, view.rules),
+        feedback_in_sheet="" if is_old(known) else known.feedback,
+        pick_in_sheet=known.pick,
         extra_takes=known.extra_takes,
         price=price,
         unit=view.rules.api_named(view.rules.endpoint_name(known.inputs)).provider.unit,
@@ -239,8 +251,10 @@ def _takes_feedback(known: KnownRow, rules: Rules) -> bool:
 def ticked_take(cards: Sequence[Card]) -> int:
     """The take of a row whose ticks count: the one whose pictures the row shows; 0 if none is.
 
-    `cards` are all takes of the row.
+    Where the cell `pick` is filled, no ticks count. `cards` are all takes of the row.
     """
+    if any(card.pick_in_sheet for card in cards):
+        return 0
     asked = next((card.asked for card in cards if card.asked), None)
     takes = {card.shown.take for card in cards if card.shown.urls and card.shown.in_sheet}
     return max((take for take in takes if asked is None or take <= asked), default=0)
@@ -326,6 +340,10 @@ def summary_of(card: Card) -> CardSummary:
                 approving,
                 card.asked,
                 card.ticked,
+                one.picked,
+                one.feedback,
+                card.feedback_in_sheet,
+                card.pick_in_sheet,
             )
         ),
     )

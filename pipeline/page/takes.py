@@ -24,7 +24,8 @@ class TakePicture(NamedTuple):
     file: Saved | None
     #: What is wrong with it, in a few words; empty for nothing.
     findings: str
-    is_ticked: bool
+    #: True if it is picked; of an earlier take, if it was.
+    is_picked: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +58,14 @@ def takes_of(board: Board, row_id: str) -> list[Take]:
 
 def _pictures(board: Board, card: Card) -> list[TakePicture]:
     wrong = card.job.findings if card.job else {}
+    picked = card.ticked if card.is_earlier else card.picked
     return [
         TakePicture(
             number,
             url,
             file,
             wrong[url].in_words() if url in wrong else "",
-            number in card.ticked,
+            number in picked,
         )
         for number, (url, file) in enumerate(files_of(board, card), start=1)
     ]

@@ -18,6 +18,8 @@ from pipeline.core.picture_findings import Findings
 from pipeline.core.states import Succeeded
 from pipeline.page.actions import LONGEST_FEEDBACK
 from pipeline.store import Fact, Intent, Limits, NewFile, SavedFile
+from tests.fakes.program import until
+from tests.page.test_approval import desk_with
 from tests.page.test_auth import DONE, FAILED, PageBench, opened
 from tests.page.test_people import ANNA, BEA, PAGE, history, signed_in
 
@@ -144,3 +146,36 @@ def test_an_address_to_stay_at_leads_to_a_row_of_this_page_only(team: PageBench)
 def test_a_row_without_a_picture_has_nothing_to_pick(tmp_path: Path) -> None:
     with opened(tmp_path, PageSettings(wanted=True)) as bench, bench.visitor() as client:
         assert "/pick/" not in client.get(f"/row/1/{FAILED}/1").text
+
+
+def test_a_take_with_feedback_shows_it_and_the_cell_pick_counts_instead_of_ticks(
+    tmp_path: Path,
+) -> None:
+    with desk_with(tmp_path, "prompt,pick,feedback,take\na fox,,make it warmer,\n") as desk:
+        desk.run()
+        address, form = desk.form("again")
+        row_id = desk.team.rows()[0]["row_id"]
+        page = desk.client.get(f"/row/1/{row_id}/1").text
+        assert re.search(r"<textarea[^>]*>\s*make it warmer</textarea>", page)
+        assert desk.press(address, {**form, "feedback": HOSTILE}) == "again"
+        desk.run()
+
+        assert f"a fox. {HOSTILE}" in desk.sandbox.state()["tasks"]
+        shown = desk.client.get(f"/row/1/{row_id}/2").text
+        assert HOSTILE not in shown
+        assert shown.count(html.escape(HOSTILE)) >= 3
+        assert f"/pick/1/{row_id}/2/4" in shown
+        with desk.team.editing() as rows:
+            rows[0]["pick"] = "2"
+        desk.run()
+
+        def of_cell() -> bool:
+            now = desk.client.get(f"/row/1/{row_id}/2").text
+            return (
+                "picked in the sheet" in now and "/pick/" not in now and now.count("✓ Picked") == 1
+            )
+
+        until(of_cell, "the cell counts", every=0.1)
+        refused = {"ticked": "", "stay": "", "csrf": form["csrf"]}
+        assert desk.press(f"/pick/1/{row_id}/2/1", refused) == "changed"
+        assert (desk.team.rows()[0]["feedback"], desk.paid) == ("make it warmer", 2)
