@@ -26,7 +26,7 @@ from pipeline.core.cell_files import (
 )
 from pipeline.core.credits import Credits, exact
 from pipeline.core.inputs import written_ratio
-from pipeline.core.language import Said, say, together
+from pipeline.core.language import Said, of_a_file, say, together
 from pipeline.core.model import Part
 from pipeline.core.objects import lines_of, parts_of, written_as
 from pipeline.core.paths import put
@@ -191,8 +191,8 @@ def _wanted(one: Field, today: date) -> str:
         return one_of(choices)
     wanted = one.says or (written_as(one) if one.line else _WANTED.get(one.type) or say("one"))
     if one.type in ("integer", "number") and (one.least is not None or one.most is not None):
-        return together((wanted, _range(one.least, one.most)), ", ")
-    return wanted
+        return together((of_a_file(wanted), _range(one.least, one.most)), ", ")
+    return of_a_file(wanted)
 
 
 def _not_for(name: str, title: str, endpoint: Endpoint, given: Mapping[str, str]) -> str:
@@ -265,7 +265,7 @@ def _must_be(name: str, text: str, wanted: str) -> Said:
         "{column} is {text}; it must be {wanted}",
         column=name,
         text=quoted(text, 40),
-        wanted=wanted,
+        wanted=of_a_file(wanted),
     )
 
 

@@ -77,6 +77,13 @@ def message(text: str) -> str:
     return text
 
 
+def of_a_file(text: str) -> Said:
+    """A text that is written in a provider file, as a message without values."""
+    if isinstance(text, Said):
+        return text
+    return Said._of(text, _Message((text.replace("{", "{{").replace("}", "}}"),), {}))
+
+
 def said_again(text: str, *messages: str) -> str:
     """A text that the store kept, as the message that it was made from; else as it is.
 

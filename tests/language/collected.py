@@ -1,8 +1,9 @@
-"""The messages of the program, as they stand in its code."""
+"""The messages of the program, as they stand in its code and in its provider files."""
 
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -10,6 +11,8 @@ from typing import NamedTuple
 ROOT = Path(__file__).parents[2]
 #: Function -> how many of its first arguments are messages (one has the number before them).
 _CALLS = {"say": (0, 1), "say_counted": (1, 3), "message": (0, 1)}
+#: A line, or a part of one, that says what a field accepts.
+_SAYS = re.compile(r'\bsays = "([^"]*)"')
 
 
 class Used(NamedTuple):
@@ -27,12 +30,22 @@ class Used(NamedTuple):
 def used() -> list[Used]:
     """Every use of a message, by module and line."""
     files = sorted((ROOT / "pipeline").rglob("*.py"))
-    return [
+    in_code = [
         one
         for file in files
         if "sandbox" not in file.parts and file.name != "language.py"
         for one in _used_in(file)
     ]
+    return [*in_code, *_used_in_provider_files()]
+
+
+def _used_in_provider_files() -> Iterator[Used]:
+    """What fields say of the texts that they accept."""
+    for file in sorted((ROOT / "configs" / "providers").glob("*.toml")):
+        for number, line in enumerate(file.read_text("utf-8").splitlines(), start=1):
+            if found := _SAYS.search(line):
+                text = found[1].replace("{", "{{").replace("}", "}}")
+                yield Used((text,), file.relative_to(ROOT).as_posix(), number, None)
 
 
 def _used_in(file: Path) -> Iterator[Used]:

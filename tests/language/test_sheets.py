@@ -155,3 +155,18 @@ def test_an_approval_in_a_german_sheet_sends_the_row_once(bench: Bench) -> None:
 
     assert _notes(bench)["a wolf"] == ("done", "")
     assert bench.api.prompts == PAID | {"a wolf": 1}
+
+
+def test_what_a_provider_file_says_of_a_field_is_in_german_too(bench: Bench) -> None:
+    bench.write([["prompt", "aspect_ratio"], ["a fox", "wide"], ["a bear {name}", ""]])
+
+    bench.run()
+
+    assert _notes(bench)["a fox"] == (
+        "invalid",
+        'Nicht gesendet, nichts bezahlt: aspect_ratio ist "wide"; möglich ist nur: zwei Zahlen '
+        "mit Doppelpunkt, etwa 16:9.",
+    )
+    assert _notes(bench)["a bear {name}"][1] == (
+        'Bitte prüfen: prompt enthält "{name}", einen nicht ausgefüllten Platzhalter.'
+    )
