@@ -31,7 +31,7 @@ from pipeline import terminal
 from pipeline.core import messages
 from pipeline.core.costs import in_words, own
 from pipeline.core.credits import Credits
-from pipeline.core.inputs import parsed
+from pipeline.core.feedback import columns_in
 from pipeline.core.lines import Line
 from pipeline.core.money import in_credits_and_money, in_json
 from pipeline.core.rules import Rules
@@ -175,7 +175,7 @@ def show_plan(
     if finished := seen.forecast.sentence():
         console.print(Text(finished))
     if now or after or later:
-        sent = {name for line in (*now, *after, *later) for name in parsed(line.inputs)}
+        sent = {name for line in (*now, *after, *later) for name in columns_in(line.inputs)}
         console.print(Text(f"Sent from the sheet: {', '.join(sorted(sent))}.", style="dim"))
     for sentence in _plan_warnings(sync, noted):
         console.print(Text(one_line(sentence), style="yellow"))

@@ -59,6 +59,12 @@ def wrote_for(row: KnownRow, take: int | None) -> str:
     return canonical({**parsed(row.inputs), FEEDBACK: feedback, **pick})
 
 
+def columns_in(inputs: str) -> list[str]:
+    """The names of the columns that these inputs (canonical text) of a take come from."""
+    wrote, feedback, pictures = revision_in(inputs)
+    return [*wrote, *[NAME] * bool(feedback), *[PICK] * bool(pictures)]
+
+
 class Revised(NamedTuple):
     """The inputs of a take with its feedback."""
 
@@ -94,7 +100,7 @@ def revision_of(
     if PROMPT not in fields_of(endpoint, rules.values(inputs)):
         return Revised(problems=(messages.takes_no_feedback(name, columns.title(NAME)),))
     if picked.is_wrong:
-        return Revised(problems=(messages.pick_to_start_from(columns.title(PICK), row.pick),))
+        return Revised(problems=(messages.pick_to_start_from(columns.title(PICK), take),))
     start, problems = _to_start_from(picked.pictures, endpoint, name, inputs, part, rules, now)
     return Revised(revised(inputs, feedback, "\n".join(start)), problems)
 

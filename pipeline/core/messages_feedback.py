@@ -67,12 +67,10 @@ def too_many_picked(endpoint: str, pictures: int) -> Said:
     )
 
 
-def pick_to_start_from(column: str, text: str) -> Said:
-    """The next take cannot start from what the cell `pick` says, as a phrase."""
+def pick_to_start_from(column: str, take: int) -> Said:
+    """The take cannot start from what the cell `pick` says, as a phrase."""
     return say(
-        "{column} is {text}, which is no picture to start from: clear or correct it",
-        column=column,
-        text=quoted(text, 20),
+        "take {take} cannot start from {column}: correct or clear it", take=take, column=column
     )
 
 

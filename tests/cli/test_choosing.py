@@ -95,7 +95,9 @@ def test_feedback_sends_nothing_and_the_next_take_is_made_with_it(team: Team, ap
     with team.editing() as rows:
         rows[0]["take"] = "2"
     finished = "a fox. Make it warmer --ar 3:2"
-    assert finished in team.run("--plan").said
+    plan = team.run("--plan").said
+    assert finished in plan
+    assert "Sent from the sheet: feedback, prompt." in plan
     assert team.finish().code == 0
     assert api.state()["tasks"] == {"a fox --ar 3:2": 1, finished: 1}
     (fox,) = team.rows()
@@ -160,7 +162,7 @@ def test_a_take_with_feedback_and_a_pick_that_is_no_picture_is_not_paid(
     assert flux.finish().code == 1
     (fox,) = flux.rows()
     assert fox["status"] == "invalid"
-    assert 'pick is "99", which is no picture to start from' in fox["note"]
+    assert "take 2 cannot start from pick: correct or clear it" in fox["note"]
     with flux.editing() as rows:
         rows[0]["pick"] = ""
     assert flux.finish().code == 0

@@ -808,7 +808,7 @@ def the_feedback_is_not_used_yet(team: Team, api: Sandbox) -> None:
     team.write(CHOOSING, "a fox,,9,warmer")
     noted(team, "done", "To use the feedback, put 2 in the take column.")
     change(team, take="2")
-    noted(team, "invalid", "which is no picture to start from")
+    noted(team, "invalid", "take 2 cannot start from pick")
     change(team, pick="")
     goes_on(team, api, {"a fox": 1, "a fox. warmer": 1})
 
