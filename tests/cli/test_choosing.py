@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from pipeline.core.feedback import on_page
 from pipeline.core.model import JobKey
 from pipeline.sandbox import Sandbox
 from pipeline.store import Store
@@ -137,6 +138,38 @@ def test_the_next_take_starts_from_the_picked_picture(flux: Team, api: Sandbox) 
     assert fox["picked"] not in first
     assert flux.finish().code == 0
     assert len(sent(flux)) == 2
+
+
+def test_feedback_and_a_tick_of_the_page_make_one_take_and_no_cell_is_changed(flux: Team) -> None:
+    flux.write(HEADER, "a fox,fox,,,too much sky,")
+    flux.finish()
+    (fox,) = flux.rows()
+    with closing(Store(f"sqlite:///{flux.folder / 'promptsheet.db'}")) as store:
+        (sheet,) = store.sheets.all()
+        assert store.picks.set(JobKey(sheet.key, fox["row_id"], 1), [1], ())
+        asked = [
+            store.rows.ask_again(sheet.key, fox["row_id"], 0, on_page(2, "add snow"))
+            for _ in range(2)
+        ]
+
+    assert asked == [True, False]
+    assert flux.finish().code == 0
+    assert flux.finish().code == 0
+    _, again = sent(flux)
+    assert again["prompt"] == "a fox. add snow"
+    assert again["fluxParams"]["input_images"] == fox["image_urls"].split("\n")[:1]
+    (now,) = flux.rows()
+    assert (now["take"], now["pick"], now["feedback"]) == ("", "", "too much sky")
+    assert now["status"] == "done"
+    # Asked again in the sheet, the cell says what counts.
+    with flux.editing() as rows:
+        rows[0]["take"] = "2"
+    assert flux.finish().code == 0
+    assert [one["prompt"] for one in sent(flux)] == [
+        "a fox",
+        "a fox. add snow",
+        "a fox. too much sky",
+    ]
 
 
 def test_an_endpoint_without_pictures_makes_the_next_take_from_the_words_alone(

@@ -30,7 +30,7 @@ FAULTS: Final[tuple[Fault, ...]] = (
         "P1",
         "pipeline/core/feedback.py",
         "    if not (feedback := feedback_for(row, take)):",
-        "    if feedback := feedback_for(row, take):",
+        '    if not (feedback := ""):',
         _TESTS,
     ),
     Fault(
