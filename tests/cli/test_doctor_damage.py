@@ -176,6 +176,11 @@ def notes_about_saved_pictures_are_lost(team: Team, api: Sandbox) -> None:
     sql(team, "delete from files where job = 1")
 
 
+@found_by("claim", "prompts.csv does not say any more")
+def the_claim_beside_the_sheet_is_deleted(team: Team, api: Sandbox) -> None:
+    (team.folder / "prompts.csv.promptsheet").unlink()
+
+
 @found_by("files-shared", "4 pictures were saved in only 1 file")
 def an_early_version_saved_the_pictures_of_a_row_in_one_file(team: Team, api: Sandbox) -> None:
     path = "(select path from files where job = 1 and number = 1 limit 1)"

@@ -144,6 +144,13 @@ CHECKS: Final[tuple[Check, ...]] = (
         _in_sheet(rows.hold),
     ),
     Check(
+        "claim",
+        "Does the sheet say which store it belongs to?",
+        "… does not say any more which store it belongs to …",
+        "writes it again",
+        _in_sheet(rows.claim),
+    ),
+    Check(
         "unrecognized",
         "Has the sheet results that this store did not write?",
         "… results that Promptsheet did not write here.",

@@ -20,6 +20,8 @@ from pipeline.core.text import counted, one_line
 from pipeline.open_pictures import path_of_link
 from pipeline.open_sheet import open_sheet
 from pipeline.server import event_loop
+from pipeline.sheets import Sheet
+from pipeline.store import Store
 from pipeline.sync import adopt as adoption
 from pipeline.sync.lease import Busy, take_lease
 from pipeline.sync.outcome import Asked
@@ -72,6 +74,7 @@ def repair(settings: Settings, console: Console) -> Pictures:
         gone += damaged_files(settings, store, sheet.key)
         for key, url in {*gone, *chain.from_iterable(shared.values())}:
             store.files.forget(key, url)
+        _claim_again(store, sheet)
         collect(settings, store, sheet.key)
         store.unchanged.forget(sheet.key)  # they may be damaged, too
     outcome = event_loop.run(wiring.run(settings, Asked(limit=0)))
@@ -87,6 +90,20 @@ def repair(settings: Settings, console: Console) -> Pictures:
         path: [(key, url) for key, url in pictures if url not in known[key].files]
         for path, pictures in shared.items()
     }
+
+
+def _claim_again(store: Store, sheet: Sheet) -> None:
+    """Write the claim if it is gone, as a run that sends would do."""
+    if not store.sheets.get(sheet.key).counter or sheet.read_claim() is not None:
+        return
+    lease = take_lease(store, sheet)
+    if isinstance(lease, Busy):
+        raise ConfigError(_busy(lease))
+    try:
+        word = f"{SystemRandom().getrandbits(64):016x}"
+        sheet.write_claim(store.sheets.raise_claim(sheet.key, word), None)
+    finally:
+        store.leases.release(lease)
 
 
 def _busy(by: Busy) -> str:

@@ -53,6 +53,17 @@ def hold(case: Case, sync: SheetSync) -> Iterator[Finding]:
         yield Finding("unusable" if one.exit_code == 2 else "person", one.sentence)
 
 
+def claim(case: Case, sync: SheetSync) -> Iterator[Finding]:
+    """Whether the sheet still says which store owns it, once it was sent from."""
+    if sync.store.sheets.get(sync.key).counter and sync.sheet.read_claim() is None:
+        yield Finding(
+            "person",
+            f"{sync.sheet.title} does not say any more which store it belongs to, so that another "
+            "store would not notice this one. The next run that sends corrects that, or doctor "
+            "--repair now.",
+        )
+
+
 def unrecognized(case: Case, sync: SheetSync) -> Iterator[Finding]:
     """Rows with results that this store did not write."""
     if count := sync.last.plan.statuses[Status.UNRECOGNIZED]:
