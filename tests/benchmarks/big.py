@@ -71,7 +71,7 @@ def _put_attempts(
     made = list(enumerate(_attempts(seen, grid, columns), start=first + 1))
     with store._database.writing() as connection:
         NEW_ATTEMPT.each(
-            connection, [(job, *to_plain(one), "{}", "", "", 0, "", "") for job, one in made]
+            connection, [(job, *to_plain(one), "{}", "", "", 0, "", "", "") for job, one in made]
         )
         write_history(connection, [history_line(job, a, NOW, "sent") for job, a in made])
 
