@@ -103,6 +103,8 @@ def _read(files: list[Path]) -> _Found:
             why = " ".join(str(e).split())
             found.problems.append(f"{file} cannot be read, so it is not used: {why}.")
             continue
+        if not entries:
+            found.problems.append(f"{file} holds no messages.")
         if (rule := _plural(entries)) is not None:
             found.form_of = rule
         wrong = [_id(one) for one in entries if not _take_in(one, found)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import polib
@@ -9,6 +10,7 @@ import pytest
 
 from pipeline.config.languages import catalogue_of, problems_with
 from pipeline.core import messages, messages_pictures, messages_sent, reasons
+from pipeline.core.cells import note_of
 from pipeline.core.language import (
     ENGLISH,
     Catalogue,
@@ -21,6 +23,7 @@ from pipeline.core.language import (
     together,
 )
 from pipeline.core.picture_findings import Findings
+from tests.core.build import planned
 from tests.language.collected import ROOT, Used, used
 
 SHIPPED = ROOT / "configs" / "messages"
@@ -190,6 +193,19 @@ def test_a_file_that_cannot_be_read_stops_nothing(tmp_path: Path) -> None:
     german = catalogue_of("de", config, SHIPPED, [])
     assert german.text(say("it failed")) == "sie ist fehlgeschlagen"
     assert "de.po cannot be read, so it is not used" in problems_with("de", config, SHIPPED)[0]
+
+
+def test_a_file_without_messages_is_named(tmp_path: Path) -> None:
+    config = _own(tmp_path, "")
+
+    assert problems_with("de", config, SHIPPED)[0].endswith("de.po holds no messages.")
+
+
+def test_a_translation_cannot_become_a_formula() -> None:
+    (line,) = planned("prompt\na fox")
+    live = Catalogue("de", {("it failed",): ("=HYPERLINK(1)",)})
+
+    assert note_of(replace(line, note=say("it failed")), live) == "'=HYPERLINK(1)"
 
 
 def test_a_rule_for_plurals_that_fails_stops_nothing(tmp_path: Path) -> None:

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.core.attention import said_by
+from pipeline.open_sheet import open_sheet
 from pipeline.reports import results
 from pipeline.sync.outcome import Asked
 from tests.sync.bench import Bench, reply
@@ -170,3 +172,15 @@ def test_what_a_provider_file_says_of_a_field_is_in_german_too(bench: Bench) -> 
     assert _notes(bench)["a bear {name}"][1] == (
         'Bitte prüfen: prompt enthält "{name}", einen nicht ausgefüllten Platzhalter.'
     )
+
+
+def test_a_row_that_was_dismissed_on_the_page_stays_dismissed(bench: Bench) -> None:
+    bench.run()
+    owl = next(row for row in bench.rows() if row["prompt"] == "an owl")
+    with bench.store() as store:
+        key = open_sheet(bench.settings, store).key
+        known = store.rows.memory(key).known[owl["row_id"]]
+        store.rows.dismiss(key, known.row_id, said_by(known.since, owl["status"], owl["note"]))
+
+    for _ in range(2):
+        assert "an owl" not in {row.prompt for row in bench.run().attention}

@@ -9,6 +9,7 @@ from tests.mutants import (
     chats,
     choosing,
     generations,
+    languages,
     new_rows,
     outbox,
     pictures,
@@ -42,5 +43,6 @@ FAULTS: Final[tuple[Fault, ...]] = (
     *reference_images.FAULTS,
     *campaigns.FAULTS,
     *generations.FAULTS,
+    *languages.FAULTS,
     *choosing.FAULTS,
 )
