@@ -193,6 +193,7 @@ class Columns:
         marks = [self.index[n] for n in OURS if n in self.index and n != "row_id"]
         others = [at for at in range(len(self.header)) if at not in known]
         chosen = [name for name in (*WRITTEN, RATIO) if name in self.inputs]
+        pick, feedback = self.index.get("pick"), self.index.get("feedback")
         for place in range(1, len(grid)) if among is None else among:
             row = grid[place]
             wide = len(row)
@@ -214,8 +215,12 @@ class Columns:
                     [row[at] for at in results if at < wide and not _is_note(row[at])]
                 ),
                 has_marks=_holds_text([row[at] for at in marks if at < wide]),
-                pick=visible(self.cell(row, "pick")),
-                feedback=normalise(input_text(self.cell(row, "feedback"))),
+                pick="" if pick is None or pick >= wide else visible(row[pick]),
+                feedback=(
+                    ""
+                    if feedback is None or feedback >= wide
+                    else normalise(input_text(row[feedback]))
+                ),
             )
 
     def compared(self, name: str, cell: str) -> str:

@@ -149,3 +149,17 @@ def test_kills_at_any_moment_pay_for_one_remake_at_most(tmp_path: Path, api: San
     assert kills >= 3
     assert set(api.state()["tasks"].values()) == {2}
     assert [row["status"] for row in team.rows()] == ["done"] * 3
+
+
+def test_a_take_with_feedback_is_made_again_with_it(team: Team, api: Sandbox) -> None:
+    team.write("prompt,take,feedback", "a fox,,")
+    assert team.finish().code == 0
+    with team.editing() as rows:
+        rows[0] |= {"take": "2", "feedback": "warmer"}
+    api.set(flaw="next 1 blank")
+
+    assert team.finish().code == 0
+    assert team.finish().code == 0
+    assert api.state()["tasks"] == {"a fox": 1, "a fox. warmer": 2}
+    (fox,) = team.rows()
+    assert fox["status"] == "done"
