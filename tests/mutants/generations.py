@@ -26,6 +26,24 @@ FAULTS: Final[tuple[Fault, ...]] = (
         _CORE,
     ),
     Fault(
+        "after a lost store, the others of a row that was adopted as one are sent again",
+        "P1",
+        "pipeline/sync/adopt.py",
+        "    left_out = (COUNT, RATIOS) if line.parts else ()",
+        "    left_out = ()",
+        "tests/cli/test_generations.py"
+        "::test_results_of_a_row_that_did_not_all_succeed_are_adopted_as_one",
+    ),
+    Fault(
+        "after a lost store, generations that did not all succeed share their pictures evenly",
+        "use",
+        "pipeline/sync/adopt.py",
+        "    if len(tasks) != many or rest or bool(urls) != is_done:",
+        "    if len(tasks) != many or rest:",
+        "tests/cli/test_generations.py"
+        "::test_results_of_a_row_that_did_not_all_succeed_are_adopted_as_one",
+    ),
+    Fault(
         "the order of the ratios decides which generation is which",
         "P1",
         "pipeline/core/generations.py",
