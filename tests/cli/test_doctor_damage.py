@@ -377,6 +377,7 @@ def test_a_damage_that_only_a_person_can_repair_stays_and_nothing_is_paid(
     for ended in (found, repaired):
         assert said_by(check).search(ended.said), ended.said
         assert words in ended.said, ended.said
+        assert check != "store" or ended.said.count("The store ") == 1, ended.said
         assert (ended.code == 0) == (check in REMARKS), ended.said
     assert api.state()["tasks"] == dict.fromkeys(PROMPTS, 1)
 

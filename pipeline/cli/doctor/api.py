@@ -46,7 +46,7 @@ def balance(case: Case) -> Iterator[Finding]:
     repair, the next comparison starts here; otherwise nothing is changed.
     """
     settings, left = case.settings, case.answers[0].left
-    if left is None or not case.store.is_file():
+    if left is None or not case.has_store:
         return  # nothing was ever sent
     key = wiring.limits(settings).api_key
     with (wiring.open_store if case.is_repaired else wiring.scratch_store)(settings) as store:
@@ -97,7 +97,7 @@ def old_prices(case: Case) -> Iterator[Finding]:
 
 def charges(case: Case) -> Iterator[Finding]:
     """Compare the listed prices with what the finished tasks of each account cost."""
-    if not case.store.is_file():
+    if not case.has_store:
         return
     defaults = as_texts(case.settings.defaults)
     with wiring.scratch_store(case.settings) as store:

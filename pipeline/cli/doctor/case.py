@@ -83,6 +83,11 @@ class Case:
         """Why the store cannot be used, as a sentence; empty if it can."""
         return store_trouble(self.settings)
 
+    @property
+    def has_store(self) -> bool:
+        """True if there is a store that can be used."""
+        return self.store.is_file() and not self.store_trouble
+
     @cached_property
     def answers(self) -> list[Answer]:
         """What the accounts say, the sheet's own first, as far as they can be asked."""
