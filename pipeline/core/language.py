@@ -46,6 +46,10 @@ class Said(str):
         return said
 
 
+#: An empty text.
+NOTHING: Final = Said._of("", _Listed(" ", ()))
+
+
 def say(message: str, /, **values: object) -> Said:
     """The message with its values, such as `say("Task {task} is done.", task=3)`.
 
@@ -66,7 +70,9 @@ def say_counted(number: Credits, one: str, more: str, /, **values: object) -> Sa
 
 def together(parts: Iterable[str], between: str = " ") -> Said:
     """The texts that are not empty, one after the other."""
-    made_of = tuple(part for part in parts if part)
+    made_of = tuple([part for part in parts if part])
+    if not made_of:
+        return NOTHING
     if len(made_of) == 1 and isinstance(made_of[0], Said):
         return made_of[0]
     return Said._of(between.join(made_of), _Listed(between, made_of))
@@ -175,6 +181,3 @@ class Catalogue:
 
 #: Messages as they are in the code.
 ENGLISH: Final = Catalogue("en", {})
-
-#: An empty text.
-NOTHING: Final = together(())

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from typing import NamedTuple
 
 from pipeline.core import messages, messages_pictures
@@ -254,25 +255,25 @@ def _judge_one(row: _Row, generation: Generation | None, jobs: Mapping[int, Job]
     is_new = failed is not None and bool(changes(failed, inputs, link).keys() - {LINK})
     name, on_page = normalise(columns.cell(row.cells, "name")), _on_page(take, memory.extra_takes)
     remade = remakes_in(one for one in row.jobs if one is not job) if rules.remake else 0
-    line = Line(seen, memory, Status.QUEUED, on_page, take, job, name=name, remade=remade)
-    line = replace(line, generation=generation)
-    done = None
+    about = partial(Line, seen, memory, take=take, job=job, name=name)
+    line_with = partial(about, remade=remade, generation=generation)
+    done, why = None, ""
     if compared is not None and (row.asked.is_changed or not (state is State.PENDING or is_new)):
         # The cell value that, plus the takes requested on the page, gives the next take.
-        following = max(row.takes, default=0) + 1 - memory.extra_takes
-        redo = how_to_ask(columns, max(following, 1))
+        newest = max(row.takes, default=0)
+        redo = how_to_ask(columns, max(newest + 1 - memory.extra_takes, 1))
         status, note = job_status(compared, inputs, rules, row.now, redo, link)
         if row.asked.is_changed:
             status = Status.EDITED if Status.of(status) in _UNTOUCHED else status
             note = joined(asks_for_others(redo), note)
-        if status in (Status.DONE, Status.FAILED) and take == max(row.takes):
+        if status in (Status.DONE, Status.FAILED) and take == newest:
             note = joined(note, unused_feedback(memory, compared, status, columns, redo))
-        done = replace(line, status=status, note=joined(note, on_page))
-        if status != Status.DONE or take != max(row.takes):
+        done = line_with(status=status, note=joined(note, on_page))
+        if status != Status.DONE or take != newest:
             return done
-        line = replace(line, remake=cause(job, remade, rules.remake))
-        if not line.remake:
+        if not (why := cause(job, remade, rules.remake)):
             return done
+    line = line_with(status=Status.QUEUED, note=on_page, remake=why)
     if rules.budgeted:
         line = replace(line, shares=shares_of(columns, row.cells, rules.budgeted))
     mistake = mistake_in_take(seen, memory, take, row.takes, columns)
@@ -280,8 +281,8 @@ def _judge_one(row: _Row, generation: Generation | None, jobs: Mapping[int, Job]
     if mistake and (earlier := latest_shown(jobs.values())):
         line = replace(line, job=earlier)
         made_from = what_it_was_made_from(earlier, inputs)
-    about = (memory, inputs, take, line.part, row.before, rules, columns, row.now)
-    revised = as_made(inputs, job) if job and line.remake else revision_of(*about)
+    given = (memory, inputs, take, line.part, row.before, rules, columns, row.now)
+    revised = as_made(inputs, job) if job and line.remake else revision_of(*given)
     line = replace(line, revised=revised.inputs)
     inputs = line.inputs
     held = _held_back(line, mistake, row, revised.problems)

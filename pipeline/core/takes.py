@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable
+from functools import lru_cache
 
 from pipeline.core import messages
 from pipeline.core.cell_errors import is_value
 from pipeline.core.header import Columns
 from pipeline.core.known_rows import Seen
+from pipeline.core.language import Said
 from pipeline.core.model import Job, KnownRow, RowKind, State
 from pipeline.core.states import shown
 from pipeline.core.statuses import Status, StatusAndNote
@@ -65,6 +67,11 @@ def latest_shown(jobs: Iterable[Job]) -> Job | None:
     return None
 
 
-def how_to_ask(columns: Columns, take: int) -> str:
+def how_to_ask(columns: Columns, take: int) -> Said:
     """How a person asks for that take in this sheet, for a note."""
-    return messages.write_take(take, columns.title("take"), is_there="take" in columns.index)
+    return _how_to_ask(take, columns.title("take"), "take" in columns.index)
+
+
+@lru_cache(maxsize=1000)  # most rows of a sheet need the same
+def _how_to_ask(take: int, title: str, is_there: bool) -> Said:
+    return messages.write_take(take, title, is_there=is_there)
