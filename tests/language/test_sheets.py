@@ -130,14 +130,14 @@ def test_a_reworded_note_is_written_once(bench: Bench, tmp_path: Path) -> None:
     message = "Waiting for approval. Tick {column} to generate this row."
     (tmp_path / "messages" / "de.po").write_text(
         'msgid ""\nmsgstr ""\n"Content-Type: text/plain; charset=UTF-8\\n"\n\n'
-        f'msgid "{message}"\nmsgstr "Frau Berger gibt frei: {{column}}"\n',
+        f'msgid "{message}"\nmsgstr "Das Marketing gibt frei: {{column}}"\n',
         "utf-8",
     )
     _say(bench, "de")
 
     bench.run()
 
-    wolf = ("needs approval", 'Frau Berger gibt frei: "approved"')
+    wolf = ("needs approval", 'Das Marketing gibt frei: "approved"')
     assert _notes(bench) == IN_GERMAN | {"a wolf": wolf}
     assert bench.api.prompts == PAID
 
