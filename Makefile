@@ -5,13 +5,17 @@ SHELL := bash
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test servers office n8n bench soak mutants messages lint format lock clean
+.PHONY: demo test suite servers office n8n bench soak mutants messages lint format lock clean
 
 demo: .venv/ready
 	$(BIN)/promptsheet demo
 
+# The checks of the code run beside the tests.
+MAKEFLAGS += --jobs=2
+test: lint suite
+
 # Five workers on two cores: many tests wait for a process or a second to pass.
-test: lint servers
+suite: .venv/ready-dev servers
 	$(BIN)/pytest -n 5 --dist worksteal
 
 # Tests use a real browser and a real database server: Debian's, where there is none yet.

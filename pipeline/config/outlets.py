@@ -201,7 +201,7 @@ class SqlTable(FieldsTable):
 #: Addresses that need no check by SQLAlchemy: loading it costs each start 0.2 s.
 COMMON_DATABASE: Final = re.compile(
     r"(postgres(ql)?|mysql|mariadb)://[^\s@/?#]+@[\w.-]+(:\d{1,5})?/[\w-]+(\?[\w=&.-]*)?"
-    r"|sqlite:///[^\s?#:][^?#]*",
+    r"|sqlite:///[\w./~-][^?#]*",
     re.ASCII,
 )
 

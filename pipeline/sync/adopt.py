@@ -75,17 +75,9 @@ def adopt(
     """
     take_over_columns(sheet, store, header)
     lying = sheet.read_claim()
-    word = f"{chance.getrandbits(64):016x}"
-    mine = store.sheets.raise_claim(sheet.key, word, lying.counter if lying else 0)
-    sheet.write_claim(mine, lying)
-    store.sheets.update(sheet.key, config=config, hold="")
     grid = sheet.read()
     columns = header.read(grid)
     lines = _lines(grid, columns, store, rules, now, chance)
-    order = [""] * len(grid)
-    for line in lines:
-        order[line.seen.place] = line.seen.row_id
-    store.rows.note(sheet.key, [line.memory for line in lines], order, None)
     # A row with several generations counts once.
     counts: dict[State, set[str]] = {state: set() for state in _COUNTED}
     for line, found in _to_adopt(lines, grid, columns):
@@ -102,6 +94,15 @@ def adopt(
     for job in store.jobs.all(sheet.key).values():
         if state_of(job) is State.PENDING and _close(job, store, now):
             counts[State.UNKNOWN].add(job.key.row_id)
+    order = [""] * len(grid)
+    for line in lines:
+        order[line.seen.place] = line.seen.row_id
+    store.rows.note(sheet.key, [line.memory for line in lines], order, None)
+    # At the end: until then this store sends nothing, also if the adoption breaks off.
+    word = f"{chance.getrandbits(64):016x}"
+    mine = store.sheets.raise_claim(sheet.key, word, lying.counter if lying else 0)
+    sheet.write_claim(mine, lying)
+    store.sheets.update(sheet.key, config=config, hold="")
     return Adopted(*(len(counts[state]) for state in _COUNTED))
 
 
@@ -123,7 +124,7 @@ def _to_adopt(
     for line in lines:
         row = grid[line.seen.place]
         found = _results(row, columns)
-        is_done = Status.of(columns.cell(row, "status")) is Status.DONE
+        is_done = columns.cell(row, "status").strip() == Status.DONE
         if found == _Results():
             yield from ((one, found) for one in line.each)
         elif line.parts and (shares := _shares(found, len(line.parts), is_done=is_done)):

@@ -9,15 +9,19 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 
 import pytest
 from openpyxl import Workbook, load_workbook
 
 from pipeline import wiring
+from pipeline.core.model import Attempt, JobKey
 from pipeline.reports.results import results
 from pipeline.sandbox import Sandbox
+from pipeline.store.jobs import Jobs
 from tests.fakes.program import KEY, KEY_NAME, call
 from tests.fakes.team import Team
+from tests.gestures.office import called
 
 TITLES = ["prompt", "endpoint", "name", "parent", "index", "take"]
 #: Children above their parents, and one row that follows a row by its id is added later.
@@ -164,6 +168,37 @@ def test_a_row_that_may_have_been_sent_after_its_parent_is_not_paid_again_once_a
     team.finish()
 
     assert team.rows()[1]["status"] == "check needed"
+    assert paths(api) == PAID
+
+
+@pytest.mark.parametrize("step", range(5))
+def test_an_adoption_that_breaks_off_pays_nothing_and_can_be_repeated(
+    step: int, team: Team, api: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written(team)
+    team.finish()
+    for file in team.folder.glob("promptsheet.db*"):
+        file.unlink()
+    adopted = iter(range(step))
+    whole = Jobs.adopt
+
+    def until_it_breaks(jobs: Jobs, key: JobKey, attempt: Attempt) -> bool:
+        if next(adopted, None) is None:
+            raise OSError("broken off")
+        return whole(jobs, key, attempt)
+
+    with monkeypatch.context() as broken:
+        broken.setattr(Jobs, "adopt", until_it_breaks)
+        broken.setenv(KEY_NAME, KEY)
+        with pytest.raises(OSError, match="broken off") if step < 4 else nullcontext():
+            called("doctor", team.config, "--adopt")
+    team.finish()
+    assert paths(api) == PAID
+
+    team.start("doctor", team.config, "--adopt")
+    team.finish()
+
+    assert {row["status"] for row in team.rows()} == {"done"}
     assert paths(api) == PAID
 
 
