@@ -57,10 +57,15 @@ def missing_columns(cells: Mapping[str, str], columns: Columns) -> list[str]:
 
 
 def place_of(name: str, columns: Columns) -> int | None:
-    """The place of a column; None if there is none. No row needs to use it yet."""
+    """The place of a column; None if there is none. No row needs to use it yet.
+
+    A column that the team keeps for itself is none.
+    """
     if name in columns.index:
         return columns.index[name]
     title = folded(columns.titles.get(name, name))
+    if title in columns.ignored:
+        return None
     found = (at for at, one in enumerate(columns.header) if folded(one) == title)
     return next(found, None)
 

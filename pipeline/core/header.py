@@ -102,6 +102,8 @@ class Columns:
     followers: frozenset[str] = frozenset()
     #: Folded name -> the endpoints that have it.
     spelled: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    #: Folded titles of columns that have a name of ours and are a team's own.
+    ignored: frozenset[str] = frozenset()
 
     def endpoint(self, cell: str) -> str:
         """The name of the endpoint that a cell names in any spelling; else what it says."""
@@ -297,7 +299,7 @@ class Header:
         ours = OURS if self.gives_text else (name for name in OURS if name != TEXT)
         names = (*ours, *CONTROLS, *fields)
         wanted = {folded(self.titles.get(name, name)): name for name in names}
-        free = {folded(title) for title in self.ignore}
+        free = frozenset(map(folded, self.ignore))
         found: dict[str, list[int]] = defaultdict(list)
         for at, title in enumerate(line):
             name = wanted.get(folded(title))
@@ -313,6 +315,7 @@ class Header:
             follows=PARENT in self.fields,
             followers=frozenset(n for n, cells in self.endpoints.items() if PARENT in cells),
             spelled=_spelled(tuple(self.endpoints)),
+            ignored=free,
         )
 
     def _in(self, line: Sequence[str], cells: frozenset[str]) -> frozenset[str]:

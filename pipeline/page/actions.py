@@ -221,10 +221,16 @@ def _pick(click: Click, number: int) -> bool:
     shown = ",".join(map(str, card.ticked))
     if card.job is None or click.form.get("ticked") != shown:
         return False
-    is_current = card.shown.take == ticked_take(click.board.row(card.shown.row_id))
-    if not is_current or not 1 <= number <= len(card.shown.urls):
+    row = click.board.row(card.shown.row_id)
+    if card.shown.take != ticked_take(row) or not 1 <= number <= len(card.shown.urls):
         return False
     wanted, by = {*card.ticked} ^ {number}, on_the_page(click.person)
+    for one in row:
+        # A take that waits may start from the picked pictures, and was approved with others.
+        if one.is_approved and (what := one.approval):
+            campaign.store.rows.approve(
+                campaign.key, one.shown.row_id, what.inputs, "", what.take, click.person
+            )
     return campaign.store.picks.set(card.job.key, wanted, card.ticked, by)
 
 

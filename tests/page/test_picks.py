@@ -179,3 +179,26 @@ def test_a_take_with_feedback_shows_it_and_the_cell_pick_counts_instead_of_ticks
         refused = {"ticked": "", "stay": "", "csrf": form["csrf"]}
         assert desk.press(f"/pick/1/{row_id}/2/1", refused) == "changed"
         assert (desk.team.rows()[0]["feedback"], desk.paid) == ("make it warmer", 2)
+
+
+def test_a_tick_after_an_approval_on_the_page_takes_it_back(tmp_path: Path) -> None:
+    sheet = "prompt,approved,feedback,take\na fox,yes,,\n"
+    with desk_with(tmp_path, sheet, approval=True) as desk:
+        desk.run()
+        row_id = desk.team.rows()[0]["row_id"]
+        with desk.team.editing() as rows:
+            rows[0].update(approved="", feedback="make it warmer", take="2")
+        desk.run()
+        until(lambda: desk.offers("approve"), "there is a button approve", every=0.1)
+        address, form = desk.form("approve")
+        assert desk.press(address, form) == "approved"
+
+        ticked = {"ticked": "", "stay": "", "csrf": form["csrf"]}
+        assert desk.press(f"/pick/1/{row_id}/1/2", ticked) == "picked"
+        desk.run()
+
+        assert (desk.team.rows()[0]["status"], desk.paid) == ("needs approval", 1)
+        until(lambda: desk.offers("approve"), "it can be approved again", every=0.1)
+        assert desk.press(*desk.form("approve")) == "approved"
+        desk.run()
+        assert desk.paid == 2

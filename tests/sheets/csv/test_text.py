@@ -84,6 +84,7 @@ def test_a_patch_changes_its_cells_and_no_other_byte(
 ) -> None:
     # Without a byte order mark, a first character that looks like one is one.
     mark = BOM if text.startswith("\ufeff") else mark
+    assume("\0" not in text[:4])  # that may be UTF-16 without its mark
     assume(not left_open(text, delimiter))
     before = slowly(text, delimiter)
     places = st.tuples(st.integers(0, max(len(before) - 1, 0)), st.integers(0, 5))
