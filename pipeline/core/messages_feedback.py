@@ -40,7 +40,7 @@ def feedback_too_early(column: str) -> Said:
 
 def old_feedback(column: str, take: int) -> Said:
     """The cell held its text before the program read that column, as a phrase."""
-    cure = say("write it anew to use it in take {take}, or clear the cell", take=take)
+    cure = say("write it again to use it in take {take}, or clear the cell", take=take)
     return say(
         "{column} holds text from before Promptsheet used that column: {cure}",
         column=column,
