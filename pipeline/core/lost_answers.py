@@ -37,7 +37,7 @@ def answered(
 ) -> Answered:
     """Match lost submissions with tasks that no row has. A task without content may be for any.
 
-    `hooks` are the hook tokens of submissions, `hook_field` is where the API is told its address.
+    `hooks` are the hook tokens of submissions, `hook_field` is the field for the webhook's address.
     """
 
     def is_for(sent: Sent, content: Mapping[str, Any]) -> bool:

@@ -23,7 +23,7 @@ FIELDS: Final = (
     *("row_id", "take", "sheet", "name", "prompt", "endpoint", "status", "note", "task_id"),
     *("image_urls", "text", "files", "credits", "submitted_at", "finished_at"),
 )
-#: The pictures that a person picked. They are told only where `[[outlets]] fields` names them: a
+#: The pictures that a person picked. An outlet gets them only if its `fields` name them: a
 #: table may have a column of this name that people tick.
 PICKED: Final = "picked"
 

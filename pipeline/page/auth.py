@@ -166,7 +166,7 @@ class Authenticator:
         return self._tries.has_many_failures(_caller(request))
 
     def sign_in_with_token(self, request: Request, token: str, to: str) -> Response | None:
-        """Sign in whoever has this token, and redirect to `to`; None if nobody has it."""
+        """Sign in the person with this token, and redirect to `to`; None if it is not known."""
         account = account_for(self._accounts, token)
         return self._signed_in(request, account, to) if account else None
 

@@ -155,7 +155,7 @@ def _repeats(inflating: _Inflating, strip: bytes, line: int, height: int) -> boo
     `strip` has the rows before those that come next.
     """
     row = strip[line : 2 * line]
-    # A row without a filter or with `Sub` stands for itself; nothing but zeros with `Up` or `Paeth`
+    # A row without a filter or with `Sub` needs no other row; only zeros with `Up` or `Paeth`
     # is the row above.
     if not (row[:1] in (b"\0", b"\1") or (row[:1] in (b"\2", b"\4") and not any(row[1:]))):
         return False
