@@ -3,29 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from pipeline.core import messages
 from pipeline.core.approval import (
     EXAMPLES,
+    Outdated,
     Tick,
     approval,
-    covered_on_page,
-    covers_another_take,
     is_covered,
+    is_covered_on_page,
+    outdated,
 )
 from pipeline.core.header import Columns
-from pipeline.core.language import NOTHING, Said
+from pipeline.core.language import NOTHING, Said, say
 from pipeline.core.rules import Rules
 
 if TYPE_CHECKING:
     from pipeline.core.lines import Line
 
+_WHY: Final = {
+    Outdated.TAKE: say("The approval was for another take."),
+    Outdated.PICTURE: say("The picked pictures are not those that were approved."),
+    Outdated.ROW: say("Changed after it was approved."),
+}
+
 
 def approval_missing(line: Line, row: Sequence[str], columns: Columns, rules: Rules) -> Said:
     """Why the row is not approved, as a note; empty if it is, or needs no approval."""
     cell = columns.control(row, "approved")
-    if line.memory.approved_on_page == covered_on_page(line.memory, line.take, cell):
+    about = line.memory, line.take, line.before
+    if is_covered_on_page(*about, cell):
         return NOTHING
     if "approved" not in columns.index:
         return (
@@ -37,6 +45,6 @@ def approval_missing(line: Line, row: Sequence[str], columns: Columns, rules: Ru
             return messages.needs_approval(title)
         case Tick.OTHER:
             return messages.not_approved(title, cell, rules.approved_words or EXAMPLES)
-    if is_covered(line.memory, line.take):
+    if is_covered(*about):
         return NOTHING
-    return messages.needs_approval_again(title, covers_another_take(line.memory, line.take))
+    return messages.needs_approval_again(title, _WHY[outdated(*about)])

@@ -7,11 +7,12 @@ from dataclasses import replace
 
 from pipeline.core import messages_feedback as messages
 from pipeline.core.feedback import NAME, feedback_for, is_old, is_unused
-from pipeline.core.generations import Asked, has_several, several
+from pipeline.core.generations import Asked, generations_of, has_several, several
 from pipeline.core.header import Columns
 from pipeline.core.lines import Line, gathered_row
 from pipeline.core.model import Job, KnownRow
 from pipeline.core.picks import (
+    NOTHING_PICKED,
     PICK,
     Picked,
     Picture,
@@ -23,10 +24,14 @@ from pipeline.core.statuses import Status
 from pipeline.core.text import joined
 
 
-def picked_before(row: KnownRow, take: int | None, jobs: Sequence[Job], asked: Asked) -> Picked:
-    """What is picked of the pictures of an earlier take, if this take is made with feedback."""
+def picked_before(row: KnownRow, take: int | None, jobs: Sequence[Job]) -> Picked:
+    """What is picked of the pictures of an earlier take, if this take is made with feedback.
+
+    `jobs` are all jobs of the row.
+    """
     if not feedback_for(row, take):
-        return Picked()
+        return NOTHING_PICKED
+    asked = generations_of(row.inputs, [job for job in jobs if job.key.take == take])
     return picked_of(row.pick, newest_pictures(jobs, take, _order(asked)))
 
 

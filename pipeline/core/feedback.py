@@ -20,7 +20,7 @@ from pipeline.core.picks import PICK, Picked, Picture
 from pipeline.core.prompt_templates import PROMPT
 from pipeline.core.provider import Endpoint, Field
 from pipeline.core.reference_images import field_for
-from pipeline.core.revisions import FEEDBACK, revised, revision_in
+from pipeline.core.revisions import FEEDBACK, PICTURES, revised, revision_in
 from pipeline.core.rules import Rules
 from pipeline.core.states import shown
 from pipeline.core.text import time_limit
@@ -51,8 +51,19 @@ def feedback_for(row: KnownRow, take: int | None) -> str:
     return of_page(row.feedback_on_page, take) or ("" if is_old(row) else row.feedback)
 
 
-def wrote_for(row: KnownRow, take: int | None) -> str:
-    """All that the person wrote for this take, as canonical text: an approval is for that."""
+def wrote_for(row: KnownRow, take: int | None, picked: Picked) -> str:
+    """All that a person wants of this take, as canonical text: an approval is for that.
+
+    `picked` is what is picked of the pictures of the take before, by the cell or on the page.
+    """
+    if not (feedback := feedback_for(row, take)):
+        return row.inputs
+    pictures = "\n".join(one.name for one in picked.pictures) or row.pick or "none"
+    return canonical({**parsed(row.inputs), FEEDBACK: feedback, PICTURES: pictures})
+
+
+def wrote_before(row: KnownRow, take: int | None) -> str:
+    """The same as `wrote_for`, as the program noted it before it noted pictures."""
     if not (feedback := feedback_for(row, take)):
         return row.inputs
     pick = {PICK: row.pick} if row.pick else {}

@@ -18,7 +18,7 @@ from pipeline.core.generations import Generation, labels
 from pipeline.core.known_rows import Seen
 from pipeline.core.language import NOTHING, Said, say
 from pipeline.core.model import Job, JobKey, KnownRow, RowKind
-from pipeline.core.picks import Picture
+from pipeline.core.picks import NOTHING_PICKED, Picked, Picture
 from pipeline.core.states import shown
 from pipeline.core.statuses import ON_THE_WAY, Status, in_progress
 from pipeline.core.text import joined
@@ -61,6 +61,8 @@ class Line:
     revised: str = ""
     #: The picked pictures of its row.
     picked: tuple[Picture, ...] = ()
+    #: What is picked of the pictures of the take before, if its take is made with feedback.
+    before: Picked = NOTHING_PICKED
     #: The lines of its generations, if it is about a row with several. Then it has no job itself.
     parts: tuple[Line, ...] = ()
 

@@ -148,13 +148,8 @@ def not_approved(column: str, text: str, words: Sequence[str]) -> Said:
     )
 
 
-def needs_approval_again(column: str, is_another_take: bool) -> Said:
-    """The row was changed after it was approved, or the approval was for another take."""
-    why = (
-        say("The approval was for another take.")
-        if is_another_take
-        else say("Changed after it was approved.")
-    )
+def needs_approval_again(column: str, why: Said) -> Said:
+    """The approval does not cover the row as it is now; `why` is a sentence."""
     how = say("Untick {column}, wait for the next run, then tick it again.", column=column)
     return joined(why, how)
 

@@ -32,6 +32,12 @@ class Picture(NamedTuple):
     url: str
 
     @property
+    def name(self) -> str:
+        """A name that no other picture of its row has, and that it keeps."""
+        key = self.job.key
+        return f"{key.take}/{key.part}/{self.attempt.number}/{self.number}"
+
+    @property
     def attempt(self) -> Attempt:
         """The attempt that made it."""
         attempt = shown(self.job)
@@ -45,6 +51,9 @@ class Picked(NamedTuple):
     pictures: tuple[Picture, ...] = ()
     #: True if the cell names no pictures, or others than there are.
     is_wrong: bool = False
+
+
+NOTHING_PICKED: Final = Picked()
 
 
 def pictures_of(jobs: Iterable[Job]) -> list[Picture]:

@@ -208,13 +208,13 @@ def _judge(
     take = take_of(seen.marked.take, extra)
     memory = remembered(seen, take, now)
     cell = columns.control(cells, "approved")
+    before = picked_before(memory, take, jobs)
     if is_value(cell):
         came = is_copied(seen, cell)
-        memory = approved(memory, cell, take, rules.approved_words, is_copied=came)
+        memory = approved(memory, cell, take, before, rules.approved_words, is_copied=came)
     if seen.standing is not memory.standing:
         seen = replace(seen, standing=memory.standing)
     asked = generations_of(memory.inputs, [job for job in jobs if job.key.take == take])
-    before = picked_before(memory, take, jobs, asked)
     row = _Row(seen, memory, take, cells, columns, rules, now, followed, jobs, asked, before)
     if asked.generations == (None,):
         its = {job.key.take: job for job in jobs if not job.key.part}
@@ -256,7 +256,7 @@ def _judge_one(row: _Row, generation: Generation | None, jobs: Mapping[int, Job]
     name, on_page = normalise(columns.cell(row.cells, "name")), _on_page(take, memory.extra_takes)
     remade = remakes_in(one for one in row.jobs if one is not job) if rules.remake else 0
     about = partial(Line, seen, memory, take=take, job=job, name=name)
-    line_with = partial(about, remade=remade, generation=generation)
+    line_with = partial(about, remade=remade, generation=generation, before=row.before)
     done, why = None, ""
     if compared is not None and (row.asked.is_changed or not (state is State.PENDING or is_new)):
         # The cell value that, plus the takes requested on the page, gives the next take.

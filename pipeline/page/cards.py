@@ -12,8 +12,9 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from pipeline.core.approval import covered_on_page
+from pipeline.core.approval import covered_on_page, is_covered_on_page
 from pipeline.core.attention import is_dismissed, said_by
+from pipeline.core.choosing import picked_before
 from pipeline.core.credits import Credits
 from pipeline.core.feedback import is_old
 from pipeline.core.fields import fields_of
@@ -49,6 +50,8 @@ class Approval:
     covers: str
     #: Listed credits.
     price: Credits
+    #: True if the row was approved on the page as it is now.
+    is_given: bool
 
     @property
     def shown(self) -> str:
@@ -203,10 +206,12 @@ def _cards(
         own = said.own if said else {}
         card = Card(one, job, made or _LONG_AGO, many, is_earlier=not is_last, own=own)
         # Only the last take can be the one that the row asks for.
-        yield _with_actions(card, known, view, away) if is_last else card
+        yield _with_actions(card, takes, known, view, away) if is_last else card
 
 
-def _with_actions(card: Card, known: KnownRow | None, view: View, away: str | None) -> Card:
+def _with_actions(
+    card: Card, takes: Sequence[Job], known: KnownRow | None, view: View, away: str | None
+) -> Card:
     """The card with the buttons for the take that its row asks for now."""
     one, job = card.shown, card.job
     if known is None or not one.in_sheet:
@@ -216,7 +221,7 @@ def _with_actions(card: Card, known: KnownRow | None, view: View, away: str | No
     is_current = asked == one.take or (job is None and asked is not None)
     dismissed = is_dismissed(job) or (job is None and away is not None and away == card.says)
     price = _price_now(known, view)
-    approval = _approval(card, known, said, asked, price)
+    approval = _approval(card, takes, known, said, asked, price)
     now = _prompt_now(card, known, view.rules)
     if said and asked and asked > one.take and said.status in _NEXT_TAKE:
         card = replace(card, shown=replace(one, status=said.status, note=said.note))
@@ -231,7 +236,7 @@ def _with_actions(card: Card, known: KnownRow | None, view: View, away: str | No
         price=price,
         unit=view.rules.api_named(view.rules.endpoint_name(known.inputs)).provider.unit,
         approval=approval,
-        is_approved=approval is not None and known.approved_on_page == approval.covers,
+        is_approved=approval is not None and approval.is_given,
         may_make_again=is_current and card.family in REMAKABLE,
         # A lost submission that is sent again by itself needs no second attempt.
         may_retry=is_current
@@ -266,17 +271,23 @@ def _price_now(known: KnownRow, view: View) -> Credits:
 
 
 def _approval(
-    card: Card, known: KnownRow, said: RowCells | None, asked: int | None, price: Credits
+    card: Card,
+    takes: Sequence[Job],
+    known: KnownRow,
+    said: RowCells | None,
+    asked: int | None,
+    price: Credits,
 ) -> Approval | None:
     """The approval that the row needs, or has from this page; None once it is sent."""
     if said is None or asked is None:
         return None
     is_sent = card.job and asked == card.shown.take and card.shown.state is not State.PENDING
     was_changed = card.family == Status.NEEDS_APPROVAL  # after it had failed
-    covers = covered_on_page(known, asked, said.approved)
-    waits = said.status == Status.NEEDS_APPROVAL or known.approved_on_page == covers
+    about = known, asked, picked_before(known, asked, takes), said.approved
+    covers, is_given = covered_on_page(*about), is_covered_on_page(*about)
+    waits = said.status == Status.NEEDS_APPROVAL or is_given
     return (
-        Approval(asked, known.inputs, covers, price)
+        Approval(asked, known.inputs, covers, price, is_given)
         if waits and (was_changed or not is_sent)
         else None
     )

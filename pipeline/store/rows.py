@@ -337,7 +337,7 @@ def _ticks(noted: dict[str, KnownRow], before: Mapping[str, _Before]) -> Iterato
     """The approvals in the sheet that are new, or gone."""
     for row_id, row in noted.items():
         was = before.get(row_id)
-        if row.approved_for and (was is None or was.approved_for != row.approved_for):
+        if row.approved_for and (was is None or was.approved != row.approved):
             yield NewRowEvent(row_id, RowEventKind.TICKED, _take_in(row.approved_for))
         elif was and was.approved_for and not row.approved:
             yield NewRowEvent(row_id, RowEventKind.UNTICKED, _take_in(was.approved_for))

@@ -36,6 +36,6 @@ def _take_back_approvals(look: Look, sheet: str, store: Store) -> None:
         if not line.memory.approved_on_page:
             continue
         cell = look.columns.control(look.grid[line.seen.place], "approved")
-        if is_value(cell) and is_taken_back(line.memory, line.take, cell):
+        if is_value(cell) and is_taken_back(line.memory, line.take, line.before, cell):
             row_id, inputs = line.seen.row_id, line.memory.inputs
             store.rows.approve(sheet, row_id, inputs, "", line.take or 0, by_sheet=True)

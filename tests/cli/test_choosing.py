@@ -225,6 +225,33 @@ def test_feedback_that_changes_after_the_approval_of_its_take_needs_a_new_one(
     assert api.state()["tasks"] == {"a fox": 1, "a fox. cooler": 1}
 
 
+def test_an_approval_in_the_sheet_is_for_the_picture_that_was_ticked_on_the_page_then(
+    flux: Team,
+) -> None:
+    flux.write(HEADER + ",approved", "a fox,fox,,,,,yes")
+    flux.finish()
+    (fox,) = flux.rows()
+    urls = fox["image_urls"].split("\n")
+    with closing(Store(f"sqlite:///{flux.folder / 'promptsheet.db'}")) as store:
+        (sheet,) = store.sheets.all()
+        key = JobKey(sheet.key, fox["row_id"], 1)
+        assert store.picks.set(key, [1], ())
+        with flux.editing() as rows:
+            rows[0] |= {"feedback": "add snow", "take": "2", "approved": "ok"}
+        flux.run("--limit", "0")
+        assert store.picks.set(key, [], [1])
+        flux.finish()
+        (now,) = flux.rows()
+        assert (now["status"], len(sent(flux))) == ("needs approval", 1)
+        assert now["note"].startswith("The picked pictures are not those that were approved.")
+        assert store.picks.set(key, [1], [])
+
+    flux.finish()
+    _, again = sent(flux)
+    assert again["fluxParams"]["input_images"] == urls
+    assert flux.rows()[0]["status"] == "done"
+
+
 def test_each_generation_of_a_row_has_the_feedback_and_starts_from_its_own_picture(
     flux: Team,
 ) -> None:

@@ -6,12 +6,29 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from pipeline.core.feedback import Revised, revision_of
-from pipeline.core.model import JobKey, KnownRow, Result
-from pipeline.core.picks import Picked, numbers_in, pictures_of
+from pipeline.core.approval import asked_for
+from pipeline.core.feedback import Revised, revision_of, wrote_before
+from pipeline.core.inputs import canonical
+from pipeline.core.lines import Line
+from pipeline.core.model import Job, JobKey, KnownRow, Result, State
+from pipeline.core.picks import NOTHING_PICKED, Picked, numbers_in, pictures_of
 from pipeline.core.revisions import problem_with_template, revision_in, with_feedback
-from tests.core.build import NOW, PROVIDER, RULES, attempt, columns_of, job, known, sheet, wrote
+from tests.core.build import (
+    NOW,
+    PROVIDER,
+    RULES,
+    attempt,
+    columns_of,
+    job,
+    known,
+    memory,
+    planned,
+    sheet,
+    wrote,
+)
 
 ROW = "r_aaaaaaaaa"
 #: An endpoint that takes one picture and a prompt.
@@ -102,3 +119,90 @@ def test_a_link_that_has_expired_is_no_picture_to_start_from() -> None:
     late = revised(row, 2, provider=short, endpoint=ONE_PICTURE, age=timedelta(hours=2))
     assert revision_in(fresh.inputs)[1:] == ("warmer", "https://x/2.png")
     assert "worked for 60 min only" in late.problems[0]
+
+
+def made(take: int, *, is_done: bool = True, picked: tuple[int, ...] = ()) -> Job:
+    """A take of the row, with two pictures once it is done."""
+    urls = tuple(f"https://x/{take}-{number}.png" for number in (1, 2))
+    state = State.SUCCEEDED if is_done else State.RUNNING
+    one = attempt(state, result=Result(urls if is_done else ()), ended_at=NOW)
+    return replace(job(one, take=take), picked=picked)
+
+
+def take_3(row: KnownRow, approved: str, *jobs: Job) -> Line:
+    """The line of a row that asks for its third take with feedback."""
+    text = (
+        "prompt | take | pick | feedback | approved | row_id\n"
+        f"a fox | 3 | {row.pick} | warmer | {approved} | {ROW}"
+    )
+    (line,) = planned(text, *jobs, remembers=memory(row), rules=ONE_OF_THEM)
+    return line
+
+
+ONE_OF_THEM = replace(RULES, endpoint="luma-imagine")
+WORDS = ("", "yes", "ok")
+ACTS = ("tick 1", "tick 2", "tick 0", "cell 1", "cell 2", "cell ", *map("word {}".format, WORDS))
+
+
+@given(st.lists(st.sampled_from((*ACTS, "done", "run", "run", "run")), max_size=20))
+def test_a_take_is_sent_only_from_the_picture_that_its_approval_in_the_sheet_was_seen_with(
+    acts: list[str],
+) -> None:
+    row = known(ROW, "a fox", feedback="warmer")
+    ticks, is_done, cell, word, seen_word = {1: 0, 2: 0}, False, "", "", ""
+    covers: str | None = None
+    for act in (*acts, "run", "word ", "run", "word yes", "run"):
+        what, _, to = act.partition(" ")
+        if what == "tick":
+            ticks[2 if is_done else 1] = int(to)
+        elif what == "cell":
+            cell = to
+        elif what == "word":
+            word = to
+        elif what == "done":
+            is_done = True
+        else:
+            jobs = [
+                made(take, is_done=take == 1 or is_done, picked=(tick,) if tick else ())
+                for take, tick in ticks.items()
+            ]
+            line = take_3(replace(row, pick=cell), word, *jobs)
+            row = line.memory
+            newest = 2 if is_done else 1
+            number = int(cell) if cell else ticks[newest]
+            wanted = f"https://x/{newest}-{number}.png" if number else ""
+            if word != seen_word:
+                covers = wanted if word else None
+            seen_word = word
+            may = covers == wanted
+            assert (line.status == "queued", line.status == "needs approval") == (may, not may)
+            if may:
+                assert revision_in(line.inputs)[1:] == ("warmer", wanted)
+    assert line.status == "queued"
+
+
+def test_a_note_says_that_another_picture_was_picked_after_the_approval() -> None:
+    row = take_3(known(ROW, "a fox", feedback="warmer"), "yes", made(2, picked=(1,))).memory
+    line = take_3(row, "yes", made(2, picked=(2,)))
+    newer = take_3(replace(row, approved_for=row.approved_for.replace("3", "2", 1)), "yes", made(2))
+
+    assert line.note.startswith(
+        "The picked pictures are not those that were approved. Untick approved"
+    )
+    assert newer.note.startswith("The approval was for another take.")
+
+
+@pytest.mark.parametrize("pick", ["", "1"])
+def test_an_approval_of_an_earlier_version_stays_valid_until_another_picture_is_picked(
+    pick: str,
+) -> None:
+    row = known(ROW, "a fox", feedback="warmer", pick=pick, approved="yes")
+    row = replace(row, approved_for=f"3 {wrote_before(row, 3)}")
+    line = take_3(row, "yes", made(2, picked=(1,)))
+    other = take_3(replace(line.memory, pick="2" if pick else ""), "yes", made(2, picked=(2,)))
+    on_page = replace(row, approved="", approved_for="", approved_on_page=row.approved_for)
+
+    assert [line.status, other.status] == ["queued", "needs approval"]
+    assert take_3(on_page, "", made(2, picked=(1,))).status == "queued"
+    plain = known(ROW, "a fox")
+    assert asked_for(plain, 1, NOTHING_PICKED) == f"1 {canonical({'prompt': 'a fox'})}"

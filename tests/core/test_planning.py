@@ -16,6 +16,7 @@ from pipeline.core.known_rows import Memory
 from pipeline.core.lines import Line
 from pipeline.core.model import Job, Result, RowKind, State, Unsaved
 from pipeline.core.money import Money
+from pipeline.core.picks import NOTHING_PICKED
 from pipeline.core.planning import plan_held
 from pipeline.core.row_matching import match_by_id_alone
 from pipeline.core.shares import used_up
@@ -607,7 +608,7 @@ def test_an_approval_on_the_page_covers_only_the_prompt_shown_there(
     prompt: str, approved: str, take: str, status: str
 ) -> None:
     row = known(A, "a fox")
-    row = replace(row, approved_on_page=covered_on_page(row, 1, "FALSE"))
+    row = replace(row, approved_on_page=covered_on_page(row, 1, NOTHING_PICKED, "FALSE"))
     text = f"prompt | approved | take | row_id \n {prompt} | {approved} | {take} | {A}"
 
     assert one(text, remembers=memory(row)).status == status

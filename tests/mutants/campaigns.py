@@ -136,8 +136,8 @@ FAULTS = (
         "an approval with a word of the team is not remembered",
         "use",
         _PLANNING,
-        "memory = approved(memory, cell, take, rules.approved_words, is_copied=came)",
-        "memory = approved(memory, cell, take, is_copied=came)",
+        "memory = approved(memory, cell, take, before, rules.approved_words, is_copied=came)",
+        "memory = approved(memory, cell, take, before, is_copied=came)",
         _BY_GESTURE,
     ),
     Fault(
@@ -152,8 +152,8 @@ FAULTS = (
         "a tick that was copied with a row approves the copy",
         "P1",
         _APPROVAL,
-        '    covers = "" if is_copied else asked_for(memory, take)',
-        "    covers = asked_for(memory, take)",
+        'approved_for="" if is_copied else covers)',
+        "approved_for=covers)",
         "tests/core/test_planning.py",
     ),
     Fault(

@@ -247,8 +247,8 @@ FAULTS = (
         "an approval covers every take",
         "P1",
         "pipeline/core/approval.py",
-        '    return f"{take} {wrote_for(memory, take)}"',
-        '    return f" {wrote_for(memory, take)}"',
+        '    return f"{take} {wrote_for(memory, take, picked)}"',
+        '    return f" {wrote_for(memory, take, picked)}"',
         "tests/core/test_planning.py tests/core/test_approval.py",
     ),
     Fault(

@@ -6,6 +6,7 @@ import html
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from pipeline.core.approval import asked_for
 from pipeline.core.errors import ConfigError
 from pipeline.core.inputs import canonical
 from pipeline.core.model import KnownRow
+from pipeline.core.picks import NOTHING_PICKED
 from pipeline.page.auth import Authenticator
 from pipeline.store import RowEventKind, Store
 from tests.page.test_auth import DONE, FAILED, TOKEN, Clock, PageBench, opened
@@ -127,9 +129,7 @@ def test_wrong_tokens_of_people_are_limited_like_others(team: PageBench) -> None
 
 def test_a_tick_in_the_sheet_is_in_the_history_once(tmp_path: Path) -> None:
     row = KnownRow("r_000000001", canonical({"prompt": "a fox"}), 1, since=NOON)
-    ticked = KnownRow(
-        row.row_id, row.inputs, 1, since=NOON, approved="x", approved_for=asked_for(row, 1)
-    )
+    ticked = replace(row, approved="x", approved_for=asked_for(row, 1, NOTHING_PICKED))
     with Store(f"sqlite:///{tmp_path}/store.db") as store:
         for one in (row, ticked, ticked, row):
             store.rows.note("sheet", [one])
