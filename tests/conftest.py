@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from httpx._transports import default as transports
@@ -19,6 +20,9 @@ from pipeline.sandbox import Sandbox
 from tests.fakes.nursery import share
 from tests.fakes.sandbox_process import sandbox_process
 from tests.fakes.team import Team
+
+if TYPE_CHECKING:
+    from tests.fakes.postgresql import PostgresqlServer
 
 
 @pytest.fixture(scope="module")
@@ -38,6 +42,19 @@ def team(request: pytest.FixtureRequest, tmp_path: Path, api: Sandbox) -> Team:
     if tables is not None:
         team.configure(tables)
     return team
+
+
+@pytest.fixture(scope="session")
+def postgresql_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresqlServer]:
+    """The PostgreSQL server of this run, which all workers share."""
+    from tests.fakes.databases import HAS_POSTGRESQL
+
+    if not HAS_POSTGRESQL:
+        pytest.skip("PostgreSQL is not installed here")
+    from tests.fakes.postgresql import shared_server
+
+    with shared_server(tmp_path_factory.getbasetemp().parent) as server:
+        yield server
 
 
 #: A file system in memory, and the bytes that must be free there: a whole run leaves 50 MB.

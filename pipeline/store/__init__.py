@@ -28,11 +28,12 @@ A `Store` has parts, each with the methods about one subject:
 
 The other modules: `schema` has the tables, `column_types` says how a value is kept in a column,
 `migrations` makes the tables and upgrades them, `connection` opens the file and checks its disk,
-`compiled` caches statements, `transactions` has the two kinds of transaction, `errors` makes
-sentences of a database's errors, `serialization` and `attempt_events` convert attempts and events,
-`admission` decides whether an attempt may begin, `batch` commits, `job_cache` keeps jobs in memory
-between two commits, `rescue_file` takes what is reported while the disk is full, and `integrity`
-checks the file.
+`postgresql` opens a store on a server, `compiled` caches statements, `prepared` has those for
+single rows, `transactions` has the two kinds of transaction, `errors` makes sentences of a
+database's errors, `serialization` and `attempt_events` convert attempts and events, `admission`
+decides whether an attempt may begin, `batch` commits, `job_cache` keeps jobs in memory between two
+commits, `rescue_file` takes what is reported while the store cannot, and `integrity` checks the
+file.
 
 Nothing outside this package imports its modules. Every method is at most one transaction, may be
 called from any thread, and raises StoreError with a sentence for people.
@@ -54,7 +55,7 @@ from pipeline.store.batch import BatchResult
 from pipeline.store.budget import Budget, Spent
 from pipeline.store.callbacks import Callbacks, Hooked
 from pipeline.store.charges import Charges
-from pipeline.store.connection import copied, network_file_system, opened, parsed_url
+from pipeline.store.connection import copied, network_file_system, opened, parsed_url, place_of
 from pipeline.store.durations import Durations
 from pipeline.store.errors import store_errors
 from pipeline.store.files import Files
@@ -130,19 +131,24 @@ def utc_now() -> datetime:
 class Store:
     """The store at an address such as `sqlite:///promptsheet.db`. It is made if it does not exist.
 
+    `rescue` is the rescue file of a store on a server; that of a SQLite file is beside it.
     `patience` is how many seconds it waits for other processes before it gives up. `now` must
     return aware moments. Close it after use, or use it in a `with`. Raises StoreError.
     """
 
     def __init__(
-        self, url: str, now: Callable[[], datetime] = utc_now, patience: float = 30.0
+        self,
+        url: str,
+        now: Callable[[], datetime] = utc_now,
+        patience: float = 30.0,
+        rescue: Path | None = None,
     ) -> None:
         address = parsed_url(url)
-        is_file = address.get_backend_name() == "sqlite"
-        file = Path(address.database or "") if is_file else None
-        place = str(file) if file else address.render_as_string(hide_password=True)
+        place = place_of(address)
+        if address.get_backend_name() == "sqlite":
+            rescue = rescue_of(Path(place)).path
         engine = opened(address, patience)
-        self._database = database = Database(engine, place, file, now)
+        self._database = database = Database(engine, place, rescue, now)
         try:
             with store_errors(place):
                 database.id = prepare(engine, place)

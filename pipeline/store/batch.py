@@ -31,13 +31,13 @@ from pipeline.store.history import HistoryValues, history_line, write_history
 from pipeline.store.job_cache import KeptAttempt, KeptJob, Left, load
 from pipeline.store.jobs import raise_jobs
 from pipeline.store.outbox_messages import Ended, announce, fill
+from pipeline.store.prepared import Prepared
 from pipeline.store.rate_limit import keep_pace, pace_of
 from pipeline.store.schema import attempts
 from pipeline.store.serialization import NEW_ATTEMPT, to_plain, to_shares, to_text
 from pipeline.store.transactions import (
     Database,
     LockedSheet,
-    Prepared,
     StorePart,
     Versions,
     digest,

@@ -14,8 +14,9 @@ from sqlalchemy import ColumnElement, Connection, bindparam, func, literal_colum
 from pipeline.core.credits import DIGITS, Credits
 from pipeline.core.errors import StoreError
 from pipeline.store.column_types import Amount, escaped, unescaped
+from pipeline.store.prepared import Prepared
 from pipeline.store.schema import counters
-from pipeline.store.transactions import Prepared, StorePart, upsert
+from pipeline.store.transactions import StorePart, upsert
 
 
 class CounterName(NamedTuple):
@@ -50,7 +51,7 @@ _IT = (
     counters.c.kind == bindparam("its_kind"),
     counters.c.name == bindparam("its_name"),
 )
-_HELD = Prepared(select(counters.c.credits).where(*_IT).with_for_update(), *_NAMES)
+_HELD = Prepared(select(counters.c.credits).where(*_IT), *_NAMES)
 _PRICES = Prepared(
     select(counters.c.name).where(
         counters.c.api_key == bindparam("its_key"), counters.c.kind == literal_column("'@'")
@@ -129,9 +130,8 @@ def at_other_prices(connection: Connection, name: CounterName, price: str) -> di
 
 
 def held(connection: Connection, names: Collection[CounterName]) -> dict[CounterName, Credits]:
-    """The values of these counters. Others cannot change them until the transaction ends."""
-    # Always in the same order, so that no two wait for each other.
-    found = {name: _held(connection, name) for name in sorted(names)}
+    """The values of these counters, which exist then, in a transaction that writes."""
+    found = {name: _held(connection, name) for name in names}
     missing = [{**name._asdict(), "credits": 0} for name in names if found[name] is None]
     if missing:
         connection.execute(upsert(connection, counters).on_conflict_do_nothing(), missing)
@@ -152,7 +152,6 @@ def hold(connection: Connection, name: CounterName, price: Credits, cap: Credits
 
 def correct(connection: Connection, changes: Mapping[CounterName, Credits]) -> None:
     """Change counters by corrections; afterwards they may be above their caps."""
-    # Always in the same order, so that no two wait for each other.
     for name in sorted(name for name, change in changes.items() if change):
         line = upsert(connection, counters).values(**name._asdict(), credits=changes[name])
         connection.execute(

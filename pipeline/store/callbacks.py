@@ -12,8 +12,9 @@ from pipeline.core.model import JobKey, State
 from pipeline.core.webhook import early_poll
 from pipeline.store.column_types import from_number, to_number, unescaped
 from pipeline.store.jobs import raise_jobs
+from pipeline.store.prepared import Prepared, listed, one_of
 from pipeline.store.schema import attempts, jobs, sheets
-from pipeline.store.transactions import Prepared, StorePart, listed, one_of, raise_versions
+from pipeline.store.transactions import StorePart, raise_versions
 
 # Written exactly as in the index: SQLite uses it only then.
 _HAS_HOOK = text("hook <> ''")

@@ -12,8 +12,10 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, overload
 
-from sqlalchemy import BigInteger, Dialect, Numeric, Text
-from sqlalchemy.types import TypeDecorator
+from sqlalchemy import BigInteger, Dialect, Text
+from sqlalchemy.types import TypeDecorator, TypeEngine, UserDefinedType
+
+from pipeline.core.credits import Credits
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
@@ -35,8 +37,30 @@ class Moment(TypeDecorator[datetime]):
         return from_number
 
 
-#: An amount of credits. SQLite keeps a fraction in a column of whole numbers as it is.
-Amount: Final = BigInteger().with_variant(Numeric(asdecimal=False), "postgresql")
+class _Numeric(UserDefinedType[Credits]):
+    """PostgreSQL's exact numbers, of which a parameter is one as well."""
+
+    render_bind_cast = True
+    cache_ok = True
+
+    def get_col_spec(self, **_: object) -> str:
+        return "NUMERIC"
+
+
+class Amount(TypeDecorator[Credits]):
+    """An amount of credits. SQLite keeps a fraction in a column of whole numbers as it is."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        return _Numeric() if dialect.name == "postgresql" else BigInteger()
+
+    def bind_processor(self, dialect: Dialect) -> None:
+        return None
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> None:
+        return None
 
 
 def to_number(moment: datetime | None) -> int | None:

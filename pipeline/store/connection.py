@@ -1,4 +1,4 @@
-"""Opening the store: a file of this machine, or a PostgreSQL server.
+"""Opening the store: a file of this machine, or a PostgreSQL server (see `postgresql`).
 
 Gives an engine for an address. Raises StoreError for a store that cannot be used.
 """
@@ -27,7 +27,6 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from pipeline.core.errors import StoreError
 from pipeline.store.compiled import COMPILED
 from pipeline.store.errors import store_errors
-from pipeline.store.schema import metadata, spell_for_postgresql
 
 #: Files there are seen by several machines, and locks by one: two passes would both be alone.
 NETWORK: Final = {
@@ -39,6 +38,13 @@ NETWORK: Final = {
 _OLDEST: Final = (3, 35)
 #: The execution option of the engine whose transactions write.
 WRITES: Final = "promptsheet_writes"
+#: Whether it writes -> the kind of transaction on PostgreSQL. Both are named, so that no setting of
+#: the server changes what they see.
+_OF_POSTGRESQL: Final[dict[bool, dict[str, Any]]] = {
+    False: {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True},
+    True: {"isolation_level": "READ COMMITTED", "postgresql_readonly": False},
+}
+_WRITE: Final = "sqlite:///FILE, or postgresql://USER@HOST/DATABASE"
 
 
 def parsed_url(url: str) -> URL:
@@ -47,20 +53,46 @@ def parsed_url(url: str) -> URL:
         parsed = make_url(url)
     except (ArgumentError, ValueError):
         # The text may hold a password, also where it cannot be taken apart.
-        raise StoreError("[store] url is not an address; write sqlite:///FILE.") from None
+        raise StoreError(f"[store] url is not an address; write {_WRITE}.") from None
     kind = parsed.get_backend_name()
     if kind not in ("sqlite", "postgresql"):
-        raise StoreError(f"[store] url begins with {kind}; write sqlite:///FILE.")
+        raise StoreError(f"[store] url begins with {kind}; write {_WRITE}.")
     if kind == "sqlite" and parsed.database in (None, "", ":memory:"):
         raise StoreError("[store] url names no file; write sqlite:///FILE.")
     return parsed
+
+
+def place_of(url: URL) -> str:
+    """The store's path or address for messages: without a password, or settings that may be one."""
+    if url.get_backend_name() == "sqlite":
+        return url.database or ""
+    named = URL.create("postgresql", url.username, None, url.host, url.port, url.database)
+    return named.render_as_string()
 
 
 def opened(url: URL, patience: float) -> Engine:
     """An engine whose writing transactions (option WRITES) come one after the other."""
     if url.get_backend_name() == "sqlite":
         return _open_sqlite(url, patience)
-    return _open_postgresql(url)
+    # Costs a tenth of a second to import, so only those pay who have one.
+    from pipeline.store.postgresql import open_postgresql
+
+    return open_postgresql(url, patience)
+
+
+def reader(engine: Engine) -> Engine:
+    """The engine for transactions that see one moment, and change nothing."""
+    return engine.execution_options(**_OF_POSTGRESQL[False]) if _is_server(engine) else engine
+
+
+def writer(engine: Engine) -> Engine:
+    """The engine for transactions that write: one after the other."""
+    more = _OF_POSTGRESQL[True] if _is_server(engine) else {}
+    return engine.execution_options(**{WRITES: True}, **more)
+
+
+def _is_server(engine: Engine) -> bool:
+    return engine.dialect.name == "postgresql"
 
 
 def _open_sqlite(url: URL, patience: float) -> Engine:
@@ -94,16 +126,6 @@ def _open_sqlite(url: URL, patience: float) -> Engine:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
     return engine
-
-
-def _open_postgresql(url: URL) -> Engine:
-    if url.drivername == "postgresql":
-        url = url.set(drivername="postgresql+psycopg")
-    spell_for_postgresql(metadata)
-    try:
-        return create_engine(url, hide_parameters=True, pool_pre_ping=True)
-    except ModuleNotFoundError as missing:
-        raise StoreError(f"A PostgreSQL store needs {missing.name}; install it.") from None
 
 
 def _make_private(path: Path) -> None:
@@ -142,7 +164,8 @@ def _refuse_network(path: Path) -> None:
     if kind := network_file_system(path.resolve(), mounts):
         raise StoreError(
             f"The store {path} is on a network file system ({kind}), where locks cannot be "
-            "trusted. Put it on a disk of this machine, or use postgresql://."
+            "trusted. Put it on a disk of this machine, or on a PostgreSQL server: write "
+            'url = "env:PROMPTSHEET_STORE", with its address in that variable.'
         )
 
 

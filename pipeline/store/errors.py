@@ -25,8 +25,54 @@ _SENTENCES: Final = {
     sqlite3.SQLITE_CORRUPT: "is damaged. Put a backup in its place, then run `doctor`",
 }
 _FULL: Final = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)
-#: PostgreSQL's own number for "disk full".
-_PG_FULL: Final = "53100"
+
+_LOST: Final = (
+    "cannot be reached: the connection is lost. Is the server running? The next pass goes on"
+)
+_REFUSED: Final = (
+    "refuses the access. Check the user name and the password in the address, and pg_hba.conf of "
+    "the server"
+)
+#: The same for PostgreSQL: SQLSTATEs, or how they begin.
+_OF_POSTGRESQL: Final = {
+    "55P03": _SENTENCES[sqlite3.SQLITE_BUSY],
+    "57014": _SENTENCES[sqlite3.SQLITE_BUSY],
+    "25006": "cannot be written: the server is a standby, or read-only. Name the primary server in "
+    "[store] url",
+    "42501": "cannot be written: its user lacks a right. Let the user own the database, or GRANT "
+    "it CREATE on the schema, and all rights on the tables",
+    "3D000": "does not exist. Make the database with: createdb -E UTF8 NAME",
+    "28": _REFUSED,
+    "53300": "has no connection left. Raise max_connections of the server, or run fewer processes",
+    "53": "has a server without enough memory. Try again later",
+    "57P03": "cannot be reached yet: the server is starting or stopping. Try again later",
+    "57P": _LOST,
+    "25P03": _LOST,
+    "08": _LOST,
+    "XX001": "is damaged. Put a backup in its place, then run `doctor`",
+    "XX002": "is damaged. Put a backup in its place, then run `doctor`",
+}
+_PG_FULL: Final = ("53100", "58030")
+#: Words of a connection that failed: the driver tells no SQLSTATE then.
+_WORDS: Final = {
+    "password authentication failed": _REFUSED,
+    "no password supplied": _REFUSED,
+    "no pg_hba.conf entry": _REFUSED,
+    "authentication failed": _REFUSED,
+    'role "': _REFUSED,
+    'database "': _OF_POSTGRESQL["3D000"],
+    "starting up": _OF_POSTGRESQL["57P03"],
+    "shutting down": _OF_POSTGRESQL["57P03"],
+    "too many clients": _OF_POSTGRESQL["53300"],
+    "remaining connection slots": _OF_POSTGRESQL["53300"],
+    "certificate": "cannot be reached safely: its certificate is not accepted. Check sslmode and "
+    "sslrootcert in the address",
+    "translate host name": "cannot be reached: its host name is unknown. Check the address",
+    "resolve host": "cannot be reached: its host name is unknown. Check the address",
+    "Connection refused": "cannot be reached: nothing listens there. Is the server running, and "
+    "is the port in the address right?",
+    "timeout expired": "cannot be reached: no answer came. Check the address, and a firewall",
+}
 
 
 @contextmanager
@@ -42,14 +88,26 @@ def trouble(place: str, error: Exception) -> StoreError:
     """The StoreError for a database error."""
     cause = error.orig if isinstance(error, StatementError) and error.orig else error
     # The low byte is the kind of error; the rest is a detail of SQLite.
-    code = getattr(cause, "sqlite_errorcode", 0) & 0xFF
-    if code in _FULL or getattr(cause, "sqlstate", "") == _PG_FULL:
+    code, state = getattr(cause, "sqlite_errorcode", 0) & 0xFF, getattr(cause, "sqlstate", None)
+    if code in _FULL or state in _PG_FULL:
         return StoreFull(f"No space is left for the store {place} ({_first_line(cause)}).")
-    if code in _SENTENCES:
-        sentence = _SENTENCES[code]
+    if sentence := _SENTENCES.get(code) or _of_postgresql(error, cause, state):
         return StoreError(f"The store {place} {sentence}{'' if sentence.endswith('?') else '.'}")
     where = "answered" if isinstance(error, DBAPIError | sqlite3.Error) else "could not be used"
     return StoreError(f"The store {place} {where}: {_first_line(cause)}.")
+
+
+def _of_postgresql(error: Exception, cause: BaseException, state: str | None) -> str:
+    """What an error of PostgreSQL says, without its place; empty for another one."""
+    if state:
+        known = (state, state[:3], state[:2])
+        return next((_OF_POSTGRESQL[one] for one in known if one in _OF_POSTGRESQL), "")
+    if not type(cause).__module__.startswith("psycopg"):
+        return ""
+    text = str(cause)
+    if told := next((sentence for words, sentence in _WORDS.items() if words in text), ""):
+        return told
+    return _LOST if isinstance(error, DBAPIError) and error.connection_invalidated else ""
 
 
 def _first_line(error: BaseException) -> str:

@@ -27,9 +27,10 @@ from pipeline.core.model import JobKey, Unsaved
 from pipeline.store.column_types import escaped, to_number, unescaped
 from pipeline.store.jobs import raise_jobs
 from pipeline.store.outbox_messages import release
+from pipeline.store.prepared import Prepared
 from pipeline.store.saved_files import NewFile, SavedFile, Twin
 from pipeline.store.schema import files, jobs
-from pipeline.store.transactions import Prepared, StorePart, digest, number_of, raise_versions
+from pipeline.store.transactions import StorePart, digest, number_of, raise_versions
 
 # Built once: building a statement takes longer than running it.
 _JOB = Prepared(

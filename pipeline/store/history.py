@@ -14,8 +14,8 @@ from sqlalchemy import Connection, insert
 
 from pipeline.core.model import Attempt
 from pipeline.store.column_types import to_number
+from pipeline.store.prepared import Prepared
 from pipeline.store.schema import events
-from pipeline.store.transactions import Prepared
 
 #: Job (its number inside the store), attempt, moment, kind and body of one line of history.
 HistoryValues = tuple[int, int, int | None, str, str]

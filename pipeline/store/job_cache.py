@@ -18,9 +18,10 @@ from pipeline.core.model import Attempt, Job, JobKey, State
 from pipeline.core.states import TABLE, Accepted, Event, Progressed, Succeeded, advance, gives_back
 from pipeline.store.budget import CounterName, at_price, counters_of
 from pipeline.store.column_types import unescaped
+from pipeline.store.prepared import Prepared, listed, one_of
 from pipeline.store.schema import attempts, jobs
 from pipeline.store.serialization import ATTEMPT, from_plain, from_shares
-from pipeline.store.transactions import LockedSheet, Prepared, listed, one_of
+from pipeline.store.transactions import LockedSheet
 
 #: States after which nothing more is expected to happen.
 _ENDED = (State.SUCCEEDED, State.FAILED)

@@ -28,10 +28,10 @@ from pipeline.core.picture_findings import Findings
 from pipeline.store.attempt_events import event_text
 from pipeline.store.column_types import escaped
 from pipeline.store.history import HistoryLine, asked_line, history_line, write_history
+from pipeline.store.prepared import Prepared
 from pipeline.store.schema import attempts, events, files, jobs, sheets
 from pipeline.store.serialization import ATTEMPT_PLAIN, NEW_ATTEMPT, from_plain, to_plain
 from pipeline.store.transactions import (
-    Prepared,
     StorePart,
     Versions,
     chunks,

@@ -43,8 +43,9 @@ class Leases(StorePart):
                 upsert(connection, leases)
                 .values(sheet=sheet, **new)
                 .on_conflict_do_update(index_elements=["sheet"], set_=new, where=free)
+                .returning(leases.c.word)
             )
-            taken = connection.execute(taking).rowcount == 1
+            taken = connection.execute(taking).first() is not None
         return lease if taken else None
 
     def renew(self, lease: Lease, seconds: float) -> bool:

@@ -10,11 +10,11 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any, Final
 
-from sqlalchemy import Connection, Engine, create_mock_engine, insert, inspect, select, text, update
+from sqlalchemy import Connection, Engine, create_mock_engine, insert, inspect, select, update
 from sqlalchemy.engine.mock import MockConnection
 
 from pipeline.core.errors import StoreError
-from pipeline.store.connection import WRITES
+from pipeline.store.connection import writer
 from pipeline.store.schema import VERSION, meta, metadata
 
 #: Version of the tables -> the statements that lead to the next version, in both dialects.
@@ -126,7 +126,7 @@ def prepare(engine: Engine, place: str) -> str:
     with engine.connect() as connection:
         found = _marks(connection)
     if not found or int(found["version"]) < VERSION:
-        with engine.execution_options(**{WRITES: True}).begin() as connection:
+        with writer(engine).begin() as connection:
             found = _upgraded(connection, _created(connection))
     if int(found["version"]) > VERSION:
         raise StoreError(
@@ -143,9 +143,6 @@ def _marks(connection: Connection) -> dict[str, str]:
 
 
 def _created(connection: Connection) -> dict[str, str]:
-    if connection.dialect.name == "postgresql":
-        # CREATE TABLE IF NOT EXISTS is not safe there against another one at the same time.
-        connection.execute(text("select pg_advisory_xact_lock(7261)"))
     if found := _marks(connection):
         return found
     for statement in _tables(connection.dialect.name):

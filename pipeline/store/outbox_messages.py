@@ -15,9 +15,10 @@ from sqlalchemy import Connection, and_, bindparam, or_, select, update
 
 from pipeline.core.model import State
 from pipeline.core.outbox import TOLD, LineState, MessageKind
+from pipeline.store.prepared import Prepared
 from pipeline.store.schema import attempts, files, outbox, outlets
 from pipeline.store.serialization import result_from
-from pipeline.store.transactions import Prepared, upsert
+from pipeline.store.transactions import upsert
 
 _LISTENING = Prepared(
     select(outlets.c.id, outlets.c.kinds, outlets.c.file_wait).where(

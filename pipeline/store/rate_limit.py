@@ -20,8 +20,9 @@ from typing import Any, Final
 from sqlalchemy import Connection, bindparam, select, update
 
 from pipeline.store.column_types import escaped, from_number, to_number
+from pipeline.store.prepared import Prepared
 from pipeline.store.schema import paces
-from pipeline.store.transactions import Prepared, StorePart, upsert
+from pipeline.store.transactions import StorePart, upsert
 
 _WINDOW: Final = 62
 
@@ -97,9 +98,10 @@ class RequestCounts:
         return freed
 
 
-_FOUND = select(paces.c.counts, paces.c.not_before).where(paces.c.api_key == bindparam("its_key"))
-_ASKED = Prepared(_FOUND, "its_key")
-_LOCKED = Prepared(_FOUND.with_for_update(), "its_key")
+_ASKED = Prepared(
+    select(paces.c.counts, paces.c.not_before).where(paces.c.api_key == bindparam("its_key")),
+    "its_key",
+)
 _KEPT = Prepared(
     update(paces)
     .where(paces.c.api_key == bindparam("its_key"))
@@ -136,8 +138,8 @@ class RateLimit(StorePart):
 
 
 def pace_of(connection: Connection, api_key: str, at: datetime) -> RequestCounts:
-    """The pace of an API key, held against all others until the transaction ends."""
-    found = _LOCKED.first(connection, escaped(api_key))
+    """The pace of an API key, which has a line then, in a transaction that writes."""
+    found = _ASKED.first(connection, escaped(api_key))
     if found is None:
         new = upsert(connection, paces).values(api_key=api_key, counts="{}")
         connection.execute(new.on_conflict_do_nothing())

@@ -17,7 +17,7 @@ from pipeline.core.text import counted, is_or_are
 from pipeline.store.admission import Intent, Limits, Refusal
 from pipeline.store.attempt_events import Fact
 from pipeline.store.batch import Batches, BatchResult, TimedFacts
-from pipeline.store.rescue_file import RescueFile, rescue_of
+from pipeline.store.rescue_file import RescueFile
 from pipeline.store.schema import attempts, jobs
 from pipeline.store.transactions import Database, StorePart, number_of
 
@@ -93,7 +93,7 @@ class Attempts(StorePart):
     def reserve(self) -> None:
         """Make the rescue file, with its space on disk, before anything is sent.
 
-        Raises StoreFull if there is no space. A store on a server has no such file.
+        Raises StoreFull if there is no space.
         """
         if self._rescue:
             self._rescue.reserve()
@@ -158,8 +158,8 @@ class Attempts(StorePart):
 
     @property
     def _rescue(self) -> RescueFile | None:
-        file = self._database.file
-        return rescue_of(file) if file else None
+        path = self._database.rescue
+        return RescueFile(path) if path else None
 
     def _timed(self, facts: Sequence[Fact]) -> TimedFacts:
         return [(fact, self._database.now()) for fact in facts]

@@ -15,8 +15,9 @@ from typing import NamedTuple
 from sqlalchemy import Connection, insert, select
 
 from pipeline.store.column_types import escaped, to_number
+from pipeline.store.prepared import Prepared
 from pipeline.store.schema import row_events
-from pipeline.store.transactions import Prepared, StorePart, number_of
+from pipeline.store.transactions import StorePart, number_of
 
 _ADDED = Prepared(insert(row_events).inline(), "sheet", "row_id", "at", "kind", "take", "person")
 

@@ -50,10 +50,16 @@ metadata = MetaData()
 # SQLite counts by itself only in a column that is called INTEGER.
 _Number = BigInteger().with_variant(Integer, "sqlite")
 
+
+def _short(length: int) -> String:
+    """A text that is usually short. SQLite takes longer ones; PostgreSQL takes them likewise."""
+    return String(length).with_variant(Text(), "postgresql")
+
+
 meta = Table(
     "promptsheet",
     metadata,
-    Column("name", String(40), primary_key=True),
+    Column("name", _short(40), primary_key=True),
     Column("value", Text, nullable=False),
 )
 
@@ -96,7 +102,7 @@ known_rows = Table(
     Column("row_id", Words, primary_key=True),
     Column("inputs", Words, nullable=False),
     Column("first_take", BigInteger, nullable=False),
-    Column("standing", String(20), nullable=False),
+    Column("standing", _short(20), nullable=False),
     Column("since", Moment),
     Column("approved", Words, nullable=False),
     Column("approved_for", Words, nullable=False),
@@ -150,7 +156,7 @@ past = Table(
     Column("sheet", ForeignKey(sheets.c.id), nullable=False),
     Column("row_id", Words, nullable=False),
     # Inputs may be longer than an index takes.
-    Column("digest", String(64), nullable=False),
+    Column("digest", _short(64), nullable=False),
     Column("inputs", Words, nullable=False),
     UniqueConstraint("sheet", "row_id", "digest"),
 )
@@ -163,7 +169,7 @@ row_events = Table(
     Column("row_id", Words, nullable=False),
     Column("at", Moment, nullable=False),
     # What was done (`store.row_events.RowEventKind`), to which take, and by whom, if that is known.
-    Column("kind", String(20), nullable=False),
+    Column("kind", _short(20), nullable=False),
     Column("take", BigInteger, nullable=False),
     Column("person", Words, nullable=False),
     Index("row_events_by_row", "sheet", "row_id"),
@@ -203,7 +209,7 @@ resting = Table(
     Column("sheet", ForeignKey(sheets.c.id), primary_key=True),
     # How often known rows were changed; nothing else is kept here once that was done.
     Column("noted", BigInteger, key="rows_version", nullable=False),
-    Column("under", String(64), nullable=False, default=""),
+    Column("under", _short(64), nullable=False, default=""),
     Column("moved", BigInteger, key="version", nullable=False, default=0),
     # Ids, all of one length, and digests likewise, in the same order.
     Column("ids", Text, nullable=False, default=""),
@@ -220,7 +226,7 @@ jobs = Table(
     Column("row_id", Words, nullable=False),
     Column("take", BigInteger, nullable=False),
     # Which generation of this take, where the row asks for several.
-    Column("part", String(40), nullable=False, default="", server_default=""),
+    Column("part", _short(40), nullable=False, default="", server_default=""),
     Column("asked", Integer, nullable=False, default=1),
     Column("made_at", Moment),
     Column("moved", BigInteger, key="version", nullable=False),
@@ -237,7 +243,7 @@ attempts = Table(
     metadata,
     Column("job", ForeignKey(jobs.c.id), primary_key=True),
     Column("number", Integer, primary_key=True),
-    Column("state", String(20), nullable=False),
+    Column("state", _short(20), nullable=False),
     Column("inputs", Words, nullable=False),
     Column("columns", Text, nullable=False),
     Column("endpoint", Words, nullable=False),
@@ -254,10 +260,10 @@ attempts = Table(
     # The API that it was sent to: its file, its address; `api_key` is the account.
     Column("provider", Words, nullable=False, default="", server_default=""),
     Column("base_url", Words, nullable=False, default="", server_default=""),
-    Column("resend_key", String(64), nullable=False, default="", server_default=""),
+    Column("resend_key", _short(64), nullable=False, default="", server_default=""),
     Column("poll_at", Words, nullable=False, default="", server_default=""),
     Column("asked_at", Moment),
-    Column("hook", String(64), nullable=False, default="", server_default=""),
+    Column("hook", _short(64), nullable=False, default="", server_default=""),
     # The prompt that was made of columns; empty if the inputs have it.
     Column("prompt", Words, nullable=False, default="", server_default=""),
     Column("early_poll", Moment),
@@ -293,7 +299,7 @@ events = Table(
     Column("job", ForeignKey(jobs.c.id), nullable=False),
     Column("number", Integer, nullable=False),
     Column("at", Moment, nullable=False),
-    Column("kind", String(20), nullable=False),
+    Column("kind", _short(20), nullable=False),
     Column("body", Text, nullable=False),
     Index("events_by_job", "job"),
 )
@@ -303,7 +309,7 @@ files = Table(
     metadata,
     Column("job", ForeignKey(jobs.c.id), primary_key=True),
     # URLs may be longer than an index takes.
-    Column("digest", String(64), primary_key=True),
+    Column("digest", _short(64), primary_key=True),
     Column("number", Integer, nullable=False),
     Column("url", Words, nullable=False),
     # Empty while it is not saved; the next four columns then say why, and when to try again.
@@ -315,10 +321,10 @@ files = Table(
     # The id under which it is saved where an upload needs one: kept before the upload begins.
     Column("reserved", Words, nullable=False, server_default=""),
     # SHA-256 of the saved file, and a web address of it that does not expire.
-    Column("sha256", String(64), nullable=False, server_default=""),
+    Column("sha256", _short(64), nullable=False, server_default=""),
     Column("link", Words, nullable=False, server_default=""),
     # SHA-256 of the downloaded bytes, if a label was written into the file since.
-    Column("original", String(64), nullable=False, server_default=""),
+    Column("original", _short(64), nullable=False, server_default=""),
     # What is wrong with the picture (`core.picture_checks.Findings`); empty for nothing.
     Column("findings", Words, nullable=False, server_default=""),
     Index(
@@ -337,7 +343,7 @@ counters = Table(
     "counters",
     metadata,
     Column("api_key", Words, primary_key=True),
-    Column("kind", String(8), primary_key=True),
+    Column("kind", _short(8), primary_key=True),
     Column("name", Words, primary_key=True),
     Column("credits", Amount, nullable=False),
 )
@@ -360,7 +366,7 @@ outlets = Table(
     # The kinds of messages it gets (`core.outbox.MessageKind`); none: it was forgotten.
     Column("kinds", Listed, nullable=False),
     # A digest of its table: a change opens a closed outlet.
-    Column("settings", String(64), nullable=False),
+    Column("settings", _short(64), nullable=False),
     Column("since", Moment, nullable=False),
     # Why it accepts nothing until a person acts; empty if it does.
     Column("closed", Words, nullable=False, default=""),
@@ -386,8 +392,8 @@ outbox = Table(
     Column("id", _Number, primary_key=True),
     Column("outlet", ForeignKey(outlets.c.id), nullable=False),
     # What it is about, so that no message is there twice.
-    Column("subject", String(120), nullable=False),
-    Column("kind", String(20), nullable=False),
+    Column("subject", _short(120), nullable=False),
+    Column("kind", _short(20), nullable=False),
     # For messages about a row: its id, its job and the number of its attempt.
     Column("row_id", Words, nullable=False, default=""),
     Column("job", ForeignKey(jobs.c.id)),
@@ -396,7 +402,7 @@ outbox = Table(
     Column("body", Words, nullable=False, default=""),
     Column("made_at", Moment, nullable=False),
     # waiting, sending, sent or parked.
-    Column("state", String(10), nullable=False),
+    Column("state", _short(10), nullable=False),
     Column("tries", Integer, nullable=False, default=0),
     # An earlier try may have arrived.
     Column("unsure", Boolean, nullable=False, default=False),

@@ -16,8 +16,8 @@ from sqlalchemy import Text, insert, type_coerce
 from pipeline.core.model import Attempt, Result, State
 from pipeline.store.attempt_events import result_fields, to_result
 from pipeline.store.column_types import escaped, from_number, to_number, unescaped
+from pipeline.store.prepared import Prepared
 from pipeline.store.schema import attempts
-from pipeline.store.transactions import Prepared
 
 #: The columns of an attempt, in the order of its fields.
 ATTEMPT = [

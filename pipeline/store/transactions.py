@@ -3,38 +3,30 @@
 from __future__ import annotations
 
 import hashlib
-import json
-import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
 from threading import Lock, local
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from sqlalchemy import (
-    JSON,
     Connection,
-    Dialect,
     Engine,
-    Insert,
-    Select,
     Table,
     bindparam,
     delete,
-    func,
     literal_column,
     select,
     update,
 )
 from sqlalchemy.dialects import sqlite
-from sqlalchemy.sql import ClauseElement
-from sqlalchemy.sql.compiler import SQLCompiler
 
 from pipeline.store.column_types import escaped
-from pipeline.store.connection import WRITES
+from pipeline.store.connection import reader, writer
 from pipeline.store.errors import store_errors
+from pipeline.store.prepared import Prepared
 from pipeline.store.schema import meta, sheets
 
 if TYPE_CHECKING:
@@ -45,80 +37,12 @@ T = TypeVar("T")
 CHUNK = 500
 
 
-class Prepared:
-    """A statement that is compiled once for each dialect, and given plain values in the order of
-    `names`: numbers for moments, escaped texts, JSON.
-
-    It is for statements that run for each row: SQLAlchemy processes every value, which takes ten
-    times as long as the rest. For SQLite, the driver is called directly.
-    """
-
-    def __init__(self, statement: ClauseElement, *names: str) -> None:
-        self._statement = statement
-        self._names = names
-        self._spelled: dict[str, tuple[str, tuple[int, ...] | None]] = {}
-
-    def each(self, connection: Connection, lines: Sequence[Sequence[object]]) -> int:
-        """Execute it for each line. Returns how many rows were changed in all."""
-        if not lines:
-            return 0
-        text, order = self._for(connection.dialect)
-        if order is None:
-            named = [dict(zip(self._names, line, strict=True)) for line in lines]
-            return connection.exec_driver_sql(text, named).rowcount
-        placed = [tuple([line[at] for at in order]) for line in lines]
-        with closing(_sqlite(connection).cursor()) as cursor:
-            return cursor.executemany(text, placed).rowcount
-
-    def first(self, connection: Connection, *values: object) -> Sequence[Any] | None:
-        """The first row that it finds for these values, as plain values; None if there is none."""
-        return next(iter(self.rows(connection, *values)), None)
-
-    def rows(self, connection: Connection, *values: object) -> Sequence[Sequence[Any]]:
-        """All rows that it finds for these values, as plain values."""
-        text, order = self._for(connection.dialect)
-        if order is None:
-            named = dict(zip(self._names, values, strict=True))
-            return connection.exec_driver_sql(text, named).all()
-        with closing(_sqlite(connection).cursor()) as cursor:
-            return cursor.execute(text, [values[at] for at in order]).fetchall()
-
-    def _for(self, dialect: Dialect) -> tuple[str, tuple[int, ...] | None]:
-        """Its text, and the order of the values; None if they are passed by name."""
-        if spelled := self._spelled.get(dialect.name):
-            return spelled
-        keys = self._names if isinstance(self._statement, Insert) else None
-        compiled = self._statement.compile(dialect=dialect, column_keys=keys)
-        assert isinstance(compiled, SQLCompiler)
-        places = compiled.positiontup
-        order = None if places is None else tuple(self._names.index(name) for name in places)
-        self._spelled[dialect.name] = compiled.string, order
-        return compiled.string, order
-
-
-def one_of(name: str) -> Select[Any]:
-    """The texts that `listed` made one value of, under this name: as many as there are."""
-    return select(func.json_each(bindparam(name, type_=JSON)).table_valued("key").c.key)
-
-
-def listed(texts: Iterable[str]) -> str:
-    """Texts as one value of a prepared statement."""
-    # The keys of an object: what both dialects take apart by the same name.
-    return json.dumps(dict.fromkeys(map(escaped, texts)))
-
-
-def _sqlite(connection: Connection) -> sqlite3.Connection:
-    driver = connection.connection.driver_connection
-    assert isinstance(driver, sqlite3.Connection), "only SQLite's values stand in places"
-    return driver
-
-
 # Built once: building a statement takes longer than running it.
 _NUMBER = Prepared(select(sheets.c.id).where(sheets.c.key == bindparam("its_key")), "its_key")
 _LOCKED = Prepared(
-    select(sheets.c.id, sheets.c.paused, sheets.c.version)
-    .where(sheets.c.key == bindparam("its_key"))
-    .with_for_update(),
+    select(sheets.c.id, sheets.c.paused, sheets.c.version).where(
+        sheets.c.key == bindparam("its_key")
+    ),
     "its_key",
 )
 _RAISED = Prepared(
@@ -166,17 +90,17 @@ class Database:
     """The engine and the clock of a store. All parts share one, and any thread may use it."""
 
     def __init__(
-        self, engine: Engine, place: str, file: Path | None, now: Callable[[], datetime]
+        self, engine: Engine, place: str, rescue: Path | None, now: Callable[[], datetime]
     ) -> None:
         self.engine = engine
         #: The store's path or address, for messages.
         self.place = place
-        #: Where a SQLite store is; None for a server.
-        self.file = file
+        #: The file that takes what is reported while the store cannot; None if there is none.
+        self.rescue = rescue
         self.now = now
         #: The store's own id, made with its tables.
         self.id = ""
-        self._writer = engine.execution_options(**{WRITES: True})
+        self._reader, self._writer = reader(engine), writer(engine)
         # Threads that wait for each other's file locks sleep too long; here they queue.
         self._queue = Lock()
         self._snapshots = local()
@@ -207,7 +131,7 @@ class Database:
         if connection := self._snapshot:
             yield connection
             return
-        with store_errors(self.place), self.engine.connect() as connection:
+        with store_errors(self.place), self._reader.connect() as connection:
             yield connection
 
     @contextmanager
@@ -255,8 +179,8 @@ def made(connection: Connection, sheet: str) -> int:
 def locked(connection: Connection, keys: Iterable[str]) -> dict[str, LockedSheet]:
     """Key -> sheet, for those of the keys that exist.
 
-    They stay locked until the transaction ends: no other process can change their jobs. (SQLite has
-    no FOR UPDATE and needs none: a writing transaction locks the whole store.)
+    They stay locked until the transaction ends: no other process can change their jobs. (It
+    locks the whole store, so SQLite's lack of FOR UPDATE does not matter.)
     """
     # Always in the same order, so that no two transactions wait for each other.
     found = {key: _LOCKED.first(connection, escaped(key)) for key in sorted(set(keys))}

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
+from contextlib import AbstractContextManager, closing, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from pipeline.core.outbox import Delivered, Message, MessageKind, Result, Troubl
 from pipeline.outlets import sql
 from pipeline.outlets.sql import SqlOutlet
 from pipeline.outlets.sql_table import usable
-from tests.fakes.databases import HAS_MARIADB, HAS_POSTGRESQL, PASSWORD, mariadb, postgresql
+from tests.fakes.databases import HAS_MARIADB, HAS_POSTGRESQL, PASSWORD, mariadb
 from tests.fakes.outlets.messages import notice
 from tests.fakes.outlets.rows import AT, row
 from tests.fakes.service import free_port
@@ -31,8 +32,13 @@ TEXTS = "row_id VARCHAR(32) PRIMARY KEY, prompt TEXT, status TEXT"
 
 
 @pytest.fixture(scope="module")
-def servers() -> Iterator[dict[str, str]]:
-    """The address of each running server, which starts when it is first asked for."""
+def servers(request: pytest.FixtureRequest) -> Iterator[dict[str, str]]:
+    """The address of a database of each server, which starts when it is first asked for."""
+
+    def postgresql() -> AbstractContextManager[str]:
+        server = request.getfixturevalue("postgresql_server")
+        return nullcontext(server.make_database(f"outlets_{os.getpid()}"))
+
     starts: dict[str, Callable[[], Any]] = {"postgresql": postgresql, "mariadb": mariadb}
     opened: dict[str, Any] = {}
 

@@ -18,15 +18,15 @@ from pipeline.core.outbox import LineState, MessageKind
 from pipeline.core.states import Accepted, Event, Failed, Lost, Progressed, Succeeded
 from pipeline.store import Delivery, Fact, Limits, Line, OutletEntry, Store
 from pipeline.store.outbox_lines import due_lines
-from tests.store.build import LIMITS, Clock, intent, save
+from tests.store.build import LIMITS, Clock, intent, plan_of, save
 
 ALL = tuple(kind for kind in MessageKind if kind is not MessageKind.TEST)
 DONE = Succeeded(Result(("https://cdn.example/1.png",)), "t1")
 
 
 @pytest.fixture
-def store(tmp_path: Path, clock: Clock) -> Iterator[Store]:
-    with Store(f"sqlite:///{tmp_path / 'store.db'}", clock) as store:
+def store(url: str, clock: Clock) -> Iterator[Store]:
+    with Store(url, clock) as store:
         store.sheets.get("sheet")
         yield store
 
@@ -546,15 +546,14 @@ def test_what_was_sent_is_not_read_again_to_find_what_is_due(store: Store, clock
     outlet(store)
     asked: list[str] = []
     with store._database.reading() as connection:
-        listen(connection, "before_cursor_execute", lambda *given: asked.append(_plan(*given)))
+
+        def plan(_: object, cursor: Any, statement: str, values: Any, *_more: object) -> None:
+            asked.append(plan_of(cursor, statement, values))
+
+        listen(connection, "before_cursor_execute", plan)
         connection.execute(due_lines(1, clock(), 10)).all()
 
     assert "outbox_open" in asked[-1]
-
-
-def _plan(_connection: object, cursor: Any, statement: str, values: Any, *_: object) -> str:
-    steps = cursor.execute(f"EXPLAIN QUERY PLAN {statement}", values).fetchall()
-    return "\n".join(step[3] for step in steps)
 
 
 @pytest.mark.parametrize("state", [LineState.WAITING, LineState.PARKED])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings
@@ -17,6 +16,7 @@ from pipeline.core.states import Event, Failed, Lost, Succeeded
 from pipeline.store import Delivery, Fact, Filled, OutletEntry, Store
 from tests.core.build import RULES
 from tests.store.build import LIMITS, Clock, intent
+from tests.store.conftest import NewStore
 
 ROWS = (MessageKind.DONE, MessageKind.FAILED, MessageKind.CHECK_NEEDED)
 
@@ -24,9 +24,9 @@ ROWS = (MessageKind.DONE, MessageKind.FAILED, MessageKind.CHECK_NEEDED)
 class Sheet:
     """A store with one sheet, its rows, and what an outlet accepted."""
 
-    def __init__(self, folder: Path, clock: Clock) -> None:
+    def __init__(self, url: str, clock: Clock) -> None:
         self.clock = clock
-        self.store = Store(f"sqlite:///{folder / 'store.db'}", clock)
+        self.store = Store(url, clock)
         self.store.sheets.get("sheet")
         self.number = 0
         #: Row, take and kind of each accepted message.
@@ -84,8 +84,8 @@ class Sheet:
 
 
 @pytest.fixture
-def sheet(tmp_path: Path, clock: Clock) -> Iterator[Sheet]:
-    sheet = Sheet(tmp_path, clock)
+def sheet(url: str, clock: Clock) -> Iterator[Sheet]:
+    sheet = Sheet(url, clock)
     with sheet.store:
         yield sheet
 
@@ -223,10 +223,10 @@ STEPS = st.one_of(
 @given(st.lists(STEPS, max_size=20), st.booleans())
 @example([("a", "done"), ("configure", ""), ("a", "next take"), ("fill", "")], True)
 def test_whenever_it_is_filled_an_outlet_ends_with_the_newest_of_each_row_and_no_row_goes_back(
-    tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[str, str]], each_take: bool
+    new_store: NewStore, steps: list[tuple[str, str]], each_take: bool
 ) -> None:
     clock = Clock()
-    sheet = Sheet(tmp_path_factory.mktemp("sheet"), clock)
+    sheet = Sheet(new_store(), clock)
     with sheet.store:
         newest: dict[str, tuple[int, str]] = {}
         for what, word in [*steps, ("configure", ""), ("fill", ""), ("days", "1"), ("deliver", "")]:

@@ -8,7 +8,6 @@ from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -48,11 +47,6 @@ def in_processes(count: int, work: Callable[[int], object]) -> list[Any]:
 
 def intent(key: JobKey, price: int = 8) -> Intent:
     return Intent(key, 1, "{}", (), "imagine", price, 120)
-
-
-@pytest.fixture
-def url(tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path}/store.db"
 
 
 def test_eight_processes_that_create_a_store_create_one_store(url: str) -> None:

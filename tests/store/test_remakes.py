@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from threading import Barrier, Thread
 
 import pytest
@@ -15,8 +14,8 @@ from tests.store.build import KEY, LIMITS, Clock, intent
 
 
 @pytest.fixture
-def store(tmp_path: Path, clock: Clock) -> Iterator[Store]:
-    with Store(f"sqlite:///{tmp_path / 'store.db'}", clock) as store:
+def store(url: str, clock: Clock) -> Iterator[Store]:
+    with Store(url, clock) as store:
         store.sheets.get("sheet")
         yield store
 

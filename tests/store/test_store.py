@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-import sqlite3
-import tempfile
 from collections.abc import Iterator
 from datetime import UTC, timedelta
-from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sqlalchemy import select
 
 from pipeline.core.feedback import of_page, on_page
 from pipeline.core.model import (
@@ -38,12 +36,14 @@ from pipeline.store import (
 )
 from pipeline.store.files import _SAME_CONTENT
 from pipeline.store.saved_files import Twin
-from tests.store.build import KEY, LIMITS, NOON, Clock, intent, save
+from pipeline.store.schema import attempts
+from tests.store.build import KEY, LIMITS, NOON, Clock, intent, plan_of, save
+from tests.store.conftest import NewStore
 
 
 @pytest.fixture
-def store(tmp_path: Path, clock: Clock) -> Iterator[Store]:
-    with Store(f"sqlite:///{tmp_path}/store.db", now=clock) as opened:
+def store(url: str, clock: Clock) -> Iterator[Store]:
+    with Store(url, now=clock) as opened:
         yield opened
 
 
@@ -256,11 +256,11 @@ known = st.builds(
 @settings(max_examples=25, deadline=None)
 @given(st.lists(known, max_size=6), st.lists(known, max_size=6), texts)
 def test_a_noted_row_is_read_back_unchanged(
-    first: list[KnownRow], second: list[KnownRow], sheet: str
+    new_store: NewStore, first: list[KnownRow], second: list[KnownRow], sheet: str
 ) -> None:
     expected = {one.row_id: one for one in (*first, *second)}
     order = list(expected)
-    with tempfile.TemporaryDirectory() as folder, Store(f"sqlite:///{folder}/store.db") as store:
+    with Store(new_store()) as store:
         store.rows.note(sheet, first)
         store.rows.note(sheet, second, order, order)
         memory = store.rows.memory(sheet)
@@ -291,11 +291,10 @@ def test_a_noted_row_is_read_back_unchanged(
     ),
     st.builds(JobKey, texts, texts, st.integers(1, 2**40)),
 )
-def test_an_added_job_is_read_back_unchanged(attempt: Attempt, key: JobKey) -> None:
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        Store(f"sqlite:///{folder}/store.db", now=lambda: NOON) as store,
-    ):
+def test_an_added_job_is_read_back_unchanged(
+    new_store: NewStore, attempt: Attempt, key: JobKey
+) -> None:
+    with Store(new_store(), now=lambda: NOON) as store:
         store.jobs.adopt(key, attempt)
 
         assert store.jobs.all(key.sheet) == {key: Job(key, 1, (attempt,), NOON)}
@@ -386,13 +385,13 @@ def test_a_forgotten_file_is_saved_again(store: Store) -> None:
     assert store.jobs.changed("sheet", version)[1] == {KEY}
 
 
-def test_the_request_is_kept_exactly_as_sent(store: Store, tmp_path: Path) -> None:
+def test_the_request_is_kept_exactly_as_sent(store: Store, url: str) -> None:
     store.jobs.add([KEY])
     asked = Intent(KEY, 1, "{}", (), "imagine", 8, 120, {"prompt": "a \ud800 cat", "n": [1, None]})
     store.attempts.begin([asked], LIMITS)
 
-    with sqlite3.connect(tmp_path / "store.db") as connection:
-        [(body,)] = connection.execute("select body from attempts")
+    with store._database.reading() as connection:
+        body = connection.execute(select(attempts.c.body)).scalar_one()
     assert json.loads(body) == asked.body
 
 
@@ -419,12 +418,12 @@ def test_the_history_has_each_event_once(store: Store, clock: Clock) -> None:
     ]
 
 
-def test_each_change_of_a_job_is_reported_once_after_a_cursor(store: Store, tmp_path: Path) -> None:
+def test_each_change_of_a_job_is_reported_once_after_a_cursor(store: Store, url: str) -> None:
     keys = [KEY._replace(take=take) for take in range(1, 7)]
     store.jobs.add(keys)
     version = store.jobs.version("sheet")
 
-    with Store(f"sqlite:///{tmp_path}/store.db") as other:
+    with Store(url) as other:
         other.jobs.ask(keys[0], 2)
         other.attempts.begin([intent(keys[1]), intent(keys[2])], LIMITS)
         other.attempts.record([Fact(keys[2], 1, Accepted("t"))])
@@ -455,9 +454,11 @@ def test_a_file_with_the_same_content_is_found_without_a_look_at_all_files(store
     store.jobs.add([KEY])
     save(store, KEY, 1, "a", "a.png", sha256="5a")
     with store._database.reading() as connection:
-        statement, _ = _SAME_CONTENT._for(connection.dialect)
-        steps = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", (1, "5a"))
-        plan = " ".join(step[3] for step in steps)
+        statement, order = _SAME_CONTENT._for(connection.dialect)
+        values = (1, "5a") if order else {"its_sheet": 1, "its_sha256": "5a"}
+        driver = connection.connection.driver_connection
+        assert driver
+        plan = plan_of(driver.cursor(), statement, values)
 
     found = Twin(SavedFile("a.png", "", "5a"), KEY, 1, "a")
     assert store.files.with_content("sheet", "5a") == found

@@ -54,7 +54,7 @@ def _kept_id(engine: Engine, place: str) -> str:
 
 def _closed(store: Store) -> None:
     """Keep the connections of a world's store: the next pass uses them."""
-    if not str(store._database.file).endswith(".db"):
+    if not store._database.place.endswith(".db"):
         store._database.engine.dispose()
 
 
