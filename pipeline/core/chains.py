@@ -19,6 +19,7 @@ from pipeline.core.inputs import canonical, changed, normalise, over, parsed
 from pipeline.core.invisible import visible
 from pipeline.core.language import Said, say, together
 from pipeline.core.model import Attempt, Grid, Job
+from pipeline.core.named_takes import NamedTake, named_take
 from pipeline.core.reference_images import HAS_IMAGE, named_row, picture_in
 from pipeline.core.revisions import ADDED, unrevised
 from pipeline.core.text import one_of, quoted
@@ -35,10 +36,12 @@ MOST_NAMED = 100
 
 
 class Link(NamedTuple):
-    """Which result a child follows: a take of a row."""
+    """Which result a child follows: a take of a row, or of one of its parts."""
 
     row_id: str
     take: int
+    #: Which part of the row (see `generations`); empty for the whole row.
+    part: str = ""
 
 
 class Member(NamedTuple):
@@ -63,6 +66,8 @@ class Chains:
     parents: Mapping[str, str] = field(default_factory=dict)
     #: Child -> why its parent is not known, as a phrase that says what to do.
     problems: Mapping[str, str] = field(default_factory=dict)
+    #: Child -> the take or part of its parent that it names, where it names one.
+    takes: Mapping[str, NamedTake] = field(default_factory=dict)
     #: All row ids, each after the one of its parent.
     order: Sequence[str] = ()
 
@@ -76,17 +81,25 @@ def chains(members: Sequence[Member]) -> Chains:
     """Which row follows which. The order of the members does not matter, except in phrases.
 
     A parent cell is compared with the names exactly, then without regard to case, then with the
-    row ids. A copy of a whole row gives way to its original.
+    row ids; if it is none of these, it may name a take of a row (see `named_takes`). A copy of a
+    whole row gives way to its original.
     """
     exact, folded = _by(members, lambda one: one.name), _by(members, lambda one: _folded(one.name))
     ids = {one.row_id: [one] for one in members}
     parents: dict[str, str] = {}
     problems: dict[str, str] = {}
+    takes: dict[str, NamedTake] = {}
+
+    def called(text: str) -> list[Member]:
+        return exact.get(text) or folded.get(_folded(text)) or ids.get(text.lower()) or []
+
     for one in members:
         text = one.parent
         if not text:
             continue
-        found = exact.get(text) or folded.get(_folded(text)) or ids.get(text.lower()) or []
+        found = called(text)
+        if not found and (named := named_take(text)):
+            found, takes[one.row_id] = called(named.row), named
         found = [each for each in found if not each.is_copy] or found
         if len(found) == 1:
             parents[one.row_id] = found[0].row_id
@@ -100,7 +113,7 @@ def chains(members: Sequence[Member]) -> Chains:
         said = _circle([by_id[row_id] for row_id in circle])
         problems.update(dict.fromkeys(circle, said))
     parents = {child: parent for child, parent in parents.items() if child not in problems}
-    return Chains(parents, problems, order)
+    return Chains(parents, problems, takes, order)
 
 
 def _by(members: Iterable[Member], key: Callable[[Member], str]) -> dict[str, list[Member]]:
@@ -203,13 +216,14 @@ def with_link(inputs: str, link: Link | None) -> str:
     """Inputs (canonical text) as an attempt keeps them: with the row and take that it follows."""
     if link is None:
         return inputs
-    return canonical({**parsed(inputs), LINK: f"{link.row_id} {link.take}"})
+    return canonical({**parsed(inputs), LINK: " ".join(map(str, link)).strip()})
 
 
 def link_in(inputs: str) -> Link | None:
     """The row and take that an attempt with these inputs followed; None if it followed none."""
-    row_id, _, take = _wrote(inputs).get(LINK, "").partition(" ")
-    return Link(row_id, int(take)) if take.isdecimal() else None
+    row_id, _, rest = _wrote(inputs).get(LINK, "").partition(" ")
+    take, _, part = rest.partition(" ")
+    return Link(row_id, int(take), part) if take.isdecimal() else None
 
 
 def without_link(inputs: str) -> str:
@@ -301,7 +315,7 @@ def relatives(grid: Grid, columns: Columns, changed_lines: Collection[int]) -> s
     own: dict[str, list[int]] = defaultdict(list)
     naming: dict[str, list[int]] = defaultdict(list)
     keys: dict[int, tuple[str, ...]] = {}
-    follows: dict[int, str] = {}
+    follows: dict[int, tuple[str, ...]] = {}
     for place in range(1, len(grid)):
         row = grid[place]
         named = (_folded(label(columns.cell(row, name))) for name in ("name", "row_id"))
@@ -309,10 +323,13 @@ def relatives(grid: Grid, columns: Columns, changed_lines: Collection[int]) -> s
         for key in keys[place]:
             own[key].append(place)
         wrote = {n: label(row[at]) for n, at in places.items() if at < len(row) and row[at]}
-        if wrote and (parent := _folded(named_row(wrote))):
-            follows[place] = parent
-            naming[parent].append(place)
-    orphans = (place for place, parent in follows.items() if parent not in own)
+        if wrote and (parent := named_row(wrote)):
+            take = named_take(parent)
+            names = {_folded(parent), _folded(take.row if take else parent)}
+            follows[place] = tuple(names)
+            for name in names:
+                naming[name].append(place)
+    orphans = (place for place, names in follows.items() if own.keys().isdisjoint(names))
     left = [*changed_lines, *orphans]
     found: set[int] = set()
     while left:
@@ -322,7 +339,8 @@ def relatives(grid: Grid, columns: Columns, changed_lines: Collection[int]) -> s
         found.add(place)
         for key in keys.get(place, ()):
             left += naming.pop(key, ())
-        left += own.pop(follows.get(place, ""), ())
+        for name in follows.get(place, ()):
+            left += own.pop(name, ())
     return found.difference(changed_lines)
 
 

@@ -45,9 +45,12 @@ def follow_ups(
             yield one
 
 
-def cells_for(endpoint: str, row_id: str, number: int, prompt: str) -> dict[str, str]:
-    """The cells of the new row: our name for a column -> text."""
-    cells = {PARENT: row_id, INDEX: str(number), ENDPOINT: endpoint, PROMPT: prompt}
+def cells_for(endpoint: str, parent: str, number: int, prompt: str) -> dict[str, str]:
+    """The cells of the new row: our name for a column -> text.
+
+    `parent` names what it follows: a row, or a take or part of one.
+    """
+    cells = {PARENT: parent, INDEX: str(number), ENDPOINT: endpoint, PROMPT: prompt}
     return {name: text for name, text in cells.items() if text}
 
 

@@ -10,10 +10,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from pipeline.core.following import held_by_parent, problems_of_parent, waiting
+from pipeline.core.following import Followed, held_by_parent, problems_of_parent, waiting
 from pipeline.core.lines import Line
 from pipeline.core.model import Job, JobKey, State
-from pipeline.core.planning import followed_line, to_send
+from pipeline.core.planning import to_send
 from pipeline.core.rules import Rules
 from pipeline.core.states import state_of
 from pipeline.core.statuses import Status
@@ -35,8 +35,9 @@ def after_parent(
     job = jobs.get(line.key(line.parent.sheet))
     if job != line.job:
         return None
-    followed = replace(followed_line(parent), job=jobs.get(line.parent))
-    inputs = line.inputs
+    key, inputs = line.parent, line.inputs
+    of_it = key.take, jobs.get(key), parent.status, parent.remade, key.part
+    followed = Followed("", key.row_id, parent.memory.inputs, *of_it)
     given, name = rules.values(inputs), rules.endpoint_name(inputs)
     if problems_of_parent(name, given, rules, followed) or held_by_parent(
         inputs, followed, rules, now
@@ -58,6 +59,7 @@ def with_waits(lines: Sequence[Line]) -> tuple[Line, ...]:
         if line.waits_for_parent
         and line.parent
         and (parent := by_id.get(line.parent.row_id))
+        and parent.take == line.parent.take
         and parent.status == Status.OVER_BUDGET
         else line
         for line in lines
@@ -69,7 +71,6 @@ def to_follow(lines: Sequence[Line]) -> list[Line]:
 
     In the order in which they are sent: each after the line that it follows.
     """
-    # No row follows one of several generations.
     by_id = {line.identity: line for line in lines}
     turns: dict[tuple[str, str], int] = {}  # 0: at once, 1: after such a row, and so on; -1: never
     for line in lines:
@@ -77,7 +78,10 @@ def to_follow(lines: Sequence[Line]) -> list[Line]:
         at: Line | None = line
         while at and at.identity not in turns and at.waits_for_parent and at.parent:
             path.append(at)
-            at = by_id.get((at.parent.row_id, ""))
+            key = at.parent
+            at = by_id.get((key.row_id, key.part))
+            # Of another take than the row asks for there is no line.
+            at = at if at and at.take == key.take else None
         turn = -1
         if at and (turn := turns.get(at.identity, -2)) == -2:
             state = state_of(at.job) if at.job else State.PENDING

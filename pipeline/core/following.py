@@ -40,12 +40,14 @@ class Followed:
     status: str = ""
     #: How many results of its other takes were made again.
     remade: int = 0
+    #: Which part of the row it is (see `generations`); empty for the whole row.
+    part: str = ""
 
     @property
     def link(self) -> Link | None:
         """The row and the take that it shows, or asks for."""
         take = self.job.key.take if self.job else self.take
-        return Link(self.row_id, take) if take else None
+        return Link(self.row_id, take, self.part) if take else None
 
     @property
     def attempt(self) -> Attempt | None:

@@ -38,6 +38,7 @@ _BETWEEN = re.compile(r"[\s,;|]+")
 _SPACED_COLON = re.compile(r"\s*:\s*")
 _DECIMALS = re.compile(r"(?<=[0-9])[.,]0+$")
 _NO_LETTER = re.compile(r"[^a-z0-9]+")
+_NUMBERED_PART = re.compile(r"(.*?)(?:_| *\()([1-9][0-9]?)\)?")
 #: The longest ratio; the part of a job is at most 40 letters long.
 _LONGEST = 30
 
@@ -160,13 +161,16 @@ def as_sent(inputs: str, job: Job) -> Generation | None:
     return Generation(part, made_with(inputs, _sent(job).inputs), copy_of(part))
 
 
-def cannot_be_followed(row: str) -> Said:
-    """The phrase about a row that another row cannot follow, because it asks for several."""
+def cannot_be_followed(row: str, one: str) -> Said:
+    """The phrase about a row that asks for several, of which another row does not say which.
+
+    `one` names one of them as a cell does.
+    """
     return say(
         "the row {row} asks for several generations in count or ratios, and only one can be "
-        "followed: make a row of its own for that one and name it in parent, or copy its address "
-        "from image_urls into the cell for a picture",
+        "followed: say which, as in {one}",
         row=quoted(row, 40),
+        one=one,
     )
 
 
@@ -214,6 +218,13 @@ def _listed(text: str) -> list[str]:
 
 def _slug(one: str) -> str:
     return _NO_LETTER.sub("-", one.casefold().replace(":", "x")).strip("-")
+
+
+def part_named(text: str) -> str:
+    """The part that a person names, such as `9:16`, `9x16_2` or `9:16 (2)`; `_1` is the first."""
+    found = _NUMBERED_PART.fullmatch(text.strip())
+    slug, number = (found[1], int(found[2])) if found else (text, 1)
+    return f"{_slug(slug)}_{number}" if number > 1 else _slug(slug)
 
 
 def copy_of(part: str) -> int:

@@ -106,7 +106,8 @@ def _edited(attempt: Attempt, news: dict[str, str], link: Link | None, redo: str
     """The note for a row that is not as it was sent; "" if it is. `news` as `changes` gives it."""
     was, name = link_in(attempt.inputs), named_row(parsed(attempt.inputs))
     if list(news) == [LINK] and was and link:
-        take = link.take if link.row_id == was.row_id else None
+        is_same = (link.row_id, link.part) == (was.row_id, was.part)
+        take = link.take if is_same else None
         return messages.parent_changed(name, was.take, take, attempt.state, redo)
     words = {name: text for name, text in news.items() if name != LINK}
     return messages.edited(words, attempt.state, redo) if words else ""

@@ -30,6 +30,7 @@ from pipeline.core.earlier_lines import Basis, Made, Terms, deciding_cells, is_k
 from pipeline.core.feedback import NAME as FEEDBACK
 from pipeline.core.feedback import as_made, feedback_for, revision_of
 from pipeline.core.fields import IMAGE, INDEX, PARENT, problems_with
+from pipeline.core.followed_rows import followed_row
 from pipeline.core.following import (
     Followed,
     can_follow,
@@ -44,7 +45,6 @@ from pipeline.core.generations import (
     Generation,
     as_sent,
     asks_for_others,
-    cannot_be_followed,
     generations_of,
 )
 from pipeline.core.header import Columns
@@ -106,7 +106,11 @@ def plan(
     lines: dict[str, Line] = {}
     for row_id in found.order:
         parent = lines.get(found.parents.get(row_id, ""))
-        followed = followed_line(parent) if parent else Followed(found.problems.get(row_id, ""))
+        followed = (
+            followed_row(parent, found.takes.get(row_id), jobs_of.get(parent.seen.row_id, ()))
+            if parent
+            else Followed(found.problems.get(row_id, ""))
+        )
         lines[row_id] = judge(by_id[row_id], followed)
     return Plan(tuple(lines[one.row_id] for one in seen), made=Made(terms, made))
 
@@ -160,14 +164,6 @@ def _held_line(
     link = link_in(sent.inputs) if (sent := shown(job)) else None
     status, note = job_status(job, inputs, rules, now, redo, link)
     return Line(seen, known, status, note, job.key.take, job, generation=generation)
-
-
-def followed_line(parent: Line) -> Followed:
-    """What a row that follows this line knows of it."""
-    row_id, inputs = parent.seen.row_id, parent.memory.inputs
-    if parent.parts or parent.part:
-        return Followed(cannot_be_followed(parent.name or row_id))
-    return Followed("", row_id, inputs, parent.take, parent.job, parent.status, parent.remade)
 
 
 class _Row(NamedTuple):
@@ -290,7 +286,8 @@ def _judge_one(row: _Row, generation: Generation | None, jobs: Mapping[int, Job]
     if held is None and followed and followed.row_id and names_parent(inputs, rules):
         held = held_by_parent(inputs, followed, rules, row.now)
         if held is None or held.status == Status.WAITING:
-            parent = JobKey(rules.sheet, followed.row_id, followed.take or 0)
+            take_of_it = followed.take or 0
+            parent = JobKey(rules.sheet, followed.row_id, take_of_it, followed.part)
     unsent = held is None or held.status in (Status.NEEDS_APPROVAL, Status.WAITING)
     early = early_feedback(memory, take, columns)
     doubts = messages.warning(rules.doubts(inputs, line.turn))

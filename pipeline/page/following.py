@@ -13,9 +13,9 @@ from typing import Final
 
 from pipeline import wiring
 from pipeline.core.follow_ups import FollowUp, cells_for, follow_ups, lacks, missing_columns
-from pipeline.core.generations import has_several
 from pipeline.core.known_rows import new_id
 from pipeline.core.model import State
+from pipeline.core.named_takes import name_of_take
 from pipeline.core.states import shown, with_results
 from pipeline.page.board import Board
 from pipeline.page.cards import Card
@@ -46,8 +46,8 @@ def following_of(board: Board, card: Card, number: int) -> Following:
     """What can follow this picture of a take, numbered from 1."""
     wanted = board.campaign.store.wanted_rows.of_parent(board.campaign.key, card.shown.row_id)
     offers = _offers(board, card, number)
-    cells = cells_for("x", card.shown.row_id, number, "")
-    missing = missing_columns(cells, board.columns) if offers else []
+    cells = cells_for("x", _parent(board, card), number, "") if offers else {}
+    missing = missing_columns(cells, board.columns)
     return Following(offers, f"{lacks(missing)}." if missing else "", wanted)
 
 
@@ -62,21 +62,26 @@ def ask_for_row(
     if offer is None or len(prompt) > LONGEST_PROMPT or (offer.needs_prompt and not prompt):
         return False
     row_id, text = card.shown.row_id, prompt if offer.takes_prompt else ""
-    cells = cells_for(endpoint, row_id, number, text)
+    cells = cells_for(endpoint, _parent(board, card), number, text)
     if missing_columns(cells, board.columns):
         return False
     store, key = board.campaign.store, board.campaign.key
     return store.wanted_rows.ask(key, new_id(SystemRandom()), row_id, cells, before, person)
 
 
+def _parent(board: Board, card: Card) -> str:
+    """How the new row names the take and the part, so that it follows no other picture later."""
+    its = (one.shown for one in board.row(card.shown.row_id) if one.shown.take == card.shown.take)
+    has_parts = any(one.part for one in its)
+    one = card.shown
+    return name_of_take(one.row_id, one.take, one.part, has_parts=has_parts)
+
+
 def _offers(board: Board, card: Card, number: int) -> list[FollowUp]:
-    """Only the take that the row asks for can be followed, and no row with several generations."""
     attempt = shown(card.job) if card.job else None
     if card.job is None or attempt is None or attempt.state is not State.SUCCEEDED:
         return []
-    if card.asked != card.shown.take or card.job.key.part or has_several(attempt.inputs):
-        return []
-    if not 1 <= number <= len(card.shown.urls):
+    if not card.shown.in_sheet or not 1 <= number <= len(card.shown.urls):
         return []
     made = with_results(card.job, attempt)
     return list(follow_ups(card.shown.row_id, made, number, board.rules, wiring.now()))

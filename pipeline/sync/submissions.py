@@ -156,7 +156,7 @@ class Submissions:
     def _intent(self, line: Line, api: Api, parent: Parent | None) -> tuple[Intent, Request]:
         rules, inputs, key = self._sync.rules, line.inputs, self._sync.job_key(line)
         endpoint = endpoint_of(api.provider, line.endpoint, api.prefix)
-        link = Link(line.parent.row_id, line.parent.take) if line.parent else None
+        link = Link(*line.parent[1:]) if line.parent else None
         given = rules.given(inputs, line.turn)
         request = submission(endpoint, given, parent)
         hook, key_of_it = "", ""

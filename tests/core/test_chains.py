@@ -28,7 +28,8 @@ from pipeline.core.followers import after_parent, to_follow, with_waits
 from pipeline.core.header import Columns, Header
 from pipeline.core.inputs import canonical
 from pipeline.core.lines import Line, Plan
-from pipeline.core.model import Grid, Job, KnownRow, Result, State
+from pipeline.core.model import Grid, Job, JobKey, KnownRow, Result, State
+from pipeline.core.named_takes import NamedTake, name_of_take, named_take
 from pipeline.core.planning import plan
 from pipeline.core.provider import Endpoint, Field
 from pipeline.core.row_matching import match
@@ -111,6 +112,98 @@ def test_a_name_in_the_same_case_comes_first() -> None:
 
     assert line.parent
     assert line.parent.row_id == A
+
+
+# -- a take or a part of the parent -------------------------------------------------------------
+
+TWO_TAKES = (job(DONE), job(replace(DONE, task_id="t-2"), take=2))
+FOX_AT_2 = f"a fox | | fox | | | 2 | {A}"
+
+
+@pytest.mark.parametrize(
+    ("parent", "take"), [("fox", 2), ("fox@1", 1), ("FOX@2", 2), (f"{A}@1", 1), ("fox@02", 0)]
+)
+def test_a_parent_cell_may_name_a_take_of_the_row(parent: str, take: int) -> None:
+    line = child_of(parent, *TWO_TAKES, first=FOX_AT_2)
+
+    assert line.status == ("queued" if take else "invalid")
+    assert line.parent == (replace_take(take) if take else None)
+
+
+def replace_take(take: int, part: str = "") -> JobKey:
+    return TWO_TAKES[0].key._replace(take=take, part=part)
+
+
+def test_a_row_with_the_name_of_a_take_comes_first() -> None:
+    other = f"a cat | | fox@1 | | | | {C}"
+    line = child_of("fox@1", *TWO_TAKES, first=f"{FOX_AT_2} \n {other}")
+
+    assert line.parent
+    assert line.parent.row_id == C
+
+
+def test_a_child_of_a_take_is_not_edited_by_the_next_take() -> None:
+    sent = sent_after(Link(A, 1))
+
+    assert child_of("fox@1", *TWO_TAKES, sent, first=FOX_AT_2).status == "done"
+    assert child_of("fox", *TWO_TAKES, sent, first=FOX_AT_2).status == "edited"
+    assert child_of("fox@2", *TWO_TAKES, sent, first=FOX_AT_2).status == "edited"
+
+
+@pytest.mark.parametrize(
+    ("state", "status", "says"),
+    [
+        (State.RUNNING, "waiting", 'Waiting for the row "fox@2": it is in progress.'),
+        (State.FAILED, "waiting", 'Waiting for the row "fox@2": it failed.'),
+        (State.SUCCEEDED, "queued", ""),
+    ],
+)
+def test_a_child_waits_for_the_take_that_it_names(state: State, status: str, says: str) -> None:
+    second = job(replace(DONE, state=state, result=Result()), take=2)
+    second = job(DONE, take=2) if state is State.SUCCEEDED else second
+    line = child_of("fox@2", job(DONE), second)
+
+    assert (line.status, line.note.startswith(says)) == (status, True)
+
+
+def test_a_take_that_the_row_does_not_have_is_invalid_and_the_note_names_the_others() -> None:
+    line = child_of("fox@7", *TWO_TAKES, first=FOX_AT_2)
+    unsent = child_of("fox@7")
+
+    assert (line.status, line.parent) == ("invalid", None)
+    assert 'the row "fox" has no such take or part: write one of fox@1, fox@2' in line.note
+    assert 'the row "fox" has no such take or part: name the row alone' in unsent.note
+
+
+@pytest.mark.parametrize(
+    ("parent", "part"),
+    [
+        ("fox@1:9x16", "9x16"),
+        ("fox@1:9:16", "9x16"),
+        ("fox@:9:16 (2)", "9x16_2"),
+        ("fox@1:_1", ""),
+        ("fox@:_3", "_3"),
+    ],
+)
+def test_a_parent_cell_may_name_a_part_of_the_row(parent: str, part: str) -> None:
+    its = [
+        replace(one, key=replace_take(1, name))
+        for one, name in ((job(DONE), name) for name in ("", "_3", "9x16", "9x16_2"))
+    ]
+    line = child_of(parent, *its)
+
+    assert (line.status, line.parent) == ("queued", replace_take(1, part))
+
+
+def test_the_name_of_a_take_is_read_as_it_is_written() -> None:
+    for take, part in ((1, ""), (12, "9x16"), (3, "_2"), (3, "1x1_10")):
+        text = name_of_take("a@fox", take, part, has_parts=True)
+        assert named_take(text) == NamedTake("a@fox", take, part)
+    assert named_take(name_of_take("fox", 2)) == NamedTake("fox", 2)
+    assert [named_take(one) for one in ("fox", "fox@", "@2", "fox@x", "fox@0")] == [None] * 5
+
+
+# -- waiting -------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -383,6 +476,7 @@ def test_the_link_is_added_to_the_inputs_and_removed_again() -> None:
     kept = with_link(inputs, Link(A, 12))
 
     assert link_in(kept) == Link(A, 12)
+    assert link_in(with_link(inputs, Link(A, 12, "9x16"))) == Link(A, 12, "9x16")
     assert without_link(kept) == inputs
     assert link_in(inputs) is None
     assert with_link(inputs, None) == inputs
@@ -475,8 +569,10 @@ def test_a_row_that_waits_for_more_than_its_parent_is_not_sent_after_it() -> Non
 
 # -- graphs ---------------------------------------------------------------------------------------
 
-NAMES = st.sampled_from(["", "a", "A", "b", "c", "d"])
-MEMBERS = st.lists(st.tuples(NAMES, NAMES, st.booleans()), max_size=12).map(
+NAMES = st.sampled_from(["", "a", "A", "b", "c", "d", "B@2"])
+#: "b@2" is also the name of a row.
+NAMED = st.sampled_from(["", "a", "A", "b", "c", "d", "a@1", "b@2", "c@1:9x16"])
+MEMBERS = st.lists(st.tuples(NAMES, NAMED, st.booleans()), max_size=12).map(
     lambda rows: [
         Member(f"r_{at:09d}", at + 2, name, parent, is_copy)
         for at, (name, parent, is_copy) in enumerate(rows)

@@ -36,6 +36,7 @@ PROVIDERS = [
         ("fox#2", NamedPicture("fox", "2")),
         ("r_abcdefghi#4", NamedPicture("r_abcdefghi", "4")),
         ("fox #2#3", NamedPicture("fox #2", "3")),
+        ("fox@1:9x16#2", NamedPicture("fox@1:9x16", "2")),
         ("a fox, red", NamedPicture("a fox, red")),
         ("version 1.2", NamedPicture("version 1.2")),
         ("fox#0", NamedPicture("fox#0")),

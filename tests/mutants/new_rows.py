@@ -72,4 +72,20 @@ FAULTS = (
         '                if why := "":',
         "tests/sheets/test_sheets.py",
     ),
+    Fault(
+        "a row that names a take follows the present one",
+        "P1",
+        "pipeline/core/followed_rows.py",
+        "        take = named.take or take",
+        "        take = take or named.take",
+        "tests/core/test_chains.py",
+    ),
+    Fault(
+        "a follow-up row of the page follows a take that comes later",
+        "P1",
+        "pipeline/page/following.py",
+        "    return name_of_take(one.row_id, one.take, one.part, has_parts=has_parts)",
+        "    return one.row_id if not has_parts else name_of_take(one.row_id, one.take, one.part)",
+        "tests/page/test_following.py",
+    ),
 )

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import html
+import json
 import re
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -40,16 +43,15 @@ def run_here(desk: Desk) -> None:
     event_loop.run(wiring.run(settings, Asked(wait=True)))
 
 
-def row_page(desk: Desk, row: int = 0) -> str:
-    row_id = desk.team.rows()[row]["row_id"]
-    return html.unescape(desk.client.get(f"/row/1/{row_id}/1?picture=2").text)
+def row_page(desk: Desk, row: int = 0, take: int = 1, part: str = "") -> str:
+    generation = "-".join(filter(None, (desk.team.rows()[row]["row_id"], part)))
+    return html.unescape(desk.client.get(f"/row/1/{generation}/{take}?picture=2").text)
 
 
-def form(desk: Desk, **fields: str) -> tuple[str, dict[str, str]]:
-    """The form for a follow-up row, filled in."""
-    found = re.search(
-        r'<form method="post" action="(/follow/[^"]+)">(.*?)</form>', row_page(desk), re.DOTALL
-    )
+def form(desk: Desk, take: int = 1, part: str = "", **fields: str) -> tuple[str, dict[str, str]]:
+    """The form for a follow-up row of a picture of the first row, filled in."""
+    page = row_page(desk, take=take, part=part)
+    found = re.search(r'<form method="post" action="(/follow/[^"]+)">(.*?)</form>', page, re.DOTALL)
     assert found
     return found[1], dict(re.findall(r'name="(\w+)" value="([^"]*)"', found[2])) | fields
 
@@ -72,7 +74,7 @@ def test_a_follow_up_row_is_added_and_paid_once_however_often_it_is_asked_for(de
     assert cells == {
         **dict.fromkeys(("name", "prompt", "remark"), ""),
         "endpoint": "upscale-1x",
-        "parent": old["row_id"],
+        "parent": f"{old['row_id']}@1",
         "index": "2",
     }
     assert (new["status"], desk.paid) == ("done", 2)
@@ -110,6 +112,64 @@ def test_a_run_that_is_killed_adds_the_row_once_all_the_same(
     found = desk.team.rows()
     assert sorted(row["endpoint"] for row in found) == ["", "", "upscale-1x"]
     assert (desk.team.statuses(), desk.paid) == ({"done": 3}, 3)
+
+
+def followed(desk: Desk) -> dict[str, str]:
+    """Which task each upscale was made from: parent cell -> task id of that take or part."""
+    asked = "select task_id, take, part, inputs, body from attempts join jobs on jobs.id = job"
+    with closing(sqlite3.connect(desk.team.folder / "promptsheet.db")) as connection:
+        sent = connection.execute(asked).fetchall()
+    made = {task: f"{take} {part}" for task, take, part, _, _ in sent}
+    return {
+        wrote["parent"]: made[task]
+        for *_, inputs, body in sent
+        if "parent" in (wrote := json.loads(inputs))
+        for task in json.loads(body).values()
+        if task in made
+    }
+
+
+def test_a_follow_up_row_is_made_from_the_take_that_the_person_saw(desk: Desk) -> None:
+    until(lambda: "/follow/" in row_page(desk), "there is a form", every=0.1)
+    assert desk.press(*form(desk, endpoint="upscale-1x")) == "followed"
+    assert desk.press(*desk.form("again")) == "again"
+    desk.run()
+    desk.run()
+    fox, first = desk.team.rows()
+    assert (desk.team.statuses(), desk.paid) == ({"done": 2}, 3)
+    assert followed(desk) == {first["parent"]: "1 "}
+    # The earlier take can still be followed, and so can the new one.
+    until(lambda: "/follow/" in row_page(desk, take=2), "there is a form", every=0.1)
+    for take in (1, 2):
+        assert desk.press(*form(desk, take=take, endpoint="upscale-1x")) == "followed"
+    desk.run()
+
+    assert (desk.team.statuses(), desk.paid) == ({"done": 4}, 5)
+    assert followed(desk) == {f"{fox['row_id']}@{take}": f"{take} " for take in (1, 2)}
+
+
+@pytest.mark.parametrize(
+    ("column", "cell", "parts"),
+    [
+        ("ratios", "16:9 1:1", {"16x9": "16x9", "1x1": "1x1"}),
+        ("count", "2", {"": "_1", "_2": "_2"}),
+    ],
+)
+def test_each_part_of_a_row_can_be_followed(
+    tmp_path: Path, column: str, cell: str, parts: dict[str, str]
+) -> None:
+    sheet = f"prompt,endpoint,parent,index,{column}\na fox,,,,{cell}\n"
+    with desk_with(tmp_path, sheet) as desk:
+        desk.run()
+        for part in parts:
+            until(lambda: "/follow/" in row_page(desk, part=part), "a form", every=0.1)  # noqa: B023
+            assert desk.press(*form(desk, part=part, endpoint="upscale-1x")) == "followed"
+        desk.run()
+        desk.run()
+
+        row_id = desk.team.rows()[0]["row_id"]
+        assert (desk.team.statuses(), desk.paid) == ({"done": 3}, 4)
+        assert followed(desk) == {f"{row_id}@1:{name}": f"1 {part}" for part, name in parts.items()}
 
 
 def test_a_row_that_was_deleted_after_it_was_added_does_not_come_back(desk: Desk) -> None:
