@@ -18,11 +18,13 @@ test: lint suite
 suite: .venv/ready-dev servers
 	$(BIN)/pytest -n 5 --dist worksteal
 
-# Tests use a real browser and a real database server: Debian's, where there is none yet.
+# Tests use a real browser, a real database server and a real proxy: Debian's, where there is none yet.
 AS_ROOT := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 servers:
 	@missing=; command -v chromium >/dev/null || missing=chromium; \
 	ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing="$$missing postgresql"; \
+	[ -x /usr/sbin/nginx ] || missing="$$missing nginx-light"; \
+	command -v systemd-analyze >/dev/null || missing="$$missing systemd"; \
 	[ -z "$$missing" ] || { $(AS_ROOT) apt-get -qq update && \
 		$(AS_ROOT) apt-get -qq install -y --no-install-recommends $$missing >/dev/null; }
 
@@ -66,6 +68,8 @@ lock: .venv/ready-dev
 	$(BIN)/uv --version || $(BIN)/pip install uv
 	$(COMPILE) pyproject.toml --extra google --extra excel --extra serve -o requirements.lock
 	$(COMPILE) pyproject.toml --all-extras --group dev -c requirements.lock -o requirements-dev.lock
+	$(COMPILE) pyproject.toml --extra google --extra excel --extra serve --extra postgresql --extra s3 \
+		-c requirements-dev.lock -o configs/deploy/docker/requirements.lock
 	printf 'pip\nuv\n' | $(COMPILE) --upgrade - -o requirements-installers.lock
 
 # $(call install,LOCK): install a lock, and say how far it is. Python compiles a module when it is

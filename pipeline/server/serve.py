@@ -26,7 +26,7 @@ from pipeline.config import PageSettings, Settings
 from pipeline.core.errors import ConfigError, ListenError
 from pipeline.delivering import delivering
 from pipeline.server import app as web
-from pipeline.server import event_loop
+from pipeline.server import event_loop, service_manager
 from pipeline.server.http_server import (
     MOST_HEAD,
     Connections,
@@ -62,8 +62,12 @@ async def _serve(settings: Sequence[Settings], console: Console) -> None:
     def say(title: str, sentence: str) -> None:
         print_at(console, title, sentence)
 
+    def end() -> None:
+        service_manager.ending()
+        ended.set()
+
     with (
-        interrupting(ended.set),
+        interrupting(end),
         wiring.campaigns(settings) as all_of_them,
         delivering(all_of_them),
     ):
@@ -75,7 +79,8 @@ async def _serve(settings: Sequence[Settings], console: Console) -> None:
                 )
             for line in servers.lines:
                 console.print(line, markup=False)
-            await ended.wait()
+            async with service_manager.service("serve"):
+                await ended.wait()
 
 
 def print_at(console: Console, title: str, sentence: str) -> None:

@@ -27,7 +27,7 @@ from pipeline.delivering import delivering
 from pipeline.reports import summary
 from pipeline.reports.plan import NamedRow
 from pipeline.scheduler import Schedule
-from pipeline.server import event_loop
+from pipeline.server import event_loop, service_manager
 from pipeline.server.drive_channel import channel_of
 from pipeline.server.edits import edits_of
 from pipeline.server.pass_requests import EndedPass, PassRequest, PassRequests, Taken
@@ -61,6 +61,7 @@ async def _watch(settings: Sequence[Settings], console: Console, quiet: bool) ->
     watchers: list[Watcher] = []
 
     def end() -> None:
+        service_manager.ending()
         for watcher in watchers:
             watcher.end()
 
@@ -80,7 +81,8 @@ async def _watch(settings: Sequence[Settings], console: Console, quiet: bool) ->
                 lines.append("Restart it after a change to the configuration.")
                 for words in () if quiet else lines:
                     console.print(words, markup=False)
-                await asyncio.gather(*(watcher.run() for watcher in watchers))
+                async with service_manager.service("watch"):
+                    await asyncio.gather(*(watcher.run() for watcher in watchers))
     return 130 if any(watcher.interrupted for watcher in watchers) else 0
 
 

@@ -165,7 +165,7 @@ def test_each_pass_of_a_watch_has_the_budget_of_a_run(tmp_path: Path) -> None:
 def test_a_sheet_paused_on_the_page_sends_nothing_gets_results_and_can_be_resumed(
     tmp_path: Path,
 ) -> None:
-    with sandbox_process(KEY, task_seconds=1.5) as sandbox:
+    with sandbox_process(KEY, task_seconds=4) as sandbox:
         team, page = Team(tmp_path, sandbox.url), free_port()
         team.write_prompts(PROMPTS)
         config = service(team, page=page, in_flight=3, schedule={"every": "200ms"})

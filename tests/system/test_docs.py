@@ -28,7 +28,17 @@ README = "\n".join([FRONT, *PAGES.values()])
 EVERYWHERE = {"--help", "--verbose", "--quiet"}
 BEFORE_THE_COMMAND = {"--version", "--install-completion", "--show-completion"}
 #: Other tools in the README's commands; their flags are not checked.
-OTHERS = ("pip install", "pip wheel", "pipx ", "uvx ", "uv tool", "ruff ", "pytest ", "python3 ")
+OTHERS = (
+    "docker compose",
+    "pip install",
+    "pip wheel",
+    "pipx ",
+    "uvx ",
+    "uv tool",
+    "ruff ",
+    "pytest ",
+    "python3 ",
+)
 
 
 def test_the_readmes_commands_and_flags_are_those_of_the_program() -> None:
