@@ -319,22 +319,23 @@ def previewing(
     *,
     ask_prices: bool = False,
     change: Callable[[Grid], Grid] = lambda grid: grid,
+    whole: bool = True,
 ) -> Iterator[SheetSync]:
     """The plan of the sheet as a run would make it. Neither sheet nor store is changed.
 
     With `ask_prices`, an API is asked for its price list if rows wait for it, as a run would do.
-    `change` is what a person would do to the sheet before.
+    `change` is what a person would do to the sheet before; `whole` as in `SheetSync.preview`.
     """
     with scratch_store(settings) as store:
         sheet = open_sheet(settings, store)
         read_styles(settings, store)
         sync = open_sync(settings, store, sheet)
-        sync.preview(change)
+        sync.preview(change, whole=whole)
         lines = sync.last.plan.each
         if ask_prices and any(sync.rules.awaits_prices(line.inputs) for line in lines):
             asyncio.run(_ask_prices(settings, store))
             sync = open_sync(settings, store, sheet)
-            sync.preview(change)
+            sync.preview(change, whole=whole)
         yield sync
 
 

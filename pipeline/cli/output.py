@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
-from itertools import groupby
+from itertools import groupby, islice
 from pathlib import Path
 from typing import Any
 
@@ -140,10 +140,10 @@ def show_plan(
     if sync.last.hold:
         console.print(Text(one_line(sync.last.hold.sentence) + "\n", style="yellow"))
     noted: set[int] = set()
-    for name, lines in _groups(sync):
+    for name, number, lines in _groups(sync):
         noted.update(line.seen.place for line in lines[:EXAMPLES])
         title = Text(name, style="bold") if name == TO_SEND else status_text(name)
-        console.print(Text(f"{len(lines):>6}  ", style="bold") + title)
+        console.print(Text(f"{number:>6}  ", style="bold") + title)
         for note, alike in groupby(lines[:EXAMPLES], lambda line: line.note):
             for line in alike:
                 words = f"row {line.seen.place + 1}: {one_line(words_of(line, sync.rules))}"
@@ -154,12 +154,13 @@ def show_plan(
                     Text(one_line(note), style="dim"), (0, 0, 0, _INDENT + 2), expand=False
                 )
                 console.print(said, soft_wrap=False)
-        if more := lines[EXAMPLES:]:
-            words = f"{' ' * _INDENT}and {len(more)} more"
+        if number > EXAMPLES:
+            words = f"{' ' * _INDENT}and {number - EXAMPLES} more"
             if name == Status.OVER_BUDGET:
-                words += f": rows {messages.in_a_list([line.seen.place + 1 for line in more])}"
+                more = [line.seen.place + 1 for line in lines[EXAMPLES:]]
+                words += f": rows {messages.in_a_list(more)}"
             console.print(Text(words, style="dim"))
-    if not sync.last.plan.lines and not sync.last.hold:
+    if not sync.last.plan.statuses and not sync.last.hold:
         usual = sync.rules.provider.endpoints[sync.rules.endpoint]
         console.print(
             Text(no_rows(sync.sheet.title, usual, sync.rules.prompt_columns), style="yellow")
@@ -212,7 +213,7 @@ def plan_as_json(console: Console, sync: SheetSync, seen: Outlook) -> None:
     noted = {
         "sheet": sync.sheet.title,
         "api": sync.rules.provider.full_title,
-        "rows": {name: len(lines) for name, lines in _groups(sync)},
+        "rows": {name: number for name, number, _ in _groups(sync)},
         "requests": len(now),
         "credits": own(its := costs(sync, now)),
         "costs": [cost.as_json() for cost in its],
@@ -236,12 +237,22 @@ def plan_as_json(console: Console, sync: SheetSync, seen: Outlook) -> None:
     terminal.write_json(noted)
 
 
-def _groups(sync: SheetSync) -> Iterator[tuple[str, list[Line]]]:
+def _groups(sync: SheetSync) -> Iterator[tuple[str, int, list[Line]]]:
+    """What is planned, or a status; how many rows there are of it; and their lines.
+
+    Of the rows that have no line in the plan, only the first have one here.
+    """
+    look = sync.last
     groups: dict[str, list[Line]] = defaultdict(list)
-    for line in sync.last.plan.lines:
-        sends = any(one.endpoint for one in line.each) and not sync.last.hold
+    first = [*islice(look.unchanged.values(), EXAMPLES)]
+    unseen = sync.planner.lines_at(look, first) if first else ()
+    for line in sorted((*look.plan.lines, *unseen), key=lambda line: line.seen.place):
+        sends = any(one.endpoint for one in line.each) and not look.hold
         groups[TO_SEND if sends else Status.of(line.status)].append(line)
-    yield from ((name, groups[name]) for name in (TO_SEND, *Status) if groups[name])
+    left = look.plan.unchanged.total() - len(unseen)
+    for name in (TO_SEND, *Status):
+        if lines := groups[name]:
+            yield name, len(lines) + (left if name == Status.DONE else 0), lines
 
 
 def _price(sync: SheetSync, lines: Sequence[Line], after: Sequence[Line] = ()) -> str:

@@ -326,7 +326,7 @@ def show_plans(
     plans: list[PlannedSheet] = []
 
     def shown(one: Settings) -> int:
-        with wiring.previewing(one, ask_prices=one.api_key is not None) as sync:
+        with wiring.previewing(one, ask_prices=one.api_key is not None, whole=False) as sync:
             sync.restrict(narrowed(sync, row, limit))
             seen = outlook(sync, one, ask_balance=True)
             (show.plan_as_json if as_json else show.show_plan)(console, sync, seen)

@@ -82,7 +82,8 @@ class PlanViews:
 def _made(board: Board) -> _Plan:
     settings = board.campaign.settings
     try:
-        with wiring.previewing(settings, ask_prices=settings.api_key is not None) as sync:
+        has_key = settings.api_key is not None
+        with wiring.previewing(settings, ask_prices=has_key, whole=False) as sync:
             sync.restrict(narrowed(sync, "", None))
             found = figures(sync, settings, ask_balance=True)
             lines = [*to_send(sync), *following(sync), *settling(sync)]

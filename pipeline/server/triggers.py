@@ -322,7 +322,9 @@ class _Endpoint:
 def _figures(campaign: Campaign, request: PassRequest, ask_balance: bool) -> PlanFigures:
     """The plan of a run. Raises Refused if there is no such row, or several."""
     settings = campaign.settings
-    with wiring.previewing(settings, ask_prices=settings.api_key is not None) as sync:
+    has_key = settings.api_key is not None
+    # Any row can be named, also one that is done.
+    with wiring.previewing(settings, ask_prices=has_key, whole=bool(request.row)) as sync:
         plan = sync.last.plan
         try:
             if request.row and not find_rows(plan.lines, request.row):

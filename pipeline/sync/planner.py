@@ -6,6 +6,7 @@ ColumnsError if the header cannot be used.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import replace
 from random import Random
@@ -27,6 +28,7 @@ from pipeline.core.planning import plan, plan_held
 from pipeline.core.row_matching import match, match_by_id_alone
 from pipeline.core.rules import Rules
 from pipeline.core.samples import Sample, within_sample
+from pipeline.core.statuses import Status
 from pipeline.sheets import Sheet
 from pipeline.store import Limits, Store
 from pipeline.sync.changed_rows import ChangedRows
@@ -96,6 +98,24 @@ class Planner:
         rules = replace(self._rules, delimiter=self._sheet.delimiter)
         made = plan(seen, grid, columns, state.jobs.all, rules, self._clock.now())
         return tuple(line for line in made.lines if line.seen.place in places)
+
+    def with_all_but_done(self, look: Look) -> Look:
+        """The look with a line for each row, except for unchanged rows that are done."""
+        done = {
+            row_id: place
+            for row_id, place in look.unchanged.items()
+            if look.cell(place, "status") == Status.DONE
+        }
+        others = {*look.unchanged.values()}.difference(done.values())
+        if not others:
+            return look
+        with self._store.snapshot():
+            lines = [*look.plan.lines, *self.lines_at(look, others)]
+        lines.sort(key=lambda line: line.seen.place)
+        made = replace(
+            look.plan, lines=tuple(lines), unchanged=Counter({Status.DONE.value: len(done)})
+        )
+        return replace(look, plan=made, unchanged=done)
 
     def _looked(self, grid: Grid) -> Look:
         columns = self.columns(grid)

@@ -94,12 +94,7 @@ class SheetSync:
             self.state,
             self.ownership,
             self.planner,
-            Corrections(
-                self.state,
-                self.planner.changed_rows,
-                self.new_attention,
-                rules=rules,
-            ),
+            Corrections(self.state, self.planner.changed_rows, self.new_attention, rules=rules),
             clock,
             self._planned,
         )
@@ -165,14 +160,20 @@ class SheetSync:
             return None
         return list(self._with_their_jobs([*self.waiting.ready(done, self.state.jobs.all, now)]))
 
-    def preview(self, change: Callable[[Grid], Grid] = lambda grid: grid) -> Look:
+    def preview(
+        self, change: Callable[[Grid], Grid] = lambda grid: grid, *, whole: bool = True
+    ) -> Look:
         """The look at the sheet as it is now, after `change`; nothing is written into the sheet.
 
-        Only for a scratch copy of the store.
+        Only for a scratch copy of the store. Without `whole`, rows that are done and unchanged are
+        counted, and have no line.
         """
-        self.state.rows.forget_unchanged()
+        if whole:
+            self.state.rows.forget_unchanged()
         self.state.refresh()
-        self.last = self.planner.look(change(self.sheet.read()))
+        self.state.take_over_extra_takes()
+        look = self.planner.look(change(self.sheet.read()))
+        self.last = self.planner.with_all_but_done(look)
         return self.last
 
     def out_of_date(self) -> Patch:

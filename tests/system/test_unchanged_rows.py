@@ -336,6 +336,27 @@ def test_after_each_change_a_partial_sync_has_the_outcome_of_a_full_sync(
     synced_and_compared(world)
 
 
+@pytest.mark.parametrize("gesture", GESTURES, ids=lambda one: one.__name__.strip("_"))
+def test_a_plan_without_unchanged_rows_is_the_plan_of_all_rows(
+    world: World, gesture: Callable[[World], None]
+) -> None:
+    gesture(world)
+
+    one = world.start()
+    assert one
+    state = world.chance.getstate()
+    brief = one.sync.preview(whole=False)
+    world.chance.setstate(state)
+    full = one.sync.preview()
+    world.end(one)
+
+    left_out = {*brief.unchanged.values()}
+    lines = [line for line in full.plan.lines if line.seen.place not in left_out]
+    assert [*brief.plan.lines] == lines
+    assert brief.plan.statuses == full.plan.statuses
+    assert {line.status for line in full.plan.lines if line.seen.place in left_out} <= {"done"}
+
+
 def test_a_request_on_the_page_for_an_unchanged_row_is_seen_between_two_syncs(world: World) -> None:
     one = world.start()
     assert one
