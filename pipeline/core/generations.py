@@ -20,7 +20,7 @@ from pipeline.core.inputs import canonical, parsed, ratio
 from pipeline.core.language import Said, say, together
 from pipeline.core.messages import or_ignore
 from pipeline.core.model import Attempt, Job, State
-from pipeline.core.states import counted
+from pipeline.core.states import counted, state_of
 from pipeline.core.text import quoted
 
 COUNT: Final = "count"
@@ -124,7 +124,8 @@ def generations_of(inputs: str, jobs: Sequence[Job]) -> Asked:
 
     `jobs` are those of the take that it asks for. A row may ask for more than was sent: only what
     is new is sent. If it does not ask any more for something that was sent, all stays as it was
-    sent, like in a row that was edited. The same holds if the sheet had no such column then. But if
+    sent, like in a row that was edited, unless only failed ones are missing: a person corrects what
+    failed by asking for something else. The same holds if the sheet had no such column then. But if
     that column holds something else, it is the team's own, and was there before it had a meaning.
     """
     is_several = has_several(inputs)
@@ -138,7 +139,8 @@ def generations_of(inputs: str, jobs: Sequence[Job]) -> Asked:
     was_there = all(filled <= {*attempt.columns} for attempt in sent.values())
     if sent.keys() == {""} and found.problems and not was_there:
         return Asked(tuple(as_sent(inputs, job) for job in jobs if counted(job)))
-    if sent and not is_same and not (sent.keys() < named and was_there):
+    kept = {job.key.part for job in jobs if counted(job) and state_of(job) is not State.FAILED}
+    if sent and not is_same and not (kept <= named and was_there):
         made = sorted((job for job in jobs if counted(job)), key=lambda job: job.key)
         return Asked(tuple(as_sent(inputs, job) for job in made), is_changed=True)
     if found.problems:

@@ -164,6 +164,39 @@ def test_a_row_that_no_longer_asks_for_what_was_made_keeps_it_and_sends_nothing(
     assert shown == "https://x/1x1.png\nhttps://x/9x16.png"
 
 
+@pytest.mark.parametrize("cells", ["| 1:1, 9:16 | | ", "| 9:16, 1:1 | | ", "| 1:1, 9:16, 4:5 | |"])
+def test_what_failed_is_corrected_by_another_ratio(cells: str) -> None:
+    refused = made("0x5", State.FAILED)
+
+    line = row(cells, made("1x1"), refused)
+
+    assert sorted(to_send(line)) == sorted({"9x16"} | ({"4x5"} if "4:5" in cells else set()))
+    assert "was changed" not in line.note
+
+
+def test_without_what_failed_the_row_is_done() -> None:
+    line = row("| 1:1 | | ", made("1x1"), made("0x5", State.FAILED))
+
+    assert (line.status, to_send(line)) == ("done", [])
+
+
+def test_a_correction_that_cannot_be_meant_is_explained() -> None:
+    line = row("| portrait please | | ", made("0x5", State.FAILED))
+
+    assert (line.status, to_send(line)) == ("invalid", [])
+    assert 'ratios is "portrait"' in line.note
+
+
+def test_what_failed_is_not_sent_again_by_a_longer_list() -> None:
+    assert to_send(row("| 0:5, 1:1 | | ", made("0x5", State.FAILED))) == ["1x1"]
+
+
+def test_a_failed_row_from_before_there_was_a_count_sends_nothing_by_itself() -> None:
+    plain = made("", State.FAILED, columns=("aspect_ratio", "prompt"))
+
+    assert to_send(row("3 | | | ", plain)) == []
+
+
 def test_a_column_that_was_not_there_when_the_row_was_sent_sends_nothing_by_itself() -> None:
     plain = made("", columns=("aspect_ratio", "prompt"))
 
