@@ -23,6 +23,7 @@ The packages, from the highest layer down. Imports go down only; import-linter c
     notebook      analysis in pandas
     reports/      results, the gallery, and the summary of a pass, for people
     delivering    builds the deliveries to outlets
+    passes        one pass of `run` or `watch`, logged, whatever becomes of it
     wiring        builds the objects of a pass from Settings
     open_sheet    opens the sheet of a configuration, and finds its key in the store
     open_outlets  opens the outlets of a configuration
@@ -35,6 +36,7 @@ The packages, from the highest layer down. Imports go down only; import-linter c
     config/       TOML and environment -> Settings
     images        opens pictures safely, and scales them down
     scheduler, callers, terminal, plain_files    when a pass is due; safe text, logs and files
+    event_log         the log of events of rows and passes, for programs
     google_session    sessions for Google's APIs
     core/         decides: row matching, planning, states; pure, standard library only
     sandbox/      simulates the API; shares no code with the rest

@@ -17,6 +17,8 @@ from contextlib import suppress
 
 from pipeline.core.text import control_characters_escaped, one_line, printable
 
+#: Takes what `print_error` writes, if it has a handler: with `--log-format json`.
+_log_of_errors = logging.getLogger("promptsheet.errors")
 #: Replacement for a character that the output encoding lacks.
 SUBSTITUTES = {
     "✓": "ok",
@@ -62,7 +64,10 @@ def write(text: str) -> None:
 def print_error(text: str, title: str = "") -> None:
     """Write a message of one or more lines to standard error. For `title` see `about`."""
     said = about(title, text) if title else text
-    _put(said.rstrip(), sys.stderr)
+    if writes_json():
+        _log_of_errors.error(one_line(said))
+    else:
+        _put(said.rstrip(), sys.stderr)
 
 
 def write_json(value: object) -> None:
@@ -107,6 +112,46 @@ class OneLine(logging.Formatter):
     def formatException(self, ei: object) -> str:  # noqa: N802
         """The traceback, without control characters."""
         return printable(super().formatException(ei))  # type: ignore[arg-type]
+
+
+class JsonLines(logging.Formatter):
+    """Formats a log record as one line of JSON, in ASCII, whatever text it contains.
+
+    Each has `time` (RFC 3339, UTC), `level` and `event`. An event of `event_log` has its fields;
+    any other record is a `message` with its text, and a `traceback` where there is one.
+    """
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line, without a line feed."""
+        import json
+        from datetime import UTC, datetime
+
+        fields = getattr(record, "fields", None)
+        at = getattr(record, "at", None) or datetime.fromtimestamp(record.created, UTC)
+        event = "message" if fields is None else record.getMessage()
+        line = {
+            "time": at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            "level": record.levelname.lower(),
+            "event": event,
+        }
+        if fields is None:
+            line["message"] = one_line(record.getMessage())
+            if record.exc_info:
+                line["traceback"] = printable(self.formatException(record.exc_info))
+        else:
+            line |= {k: one_line(v) if isinstance(v, str) else v for k, v in fields.items()}
+        return json.dumps(line)
+
+
+def writes_json() -> bool:
+    """Returns whether standard error is a log of JSON lines."""
+    return bool(_log_of_errors.handlers)
+
+
+def write_errors_as_json(handler: logging.Handler) -> None:
+    """From now on, write messages on standard error as records of this handler."""
+    _log_of_errors.handlers = [handler]
+    _log_of_errors.propagate = False
 
 
 def about(title: str, sentence: str) -> str:

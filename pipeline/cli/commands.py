@@ -20,6 +20,7 @@ import typer
 from pipeline import terminal
 from pipeline.cli import options as flags
 from pipeline.cli.exit_codes import exit_code_of, print_error, unusable, worst_code
+from pipeline.cli.logs import log_above, set_verbosity
 from pipeline.cli.outlet_commands import outlets_app
 from pipeline.core.errors import ConfigError, MissingExtra
 
@@ -47,7 +48,7 @@ def main() -> NoReturn:
     # loading 100,000 jobs takes no longer than without the collector.
     gc.set_threshold(250_000, 20, 20)
     atexit.register(gc.freeze)
-    _log(logging.ERROR)
+    log_above(logging.ERROR)
     code = exit_code_of(app)
     try:
         terminal.finish()
@@ -55,16 +56,6 @@ def main() -> NoReturn:
         terminal.print_error(unusable(e))
         code = max(code, 3)
     sys.exit(code)
-
-
-def _log(level: int) -> None:
-    """Send log lines of this level and above to standard error, with times if below ERROR."""
-    times = "%(asctime)s " if level < logging.ERROR else "%(name)s: "
-    handler = logging.StreamHandler()
-    handler.setFormatter(terminal.OneLine(f"{times}%(message)s", "%H:%M:%S"))
-    logging.basicConfig(level=logging.ERROR, handlers=[handler], force=True)
-    for name in ("promptsheet", "pipeline"):
-        logging.getLogger(name).setLevel(level)
 
 
 def _version(asked: bool) -> None:
@@ -99,9 +90,10 @@ def run(
     as_json: flags.AsJson = False,
     verbose: flags.Verbose = False,
     quiet: flags.Quiet = False,
+    log_format: flags.LogFormat = flags.LogFormats.TEXT,
 ) -> None:
     """Send new rows, collect results and write them into the sheet."""
-    _set_verbosity(verbose, quiet)
+    set_verbosity(verbose, quiet, log_format)
     if output or from_plan:
         from pipeline.cli.plan_file import check_options
 
@@ -150,10 +142,13 @@ def run(
 
 @command()
 def watch(
-    configs: flags.Configs = None, verbose: flags.Verbose = False, quiet: flags.Quiet = False
+    configs: flags.Configs = None,
+    verbose: flags.Verbose = False,
+    quiet: flags.Quiet = False,
+    log_format: flags.LogFormat = flags.LogFormats.TEXT,
 ) -> None:
     """Run on a schedule, with webhooks and the page, until stopped."""
-    _set_verbosity(verbose, quiet)
+    set_verbosity(verbose, quiet, log_format)
     settings = _loaded(flags.config_paths(configs), need_key=True)
     _require_serve()
     from pipeline.server.watch import watch as watch_sheets
@@ -163,10 +158,13 @@ def watch(
 
 @command()
 def serve(
-    configs: flags.Configs = None, verbose: flags.Verbose = False, quiet: flags.Quiet = False
+    configs: flags.Configs = None,
+    verbose: flags.Verbose = False,
+    quiet: flags.Quiet = False,
+    log_format: flags.LogFormat = flags.LogFormats.TEXT,
 ) -> None:
     """Serve webhooks and the page without runs, until stopped."""
-    _set_verbosity(verbose, quiet)
+    set_verbosity(verbose, quiet, log_format)
     settings = _loaded(flags.config_paths(configs))
     _require_serve()
     from pipeline.server.serve import serve as serve_all
@@ -265,7 +263,7 @@ def doctor(
     verbose: flags.Verbose = False,
 ) -> None:
     """Compare sheet, store and API. Never pays."""
-    _set_verbosity(verbose)
+    set_verbosity(verbose)
     from pipeline.cli.doctor import run as examine
 
     (settings,) = _loaded(flags.config_paths(config))
@@ -369,14 +367,6 @@ def sandbox(context: typer.Context) -> None:
     from pipeline.sandbox.__main__ import main as serve
 
     raise typer.Exit(serve(context.args))
-
-
-def _set_verbosity(verbose: bool, quiet: bool = False) -> None:
-    """Set how much is printed. Raises ConfigError if both flags are set."""
-    if verbose and quiet:
-        raise ConfigError("Use -v or -q, not both.")
-    if verbose:
-        _log(logging.INFO)
 
 
 def _loaded(configs: list[Path], need_key: bool = False, warn: bool = True) -> list[Settings]:

@@ -67,7 +67,7 @@ def worst_code(settings: list[Settings], do: Callable[[Settings], int]) -> int:
 
 def print_error(text: str, title: str = "") -> None:
     """Print an error on standard error. `title` names the sheet that it is about."""
-    if not sys.stderr.isatty():
+    if terminal.writes_json() or not sys.stderr.isatty():
         terminal.print_error(text, title)
         return
     from pipeline.cli.screen import screen

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,6 +14,13 @@ from pipeline.core.errors import ConfigError
 
 #: The configuration to use if none is named.
 USUAL = Path("promptsheet.toml")
+
+
+class LogFormats(StrEnum):
+    """The forms of the log."""
+
+    TEXT = "text"
+    JSON = "json"
 
 
 class Command(TyperCommand):
@@ -125,6 +133,13 @@ Verbose = Annotated[
     typer.Option("--verbose", "-v", help="Report each step, with the time, on standard error."),
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Report only what went wrong.")]
+LogFormat = Annotated[
+    LogFormats,
+    typer.Option(
+        help="How to write the log on standard error: text for people, or json with one line for "
+        "each event of a row and each pass.",
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, one line for each sheet.")]
 
 Wait = Annotated[bool, typer.Option("--wait", help="Wait until every picture has arrived.")]

@@ -6,7 +6,6 @@ Returns the worst exit code of all sheets. The store keeps which problems were r
 from __future__ import annotations
 
 import asyncio
-import logging
 import sys
 from collections.abc import Callable, Collection, Iterator
 from contextlib import AbstractAsyncContextManager, nullcontext, suppress
@@ -14,13 +13,14 @@ from pathlib import Path
 
 from rich.console import Console
 
+from pipeline import passes as passes_
 from pipeline import terminal, wiring
 from pipeline.cli import output as show
 from pipeline.cli import plan_file
 from pipeline.cli.deliveries import delivering_for
 from pipeline.cli.exit_codes import worst_code
 from pipeline.config import Settings
-from pipeline.core.errors import ConfigError, PromptsheetError, SheetError, StoreError, unforeseen
+from pipeline.core.errors import ConfigError, SheetError, StoreError
 from pipeline.core.lines import Line
 from pipeline.core.plan_files import PlannedSheet
 from pipeline.core.repeats import BUSY, is_news
@@ -35,8 +35,6 @@ from pipeline.sync import row_reports
 from pipeline.sync.lease import Busy
 from pipeline.sync.outcome import INTERRUPTED, Asked, Outcome
 from pipeline.sync.runner import Runner
-
-log = logging.getLogger("promptsheet")
 
 
 def run_all(
@@ -150,20 +148,11 @@ async def _pass(
 ) -> Outcome | Busy:
     """Run one pass. An error in one sheet, expected or not, does not stop the other sheets."""
     bars = show.Bars(progress, settings.source.name)
-    try:
-        by = "the command run" if sys.stdin.isatty() else "a run without a terminal, as by cron"
-        return await wiring.run(
-            settings, asked, accept_columns=accept_columns, by=by, tell=bars, started=started
-        )
-    except PromptsheetError as e:
-        outcome = Outcome(title=settings.source.name)
-        outcome.worsen(e.exit_code, str(e))
-        return outcome
-    except Exception as e:
-        log.info("The traceback:", exc_info=e)
-        outcome = Outcome(title=settings.source.name)
-        outcome.worsen(3, unforeseen(e))
-        return outcome
+    by = "the command run" if sys.stdin.isatty() else "a run without a terminal, as by cron"
+    run = wiring.run(
+        settings, asked, accept_columns=accept_columns, by=by, tell=bars, started=started
+    )
+    return await passes_.ended(settings, run)
 
 
 def report_outcome(

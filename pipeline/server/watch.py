@@ -10,7 +10,6 @@ of one sheet. Errors of a pass are printed, and the next pass runs.
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Collection, Sequence
 from contextlib import suppress
 from datetime import datetime
@@ -19,9 +18,9 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from pipeline import wiring
+from pipeline import passes, wiring
 from pipeline.config import Settings
-from pipeline.core.errors import PromptsheetError, unforeseen
+from pipeline.core.errors import PromptsheetError
 from pipeline.core.repeats import is_news, trouble_of
 from pipeline.delivering import delivering
 from pipeline.reports import summary
@@ -42,8 +41,6 @@ from pipeline.sync.runner import Runner
 
 if TYPE_CHECKING:
     from pipeline.server.metrics import Metrics
-
-log = logging.getLogger("promptsheet")
 
 #: Seconds between two checks of the store for changes.
 CHECK_EVERY = 1.0
@@ -245,27 +242,20 @@ class Watcher:
     async def _outcome(self, request: PassRequest) -> Outcome | Busy:
         """Run one pass and return its outcome. No error stops the next pass."""
         campaign = self._campaign
-        outcome = Outcome(title=campaign.settings.source.name)
-        try:
-            return await wiring.run(
-                campaign.settings,
-                Asked(
-                    wait=True,
-                    limit=0 if self.is_stopped else request.limit,
-                    only=NamedRow(request.row) if request.row else None,
-                ),
-                store=campaign.store,
-                start=f"{wiring.START}-{next(self._numbers)}",
-                by=request.by,
-                shown=self._shown,
-                started=self._started,
-            )
-        except PromptsheetError as e:
-            outcome.worsen(e.exit_code, str(e))
-        except Exception as e:
-            log.info("The traceback:", exc_info=e)
-            outcome.worsen(3, unforeseen(e))
-        return outcome
+        run = wiring.run(
+            campaign.settings,
+            Asked(
+                wait=True,
+                limit=0 if self.is_stopped else request.limit,
+                only=NamedRow(request.row) if request.row else None,
+            ),
+            store=campaign.store,
+            start=f"{wiring.START}-{next(self._numbers)}",
+            by=request.by,
+            shown=self._shown,
+            started=self._started,
+        )
+        return await passes.ended(campaign.settings, run)
 
     def _shown(self, seconds: float) -> None:
         if self.metrics:

@@ -25,6 +25,8 @@ from sqlalchemy import (
 
 from pipeline.core.model import JobKey, Unsaved
 from pipeline.store.column_types import escaped, to_number, unescaped
+from pipeline.store.event_lines import Noted
+from pipeline.store.event_lines import note as log_note
 from pipeline.store.jobs import raise_jobs
 from pipeline.store.outbox_messages import release
 from pipeline.store.prepared import Prepared
@@ -127,7 +129,7 @@ class Files(StorePart):
         if not sheet:
             return 0
         version, changed = raise_versions(connection, [sheet])[sheet], {}
-        noted = 0
+        noted, told = 0, list[Noted]()
         for one in new:
             if job := _job(connection, sheet, one.key):
                 changed[job] = version
@@ -137,7 +139,9 @@ class Files(StorePart):
                 _KEPT.write(connection, job, one.number, one.url, values)
                 release(connection, sheet, job, one.key.generation, one.number)
                 noted += 1
+                told.append(Noted(job, one.number, self._database.now(), "downloaded"))
         raise_jobs(connection, changed)
+        log_note(connection, told)
         return noted
 
     def miss(self, key: JobKey, number: int, url: str, why: Unsaved) -> bool:
@@ -146,6 +150,7 @@ class Files(StorePart):
         def note(connection: Connection, sheet: int, job: int) -> None:
             reasons = escaped(why.reason), why.tries, to_number(why.next_at), why.lost
             _MISSED.write(connection, job, number, url, ("", *reasons))
+            log_note(connection, [Noted(job, number, self._database.now(), "not_downloaded")])
             release(connection, sheet, job, key.generation, number)
 
         return self._change(key, note)

@@ -12,8 +12,10 @@ from datetime import datetime
 
 from sqlalchemy import Connection, insert
 
+from pipeline import event_log
 from pipeline.core.model import Attempt
-from pipeline.store.column_types import to_number
+from pipeline.store.column_types import from_number, to_number
+from pipeline.store.event_lines import Noted, note
 from pipeline.store.prepared import Prepared
 from pipeline.store.schema import events
 
@@ -61,5 +63,12 @@ def picked_line(
 
 
 def write_history(connection: Connection, lines: Sequence[HistoryValues]) -> None:
-    """Add lines to the history."""
+    """Add lines to the history. They are logged once they are committed."""
     _TOLD.each(connection, lines)
+    if event_log.is_on():
+        note(connection, map(_noted, lines))
+
+
+def _noted(line: HistoryValues) -> Noted:
+    job, number, at, kind, body = line
+    return Noted(job, number, from_number(at or 0), kind, json.loads(body).get("by", ""))

@@ -26,6 +26,7 @@ from sqlalchemy.dialects import sqlite
 from pipeline.store.column_types import escaped
 from pipeline.store.connection import reader, writer
 from pipeline.store.errors import store_errors
+from pipeline.store.event_lines import described, forget_noted, log
 from pipeline.store.prepared import Prepared
 from pipeline.store.schema import meta, sheets
 
@@ -142,7 +143,10 @@ class Database:
         """
         assert self._snapshot is None, "a snapshot only reads"
         with self._queue, store_errors(self.place), self._writer.begin() as connection:
+            forget_noted(connection)
             yield connection
+            events = described(connection)
+        log(events)
 
 
 class StorePart:

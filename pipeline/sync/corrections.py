@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 
 from pipeline.core import cells
 from pipeline.core.header import Columns
@@ -14,7 +13,7 @@ from pipeline.core.rules import Rules
 from pipeline.core.states import shown, state_of
 from pipeline.core.statuses import Status
 from pipeline.sync.changed_rows import ChangedRows
-from pipeline.sync.look import Look
+from pipeline.sync.look import Look, RowEnd
 from pipeline.sync.new_attention import NewAttention
 from pipeline.sync.sheet_state import SheetState
 
@@ -25,8 +24,8 @@ class Draft:
 
     look: Look
     patch: Patch
-    #: When the jobs ended whose end is written into their cells now.
-    ends: tuple[datetime, ...] = ()
+    #: The ends that are written into the cells of their rows now.
+    ends: tuple[RowEnd, ...] = ()
 
     def as_written(self, grid: Grid, columns: Columns) -> Look | None:
         """The look at the sheet after the write, without planning again.
@@ -103,13 +102,14 @@ def _is_plainly_ours(line: Line, look: Look) -> bool:
     return said in ("", cells.cells_of(line, ("task_id",))["task_id"])
 
 
-def _ends(lines: Sequence[Line], patch: Patch, look: Look) -> Iterator[datetime]:
+def _ends(lines: Sequence[Line], patch: Patch, look: Look) -> Iterator[RowEnd]:
     at = look.columns.index.get("status")
     if not patch or at is None:
         return
     for line in lines:
         is_over = line.status in (Status.DONE, Status.FAILED)
         if is_over and (line.seen.place, at) in patch:
-            tried = [shown(one.job) for one in line.each if one.job]
-            if ends := [one.ended_at for one in tried if one and one.ended_at]:
-                yield max(ends)
+            tried = [(one.job.key, shown(one.job)) for one in line.each if one.job]
+            ends = [RowEnd(key, one) for key, one in tried if one and one.ended_at]
+            if ends:
+                yield max(ends, key=lambda end: end.attempt.ended_at or end.attempt.sent_at)

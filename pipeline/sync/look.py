@@ -5,16 +5,31 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from pipeline.core.header import Columns, Header, folded
 from pipeline.core.lines import Line, Plan
-from pipeline.core.model import Grid, JobKey
+from pipeline.core.model import Attempt, Grid, JobKey
 from pipeline.core.samples import Sample
 from pipeline.core.statuses import Status
 from pipeline.sync.hold import Hold
 
 #: A line is sent only if a look of the last minute asked for it.
 FRESH = timedelta(seconds=60)
+
+
+class RowEnd(NamedTuple):
+    """The end of a row: its attempt that ended last."""
+
+    key: JobKey
+    attempt: Attempt
+
+
+class WrittenEnd(NamedTuple):
+    """An end that the cells of its row now show, and the seconds from the one to the other."""
+
+    end: RowEnd
+    seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +48,8 @@ class Look:
     outdated: frozenset[int] = frozenset()
     #: A sentence for each empty column of the team that became ours in this pass.
     notices: tuple[str, ...] = ()
-    #: Seconds from each result to the cells that now show it.
-    lags: tuple[float, ...] = ()
+    #: The ends that were written.
+    written: tuple[WrittenEnd, ...] = ()
     #: When the look began; None before it was finished.
     began_at: datetime | None = None
     #: Id -> the name that people gave the row, for the lines.

@@ -17,6 +17,7 @@ from pipeline.sync.agreement import agreement_of
 from pipeline.sync.awaited import AwaitedJobs
 from pipeline.sync.downloader import Downloader
 from pipeline.sync.lanes import Lanes
+from pipeline.sync.logged import log_written
 from pipeline.sync.look import Look
 from pipeline.sync.look_timer import LookTimer
 from pipeline.sync.outcome import Asked, Outcome
@@ -115,8 +116,9 @@ class Looker:
         plan, title = look.plan, self._sync.sheet.title
         rows, ready = plan.statuses.total(), len(plan.to_send)
         log.info("%s: read and written; rows: %d, ready to send: %d", title, rows, ready)
-        for seconds in look.lags:
+        for end, seconds in look.written:
             self._shown(seconds)
+            log_written(title, end, seconds, self._sync.now())
         self._rows = frozenset(line.seen.row_id for line in plan.each if self.only(line))
         wanted = () if look.hold else plan.to_send
         self._lanes.offer(line for line in wanted if line.job and self.only(line))

@@ -19,6 +19,7 @@ from enum import Enum
 from pathlib import Path
 from typing import NamedTuple
 
+from pipeline import event_log
 from pipeline.config import Settings
 from pipeline.plain_files import read_plain
 from pipeline.provider.input_folder import state_of
@@ -103,6 +104,7 @@ def checked(settings: Settings) -> Found:
     """What has changed. If nothing has, the store records that a pass ended."""
     if (what := found(settings)) is Found.CHANGED:
         return what
+    event_log.pass_ended(settings.source.name, "unchanged")
     store = Path(settings.store_url.removeprefix("sqlite:///"))
     now = time.time_ns() // 1000
     # A busy store is left alone: the process that works on it records its own time.

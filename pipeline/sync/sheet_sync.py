@@ -134,7 +134,7 @@ class SheetSync:
             refused = self.ownership.own()
             is_same = not self.state.reload_if_changed()
             again = self._updater.update(refused, look if is_same else None)
-            look = replace(again, lags=look.lags + again.lags)
+            look = replace(again, written=look.written + again.written)
         if (look.plan.to_send or self.ownership.has_sent) and not look.hold:
             look = look.with_hold(self.ownership.own())
         if not look.hold:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import datetime
 
 from pipeline.core.model import Grid, Patch
 from pipeline.sheets import Sheet
@@ -15,7 +16,7 @@ from pipeline.store import Store
 from pipeline.sync.clock import Clock
 from pipeline.sync.corrections import Corrections, Draft
 from pipeline.sync.hold import Hold
-from pipeline.sync.look import Look
+from pipeline.sync.look import Look, RowEnd, WrittenEnd
 from pipeline.sync.ownership import Ownership
 from pipeline.sync.planner import Planner
 from pipeline.sync.readings import noted
@@ -66,9 +67,10 @@ class SheetUpdater:
 
         grid = self._sheet.write(patch_for)
         draft = drafts[-1]
-        lags = tuple((self._clock.now() - ended).total_seconds() for ended in draft.ends)
+        now = self._clock.now()
+        written = tuple(WrittenEnd(end, _since(end, now)) for end in draft.ends)
         look = draft.look if grid is draft.look.grid else self._after_write(draft, grid, refused)
-        return replace(look, lags=lags)
+        return replace(look, written=written)
 
     def out_of_date(self, look: Look) -> Patch:
         """The cells of a look that differ from what the store knows, with the right text."""
@@ -89,3 +91,8 @@ class SheetUpdater:
         if self._ownership.must_claim(look):
             return look
         return self._corrections.checked(noted(look, self._state, self._store))
+
+
+def _since(end: RowEnd, now: datetime) -> float:
+    """Seconds since a row ended."""
+    return (now - (end.attempt.ended_at or now)).total_seconds()
