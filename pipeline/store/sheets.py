@@ -95,14 +95,18 @@ class Sheets(StorePart):
         with self._database.writing() as connection:
             keep_value(connection, f"rest of {made(connection, key)}", note)
 
-    def raise_claim(self, sheet: str, word: str, at_least: int = 0) -> Claim:
-        """The next claim of this store on the sheet. It is stored before the sheet gets it."""
+    def raise_claim(self, sheet: str, word: str, at_least: int = 0, *, config: str = "") -> Claim:
+        """The next claim of this store on the sheet. It is stored before the sheet gets it.
+
+        `config` is the configuration that the sheet is run by from now on; empty: as before.
+        """
+        by = {"config": config} if config else {}
         ahead = case((sheets.c.counter < at_least, at_least), else_=sheets.c.counter)
         with self._database.writing() as connection:
             raised = (
                 update(sheets)
                 .where(sheets.c.id == made(connection, sheet))
-                .values(counter=ahead + 1, word=word)
+                .values(counter=ahead + 1, word=word, **by)
                 .returning(sheets.c.counter)
             )
             counter = connection.execute(raised).scalar_one()

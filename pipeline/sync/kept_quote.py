@@ -118,10 +118,11 @@ class KeptQuote:
         wanted = (*plan.to_send, *to_follow(plan.each)) if limit != 0 else ()
         lines = [line for line in wanted if only is None or only(line)][:limit]
         store, key = self._sync.store, self._sync.key
-        self._batch = Batch.of_text(store.quotes.get(key))
-        if self._batch or not lines:
-            return
-        quote = forecast(self._sync, speeds, now, lines=lines, most=TASKS).quote
+        with store.snapshot():
+            self._batch = Batch.of_text(store.quotes.get(key))
+            if self._batch or not lines:
+                return
+            quote = forecast(self._sync, speeds, now, lines=lines, most=TASKS).quote
         costs = listed(self._sync.rules, (line.inputs for line in lines))
         batch = Batch(now, len(lines), costs)
         if quote:

@@ -129,6 +129,8 @@ class KnownRows:
     def keep_unchanged(self, now: Unchanged) -> None:
         """Keep which rows need no look the next time, if that is not what was kept."""
         left = self.unchanged
+        if not (now.rows or left.rows):
+            return  # A sheet that is new: the next pass looks at all rows anyway.
         is_news = self.changed_ids or replace(now, version=left.version) != left
         if is_news and self._store.unchanged.keep(self._sheet, now, self._rows_version):
             self.unchanged, self.changed_ids = now, set()

@@ -75,9 +75,7 @@ class Ownership:
         if self._claim is not None and not self._has_sent:
             return None
         word = f"{self._chance.getrandbits(64):016x}"
-        if self._state.record.config != self._config:
-            self._store.sheets.update(self._state.key, config=self._config)
-        mine = self._store.sheets.raise_claim(self._state.key, word)
+        mine = self._store.sheets.raise_claim(self._state.key, word, config=self._config)
         # Compare-and-swap against the claim we checked; the current one may be another store's.
         if self.sheet.write_claim(mine, self._found) and self.sheet.read_claim() == mine:
             self._claim = self._found = mine

@@ -110,8 +110,8 @@ class SheetSync:
 
     def endings(self) -> list[str]:
         """Sentences about what will end on a known day and is asked for by rows not sent yet."""
-        lines = (line for line in self.last.plan.each if line.is_unsent)
-        return warnings(self.rules, (one.inputs for one in lines), self._clock.now().date())
+        unsent = (line.inputs for line in self.last.plan.each if line.is_unsent)
+        return warnings(self.rules, unsent, self._clock.now().date())
 
     def look(self) -> Look:
         """Read the sheet, write into it whatever is out of date, and read it back.
@@ -172,8 +172,7 @@ class SheetSync:
             self.state.rows.forget_unchanged()
         self.state.refresh()
         self.state.take_over_extra_takes()
-        look = self.planner.look(change(self.sheet.read()))
-        self.last = self.planner.with_all_but_done(look)
+        self.last = self.planner.with_all_but_done(self.planner.look(change(self.sheet.read())))
         return self.last
 
     def out_of_date(self) -> Patch:
@@ -192,9 +191,8 @@ class SheetSync:
     def is_up_to_date(self) -> bool:
         """True if nothing is left to do, and nothing changes by waiting, until a person acts."""
         # A row that waits for another one changes when that one does, which is among the lines.
-        still = all(
-            line.status in UNCHANGING or line.waits_for_parent for line in self.last.plan.each
-        )
+        lines = self.last.plan.each
+        still = all(line.status in UNCHANGING or line.waits_for_parent for line in lines)
         unsaved = self.rules.saves_files and self.state.jobs.unsaved()
         return still and not (
             self.last.hold
@@ -209,13 +207,15 @@ class SheetSync:
 
     def _take_over(self) -> None:
         """Take over what others did since the last look."""
-        # Attempts whose answer can no longer come are lost: the process that sent them is gone.
-        if late := self.store.attempts.expired(self.key):
-            self.store.attempts.record([Fact(k, n, Lost(reasons.STOPPED)) for k, n in late])
         with self.store.snapshot():
             self.state.read_record()
             self.state.refresh()
             self.state.take_over_extra_takes()
+            late = self.store.attempts.expired(self.key)
+        # Attempts whose answer can no longer come are lost: the process that sent them is gone.
+        if late:
+            self.store.attempts.record([Fact(k, n, Lost(reasons.STOPPED)) for k, n in late])
+            self.state.refresh()
 
     def _with_jobs(self, look: Look) -> Look:
         """Write down a job for each row that may be sent and whose id is in the sheet."""

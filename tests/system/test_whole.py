@@ -14,7 +14,7 @@ from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from types import MappingProxyType
-from typing import ClassVar
+from typing import Any, ClassVar
 from unittest.mock import patch
 
 import pytest
@@ -755,9 +755,9 @@ def test_a_claim_that_another_store_has_just_written_is_not_replaced(world: Worl
     one, other = started(world), started(world, OTHER)
     raise_claim = one.store.sheets.raise_claim
 
-    def too_late(sheet: str, word: str) -> Claim:
+    def too_late(sheet: str, word: str, **more: Any) -> Claim:
         world.look(other)
-        return raise_claim(sheet, word)
+        return raise_claim(sheet, word, **more)
 
     with patch.object(one.store.sheets, "raise_claim", too_late):
         world.look(one)
