@@ -100,10 +100,11 @@ def _strays(
     A row with inputs is left unchanged, even if the plan has no line for it (during a hold):
     without our cells a copy of a whole row would look like a new row, and be paid for.
     """
+    rows = {line.seen.place for line in lines}
     found = [
         (place, name, at)
         for place in among
-        if not columns.is_row(grid[place])
+        if place not in rows and not columns.is_row(grid[place])
         for name, at in ours
         if name in ASTRAY and at < len(grid[place]) and grid[place][at]
     ]

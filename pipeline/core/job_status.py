@@ -41,21 +41,25 @@ def job_status(
     """
     attempt = shown(job)
     assert attempt is not None, "only a pending job has no attempt"
-    api = rules.title_of(attempt)
     news = changes(attempt, inputs, link)
-    change = _edited(attempt, news, link, redo)
+    change = _edited(attempt, news, link, redo) if news else ""
     emptied = _emptied(attempt, news, inputs, rules) if news else ""
     warning = messages.warning(rules.doubts(attempt.inputs))
+    if attempt.state is State.SUCCEEDED:
+        gone = _lost(job, attempt, redo) if rules.saves_files else ""
+        note = joined(
+            emptied or change,
+            _made_again(job, attempt),
+            _second_success(job, attempt),
+            _left_out(attempt),
+            gone or _unsaved(job, attempt, rules, now),
+            _wrong_pictures(job, attempt, rules, redo),
+            "" if news else warning,
+        )
+        status = Status.WAITING if emptied else Status.EDITED if news else Status.DONE
+        return StatusAndNote(Status.CHECK_NEEDED if gone else status, note)
+    api = rules.title_of(attempt)
     match attempt.state:
-        case State.SUCCEEDED:
-            gone = _lost(job, attempt, redo) if rules.saves_files else ""
-            note = joined(_left_out(attempt), gone or _unsaved(job, attempt, rules, now))
-            wrong = _wrong_pictures(job, attempt, api, redo)
-            again = joined(_made_again(job, attempt), _second_success(job, attempt))
-            note = joined(emptied or change, again, note, wrong)
-            status = Status.WAITING if emptied else Status.EDITED if news else Status.DONE
-            status = Status.CHECK_NEEDED if gone else status
-            return StatusAndNote(status, joined(note, "" if news else warning))
         case State.RUNNING if rules.api_of(attempt) is None:
             away = messages_sent.api_away(attempt.provider, attempt.base_url, attempt.task_id, redo)
             return StatusAndNote(Status.CHECK_NEEDED, joined(away, emptied or change))
@@ -103,7 +107,7 @@ def _endpoint_gone(attempt: Attempt, rules: Rules) -> str:
 
 
 def _edited(attempt: Attempt, news: dict[str, str], link: Link | None, redo: str) -> str:
-    """The note for a row that is not as it was sent; "" if it is. `news` as `changes` gives it."""
+    """The note for a row that is not as it was sent. `news` as `changes` gives it."""
     was, name = link_in(attempt.inputs), named_row(parsed(attempt.inputs))
     if list(news) == [LINK] and was and link:
         is_same = (link.row_id, link.part) == (was.row_id, was.part)
@@ -139,6 +143,8 @@ def _made_again(job: Job, attempt: Attempt) -> str:
 
 
 def _second_success(job: Job, first: Attempt) -> str:
+    if len(job.attempts) == 1:
+        return ""
     others = [
         a
         for a in job.attempts
@@ -168,10 +174,11 @@ def _lost(job: Job, attempt: Attempt, redo: str) -> str:
     return messages_sent.files_lost(lost, len(urls), why.reason, why.next_at is not None, redo)
 
 
-def _wrong_pictures(job: Job, attempt: Attempt, api: str, redo: str) -> str:
+def _wrong_pictures(job: Job, attempt: Attempt, rules: Rules, redo: str) -> str:
     """The note about saved pictures with which something is wrong; "" if there are none."""
-    found = findings_of(job, attempt)
-    return messages_pictures.about(found, len(attempt.result.urls), api, redo) if found else ""
+    if not (found := findings_of(job, attempt)):
+        return ""
+    return messages_pictures.about(found, len(attempt.result.urls), rules.title_of(attempt), redo)
 
 
 def findings_of(job: Job, attempt: Attempt) -> dict[int, Findings]:
@@ -183,10 +190,12 @@ def findings_of(job: Job, attempt: Attempt) -> dict[int, Findings]:
 
 
 def _unsaved(job: Job, attempt: Attempt, rules: Rules, now: datetime) -> str:
+    if not rules.saves_files:
+        return ""
     # Not in the first minutes: they are being saved then.
     missing = [url for url in attempt.result.urls if url not in job.files]
     late = now - (attempt.ended_at or now) > timedelta(minutes=5)
-    if not (missing and late and rules.saves_files):
+    if not (missing and late):
         return ""
     why = job.unsaved.get(missing[0])
     return messages_sent.files_missing(len(missing), why.reason if why else "")

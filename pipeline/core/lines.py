@@ -166,7 +166,10 @@ class Plan:
     @property
     def statuses(self) -> Counter[str]:
         """How many rows there are of each status."""
-        return Counter(Status.of(line.status) for line in self.lines) + self.unchanged
+        found = self.unchanged.copy()
+        for text, number in Counter(line.status for line in self.lines).items():
+            found[Status.of(text)] += number
+        return found
 
 
 def each(lines: Iterable[Line]) -> tuple[Line, ...]:

@@ -91,12 +91,14 @@ def plan(
 
     def judge(one: Seen, followed: Followed | None = None) -> Line:
         row, its = grid[one.place], jobs_of.get(one.row_id, ())
-        basis = Basis.of(one, deciding(row), its, followed)
-        line = usable.repeated(one, basis, now)
+        basis = line = None
+        if one.row_id in usable.lines:
+            basis = Basis.of(one, deciding(row), its, followed)
+            line = usable.repeated(one, basis, now)
         if line is None:
             line = _judge(one, row, columns, its, rules, now, followed)
         if is_kept(line, followed):
-            made[one.row_id] = basis, line
+            made[one.row_id] = basis or Basis.of(one, deciding(row), its, followed), line
         return line
 
     if not any(may_follow(one.marked.inputs) for one in seen):

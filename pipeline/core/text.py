@@ -12,7 +12,7 @@ from datetime import timedelta
 from functools import cache
 
 from pipeline.core.credits import Credits
-from pipeline.core.language import Said, say, say_counted, together
+from pipeline.core.language import NOTHING, Said, say, say_counted, together
 
 #: Every control character is one of these. Other characters are not looked up one by one.
 _SUSPECTS = re.compile(
@@ -63,7 +63,7 @@ def quoted(text: str, most: int = 120) -> str:
 
 def joined(*sentences: str) -> Said:
     """The sentences that are not empty, as one text."""
-    return together(sentences)
+    return together(sentences) if any(sentences) else NOTHING
 
 
 def one_of(words: Sequence[str]) -> Said:
