@@ -174,7 +174,12 @@ def _listed(says: Says) -> SaysOfSeveral:
 
 
 def _nth_of_several(number: int) -> SaysOfSeveral:
-    return lambda made: next(iter([url for one in made for url in _urls(*one)][number - 1 :]), "")
+    return lambda made: next(iter(_all_urls(made)[number - 1 :]), "")
+
+
+def _all_urls(made: Sequence[tuple[Job, Attempt]]) -> list[str]:
+    # After an adoption, two generations may have one address (see `taken_over`).
+    return list(dict.fromkeys(url for one in made for url in _urls(*one)))
 
 
 def _credits_of_several(made: Sequence[tuple[Job, Attempt]]) -> str:
@@ -252,6 +257,7 @@ _SAYS: Mapping[str, Says] = {
 }
 _OF_SEVERAL: Mapping[str, SaysOfSeveral] = {
     **{name: _listed(says) for name, says in _OF_RESULT.items()},
+    "image_urls": lambda made: _cut("\n".join(_all_urls(made))),
     **{f"image_{number}": _nth_of_several(number) for number in range(1, 5)},
     "files": _listed(_files),
     "credits": _credits_of_several,

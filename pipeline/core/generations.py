@@ -141,8 +141,10 @@ def generations_of(inputs: str, jobs: Sequence[Job]) -> Asked:
         return Asked(tuple(as_sent(inputs, job) for job in jobs if counted(job)))
     kept = {job.key.part for job in jobs if counted(job) and state_of(job) is not State.FAILED}
     if sent and not is_same and not (kept <= named and was_there):
-        made = sorted((job for job in jobs if counted(job)), key=lambda job: job.key)
-        return Asked(tuple(as_sent(inputs, job) for job in made), is_changed=True)
+        made = sorted((job for job in jobs if counted(job)), key=_order)
+        if [job.key.part for job in made] == [""]:
+            return Asked((as_sent(inputs, made[0]),), is_changed=True)
+        return Asked(tuple(_with_part(inputs, job) for job in made), is_changed=True)
     if found.problems:
         return Asked((None,), problems=found.problems)
     return Asked(found.generations)
@@ -157,10 +159,20 @@ def as_sent(inputs: str, job: Job) -> Generation | None:
 
     None for the only one of a row without `count` and `ratios`. The job must have been sent.
     """
-    part = job.key.part
-    if not part and not has_several(inputs):
+    if not job.key.part and not has_several(inputs):
         return None
+    return _with_part(inputs, job)
+
+
+def _with_part(inputs: str, job: Job) -> Generation:
+    part = job.key.part
     return Generation(part, made_with(inputs, _sent(job).inputs), copy_of(part))
+
+
+def _order(job: Job) -> tuple[int, str, int]:
+    """The order of the generations of one row: the second one comes before the tenth."""
+    part = job.key.part
+    return job.key.take, part.partition("_")[0], copy_of(part)
 
 
 def cannot_be_followed(row: str, one: str) -> Said:
@@ -176,8 +188,18 @@ def cannot_be_followed(row: str, one: str) -> Said:
     )
 
 
-def asks_for_others(redo: str) -> Said:
-    """The note of a row that does not ask any more for all that was sent."""
+def asks_for_others(job: Job, redo: str) -> Said:
+    """The note of a row that does not ask any more for all that was sent, such as this job."""
+    sent = _sent(job)
+    # What another store sent has no API of its own; these columns are left out where it is not
+    # known which generation it is (see `taken_over`).
+    if not sent.provider and not {COUNT, RATIOS} & {*sent.columns}:
+        return say(
+            "This row was taken over from another store, and its cells do not say which results "
+            "are of which entry of ratios or count. All of them stay. To generate what the row "
+            "asks for again, {redo}.",
+            redo=redo,
+        )
     return say(
         "count or ratios was changed after this row was sent. These pictures stay. To generate "
         "what the row asks for now, {redo}; or put the old text back.",

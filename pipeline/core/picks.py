@@ -58,12 +58,12 @@ NOTHING_PICKED: Final = Picked()
 
 def pictures_of(jobs: Iterable[Job]) -> list[Picture]:
     """All pictures of these jobs, in the order in which a cell lists them."""
-    return [
-        Picture(job, number, url)
-        for job in jobs
-        if (attempt := shown(job))
-        for number, url in enumerate(with_results(job, attempt).result.urls, start=1)
-    ]
+    found: dict[str, Picture] = {}
+    for job in jobs:
+        if attempt := shown(job):
+            for number, url in enumerate(with_results(job, attempt).result.urls, start=1):
+                found.setdefault(url, Picture(job, number, url))
+    return list(found.values())
 
 
 def newest_pictures(

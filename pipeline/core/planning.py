@@ -263,7 +263,7 @@ def _judge_one(row: _Row, generation: Generation | None, jobs: Mapping[int, Job]
         status, note = job_status(compared, inputs, rules, row.now, redo, link)
         if row.asked.is_changed:
             status = Status.EDITED if Status.of(status) in _UNTOUCHED else status
-            note = joined(asks_for_others(redo), note)
+            note = joined(asks_for_others(compared, redo), note)
         if status in (Status.DONE, Status.FAILED) and take == newest:
             note = joined(note, unused_feedback(memory, compared, status, columns, redo))
         done = line_with(status=status, note=joined(note, on_page))

@@ -7,20 +7,18 @@ that have a task or pictures become jobs with that task and those pictures.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from datetime import datetime
 from random import Random
-from typing import Final, NamedTuple
+from typing import Final
 
-from pipeline.core.cell_links import page_link_of
 from pipeline.core.generations import COUNT, RATIOS
 from pipeline.core.header import OURS, Columns, Header
 from pipeline.core.job_status import TAKEN_OVER
-from pipeline.core.known_rows import new_id
+from pipeline.core.known_rows import Seen, new_id
 from pipeline.core.lines import Line
 from pipeline.core.model import (
-    MOST_RESULTS,
     Attempt,
     Grid,
     Job,
@@ -33,7 +31,8 @@ from pipeline.core.planning import plan
 from pipeline.core.row_matching import match
 from pipeline.core.rules import Rules
 from pipeline.core.states import state_of
-from pipeline.core.statuses import Status
+from pipeline.core.taken_over import Share, has_results, shares
+from pipeline.core.takes import take_of
 from pipeline.sheets import Sheet
 from pipeline.store import NewFile, SavedFile, Store
 
@@ -48,6 +47,8 @@ class Adopted:
     pictures: int = 0
     tasks: int = 0
     unknown: int = 0
+    #: The numbers of rows with results that stay as they are: it is not known of which take.
+    left: tuple[int, ...] = ()
 
 
 def take_over_columns(sheet: Sheet, store: Store, header: Header) -> list[str]:
@@ -80,79 +81,37 @@ def adopt(
     lines = _lines(grid, columns, store, rules, now, chance)
     # A row with several generations counts once.
     counts: dict[State, set[str]] = {state: set() for state in _COUNTED}
-    for line, found in _to_adopt(lines, grid, columns):
-        if attempt := _attempt(line, found, columns, rules, now):
-            key = line.key(rules.sheet)
+    left = [one for one in lines if one.is_unrecognized and has_results(grid, one, columns)]
+    jobs = store.jobs.all(sheet.key).values()
+    known = {attempt.task_id for job in jobs for attempt in job.attempts}
+    for share in (one for line in lines for one in shares(grid, line, columns)):
+        if attempt := _attempt(share, known, columns, rules, now):
+            key = share.line.key(rules.sheet)
             if store.jobs.adopt(key, attempt):
-                saved = ((url, path_of(url)) for url in attempt.result.urls)
+                has_ended = attempt.state is State.SUCCEEDED
+                urls = attempt.result.urls if has_ended else ()
+                saved = ((url, path_of(url)) for url in urls)
                 store.files.save(
                     NewFile(key, attempt.number, url, SavedFile(path, url, ""))
                     for url, path in saved
                     if path
                 )
-            counts[attempt.state].add(line.seen.row_id)
+            counts[attempt.state].add(key.row_id)
     for job in store.jobs.all(sheet.key).values():
         if state_of(job) is State.PENDING and _close(job, store, now):
             counts[State.UNKNOWN].add(job.key.row_id)
     order = [""] * len(grid)
     for line in lines:
         order[line.seen.place] = line.seen.row_id
-    store.rows.note(sheet.key, [line.memory for line in lines], order, None)
+    store.rows.note(sheet.key, [_ordinary(line) for line in lines], order, None)
     # At the end: until then this store sends nothing, also if the adoption breaks off.
     word = f"{chance.getrandbits(64):016x}"
     mine = store.sheets.raise_claim(sheet.key, word, lying.counter if lying else 0)
     sheet.write_claim(mine, lying)
     store.sheets.update(sheet.key, config=config, hold="")
-    return Adopted(*(len(counts[state]) for state in _COUNTED))
-
-
-class _Results(NamedTuple):
-    """What the cells of a row, or its share of them, show: tasks, and addresses of results."""
-
-    tasks: Sequence[str] = ()
-    urls: Sequence[str] = ()
-
-
-def _to_adopt(
-    lines: Sequence[Line], grid: Grid, columns: Columns
-) -> Iterator[tuple[Line, _Results]]:
-    """What may have been sent by another store, with its results.
-
-    The results of a row with several generations are those of each one if it is certain which are
-    whose; else they are taken over as one.
-    """
-    for line in lines:
-        row = grid[line.seen.place]
-        found = _results(row, columns)
-        is_done = columns.cell(row, "status").strip() == Status.DONE
-        if found == _Results():
-            yield from ((one, found) for one in line.each)
-        elif line.parts and (shares := _shares(found, len(line.parts), is_done=is_done)):
-            yield from zip(line.parts, shares, strict=True)
-        else:
-            yield line, found
-
-
-def _results(row: Sequence[str], columns: Columns) -> _Results:
-    tasks = columns.cell(row, "task_id").strip().removeprefix("'").split("\n")
-    words = columns.cell(row, "image_urls").split()
-    # Only the lost store knew which file an address of the page shows.
-    urls = (u for u in words if u.startswith("http") and not page_link_of(u))
-    return _Results(tuple(filter(None, map(str.strip, tasks))), tuple(urls))
-
-
-def _shares(found: _Results, many: int, *, is_done: bool) -> list[_Results]:
-    """The results of each of so many generations; empty if it is not certain which are whose.
-
-    The cells list them in the order of the generations. If all are done, each has the same number
-    of results.
-    """
-    tasks, urls = found
-    each, rest = divmod(len(urls), many)
-    if len(tasks) != many or rest or bool(urls) != is_done:
-        return []
-    parts = enumerate(tasks)
-    return [_Results((task,), urls[at * each : (at + 1) * each]) for at, task in parts]
+    numbers = tuple(line.seen.place + 1 for line in left)
+    pictures, tasks, unknown = (len(counts[state]) for state in _COUNTED)
+    return Adopted(pictures, tasks, unknown, numbers)
 
 
 def _lines(
@@ -164,12 +123,16 @@ def _lines(
     unknown = {row.mark for row in rows if row.mark and row.mark not in memory.known}
     memory = replace(memory, foreign=store.rows.foreign(rules.sheet, unknown), columns=None)
     seen = [
-        replace(one, standing=RowKind.ROW) if one.standing is RowKind.UNRECOGNIZED else one
+        replace(one, standing=RowKind.ROW) if _can_be_taken_over(one) else one
         for one in match(rows, memory, lambda: new_id(chance))
     ]
     marked = [one for one in seen if one.known or one.marked.mark or one.marked.has_results]
-    lines = plan(marked, grid, columns, store.jobs.all(rules.sheet), rules, now).lines
-    return [replace(line, memory=_ordinary(line)) for line in lines]
+    return [*plan(marked, grid, columns, store.jobs.all(rules.sheet), rules, now).lines]
+
+
+def _can_be_taken_over(one: Seen) -> bool:
+    """True for a row of another store, if it says which take its results are of."""
+    return one.standing is RowKind.UNRECOGNIZED and take_of(one.marked.take, 0) is not None
 
 
 def _ordinary(line: Line) -> KnownRow:
@@ -179,23 +142,22 @@ def _ordinary(line: Line) -> KnownRow:
 
 
 def _attempt(
-    line: Line, found: _Results, columns: Columns, rules: Rules, now: datetime
+    share: Share, known: Collection[str], columns: Columns, rules: Rules, now: datetime
 ) -> Attempt | None:
-    """The attempt that these results are of and the store does not know; None if there is none."""
-    tasks, urls = found.tasks, tuple(found.urls[:MOST_RESULTS])
-    jobs = [one.job for one in line.each if one.job]
-    known = {attempt.task_id for job in jobs for attempt in job.attempts}
-    task_id = next((one for one in tasks if one not in known), "")
-    has_news = task_id or (urls and not jobs)
+    """The attempt that made these results; None if the store knows it, or there is none.
+
+    `known` are the tasks that the store knows.
+    """
+    line, task_id, urls = share.line, share.task_id, share.urls
+    task_id = "" if task_id in known else task_id
+    has_news = bool(task_id) or (share.has_results and not line.job)
     # The other store may have sent a row that would only wait for its parent here.
     may_be_sent = line.endpoint or line.waits_for_parent
-    if line.take is None or not (may_be_sent or (has_news and not jobs)):
+    if line.take is None or not (may_be_sent or has_news):
         return None
-    state = State.SUCCEEDED if urls else State.RUNNING if task_id else State.UNKNOWN
-    if not has_news:
-        task_id, urls, state = "", (), State.UNKNOWN
-    # The results of several generations as one: without these columns, no generation is missing.
-    left_out = (COUNT, RATIOS) if line.parts else ()
+    is_lost = not has_news or (share.state is State.RUNNING and not task_id)
+    state = State.UNKNOWN if is_lost else share.state
+    left_out = () if share.is_asked_for else (COUNT, RATIOS)
     return Attempt(
         number=len(line.job.attempts) + 1 if line.job else 1,
         state=state,
@@ -206,9 +168,9 @@ def _attempt(
         sent_at=now,
         deadline=now,
         task_id=task_id,
-        result=Result(urls),
+        result=Result(urls) if has_news else Result(),
         reason=TAKEN_OVER,
-        ended_at=now if urls else None,
+        ended_at=now if state is State.SUCCEEDED else None,
     )
 
 

@@ -126,7 +126,7 @@ def _row_of(line: Line, sync: SheetSync, away: dict[str, str]) -> Row:
         note=line.note,
         take=line.take,
         task_id=_lines(one.task_id for one in tried),
-        urls=tuple(url for one in tried for url in one.result.urls),
+        urls=tuple(dict.fromkeys(url for one in tried for url in one.result.urls)),
         text=_lines(one.result.text for one in tried),
         credits=total(map(cost_of, jobs)),
         needs_attention=Status.of(line.status) in NEEDS_ATTENTION and not dismissed,

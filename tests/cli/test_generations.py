@@ -9,6 +9,7 @@ from tests.fakes.team import Team
 
 TASK_SECONDS = 0
 TEAM_TABLES = '[media]\nsave_to = "media"\n'
+RESULTS = ("task_id", "image_urls")
 SHEET = (
     "prompt,name,ratios,count,credits,image_1,files",
     'a fox,fox,"1:1, 9:16",2,,,',
@@ -112,16 +113,16 @@ def test_after_a_lost_store_each_generation_has_its_pictures(team: Team, api: Sa
     assert fox["task_id"].split()[:2] == before[0][0].split()[2:]
 
 
-def test_results_of_a_row_that_did_not_all_succeed_are_adopted_as_one(
+def test_tasks_of_a_row_that_did_not_all_succeed_are_asked_about_once_it_is_adopted(
     team: Team, api: Sandbox
 ) -> None:
     team.write(*SHEET)
     team.finish()
+    urls = team.row("a cat")["image_urls"]
     with team.editing() as rows:
         # One of three failed, and the other two have pictures enough for three.
         rows[2]["status"] = "failed"
-        rows[2]["image_urls"] = "\n".join(rows[2]["image_urls"].split()[:-3])
-    urls = team.row("a cat")["image_urls"]
+        rows[2]["image_urls"] = "\n".join(urls.split()[:-3])
     without_store(team)
 
     team.start("doctor", team.config, "--adopt")
@@ -129,4 +130,24 @@ def test_results_of_a_row_that_did_not_all_succeed_are_adopted_as_one(
 
     assert sent(api) == {"fox": 4, "owl": 1, "cat": 3}
     assert team.row("a cat")["image_urls"] == urls
-    assert "count or ratios was changed" in team.row("a cat")["note"]
+    assert team.said_of("a cat") == ["done"]
+
+
+def test_results_are_kept_if_it_is_not_certain_which_ratio_they_are_of(
+    team: Team, api: Sandbox
+) -> None:
+    team.write(*SHEET)
+    team.finish()
+    with team.editing() as rows:
+        rows[0]["task_id"] = rows[0]["task_id"].partition("\n")[2]
+    before = team.row("a fox")
+    without_store(team)
+
+    team.start("doctor", team.config, "--adopt")
+    team.finish()
+
+    fox = team.row("a fox")
+    assert sent(api) == {"fox": 4, "owl": 1, "cat": 3}
+    assert [fox[name] for name in RESULTS] == [before[name] for name in RESULTS]
+    assert fox["status"] == "edited"
+    assert "its cells do not say which results" in fox["note"]

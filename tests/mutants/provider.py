@@ -290,7 +290,7 @@ FAULTS = (
     Fault(
         "addresses of the page are results of the API",
         "P2",
-        "pipeline/sync/adopt.py",
+        "pipeline/core/taken_over.py",
         'if u.startswith("http") and not page_link_of(u))',
         'if u.startswith("http"))',
         "tests/page/test_own_links.py",

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.text import Text
 
 from pipeline import wiring
-from pipeline.cli.doctor.case import Pictures, is_saved
+from pipeline.cli.doctor.case import Pictures, is_saved, numbered
 from pipeline.cli.doctor.files import damaged_files, shared_by_mistake
 from pipeline.cli.doctor.lost_answers import collect
 from pipeline.cli.doctor.machine import downloads_of
@@ -53,6 +53,13 @@ def adopt(settings: Settings, console: Console) -> None:
         "that may have been sent (promptsheet retry --unknown sends those that you choose).",
         markup=False,
     )
+    if adopted.left:
+        console.print(
+            f"{numbered(adopted.left)} {'has' if len(adopted.left) == 1 else 'have'} results, but "
+            "no usable number in take, and nothing says of which take they are. They stay as they "
+            "are. Correct take, and run doctor --adopt again.",
+            markup=False,
+        )
 
 
 def repair(settings: Settings, console: Console) -> Pictures:

@@ -1,0 +1,126 @@
+"""Which results in the cells of a row are of which generation, where the store was lost.
+
+Used by `doctor --adopt`. Every task and every address in the cells ends in one of the shares of its
+row, so that none is lost when the cells are written again. Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+from pipeline.core.cell_links import page_link_of
+from pipeline.core.generations import Generation, made_with
+from pipeline.core.header import Columns
+from pipeline.core.lines import Line
+from pipeline.core.model import MOST_RESULTS, Grid, State
+from pipeline.core.statuses import Status
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """What one generation of a row has of the results in the cells of its row."""
+
+    line: Line
+    task_id: str = ""
+    urls: tuple[str, ...] = ()
+    #: What its attempt becomes: with a task that is asked about, the addresses are shown until the
+    #: API has answered.
+    state: State = State.UNKNOWN
+    #: False if the row does not say which of its generations this is.
+    is_asked_for: bool = True
+    #: True if the cells show results, so that no generation of the row is sent again.
+    has_results: bool = True
+
+
+class _Found(NamedTuple):
+    """The tasks and the addresses of results in the cells of a row."""
+
+    tasks: tuple[str, ...] = ()
+    urls: tuple[str, ...] = ()
+
+
+def has_results(grid: Grid, line: Line, columns: Columns) -> bool:
+    """True if the cells of a row show a task or an address."""
+    return _found(grid[line.seen.place], columns) != _Found()
+
+
+def shares(grid: Grid, line: Line, columns: Columns) -> list[Share]:
+    """The results that the cells of a row show, by its generations.
+
+    Cells list them in the order of the generations, and those that were not sent have none. Where
+    it is not certain which addresses are whose, the tasks are asked about again. Where it is not
+    certain which task is whose, each is a generation of its own, without a ratio, and so are the
+    addresses together.
+    """
+    row, each = grid[line.seen.place], line.each
+    found = _found(row, columns)
+    if found == _Found():
+        return [Share(one, has_results=False) for one in each]
+    is_done = columns.cell(row, "status").strip() == Status.DONE
+    if exact := _exact(found, each, is_done=is_done):
+        return exact
+    tasks, urls = found.tasks, found.urls[: MOST_RESULTS * len(each)]
+    is_full, is_alike = len(tasks) == len(each), len({one.inputs for one in each}) == 1
+    if is_alike:
+        fits = is_full or (len(tasks) < len(each) and (is_done or not urls))
+    else:
+        fits = is_full and not is_done
+    # Of a task whose id was removed, only the addresses are left: no answer may replace them.
+    is_kept = bool(urls) and not (fits or is_done)
+    its = each if fits else _without_ratio(line, len(tasks) + is_kept or 1)
+    named = (*tasks, *[""] * (len(its) - len(tasks)))
+    made = [
+        Share(one, task, (), _state(task, is_done=is_done), fits)
+        for one, task in zip(its, named, strict=True)
+    ]
+    holder = len(made) - 1 if is_kept else 0
+    state = State.SUCCEEDED if is_kept else made[holder].state
+    made[holder] = replace(made[holder], urls=urls, state=state)
+    return made
+
+
+def _found(row: Sequence[str], columns: Columns) -> _Found:
+    tasks = columns.cell(row, "task_id").strip().removeprefix("'").split("\n")
+    words = columns.cell(row, "image_urls").split()
+    # Only the lost store knew which file an address of the page shows.
+    urls = (u for u in words if u.startswith("http") and not page_link_of(u))
+    return _Found(tuple(filter(None, map(str.strip, tasks))), tuple(urls))
+
+
+def _exact(found: _Found, its: Sequence[Line], *, is_done: bool) -> list[Share]:
+    """The share of each generation; empty if it is not certain which results are whose.
+
+    If all are done, each has the same number of results.
+    """
+    tasks, urls = found
+    if len(its) == 1 and len(tasks) <= 1:
+        state = State.SUCCEEDED if urls else State.RUNNING
+        return [Share(its[0], "".join(tasks), urls[:MOST_RESULTS], state)]
+    each, rest = divmod(len(urls), len(its))
+    if len(tasks) != len(its) or rest or bool(urls) != is_done:
+        return []
+    state = State.SUCCEEDED if urls else State.RUNNING
+    return [
+        Share(one, task, urls[at * each : (at + 1) * each], state)
+        for at, (one, task) in enumerate(zip(its, tasks, strict=True))
+    ]
+
+
+def _state(task: str, *, is_done: bool) -> State:
+    if is_done:
+        return State.SUCCEEDED
+    return State.RUNNING if task else State.UNKNOWN
+
+
+def _without_ratio(line: Line, many: int) -> list[Line]:
+    """So many generations of a row of which it is not known which ones they are."""
+    inputs = made_with(line.memory.inputs, "{}")
+    names = ["", *(f"_{copy}" for copy in range(2, many + 1))]
+    jobs = {one.part: one.job for one in line.each if one.job}
+    whole = replace(line, parts=(), revised="")
+    return [
+        replace(whole, generation=Generation(name, inputs, copy), job=jobs.get(name))
+        for copy, name in enumerate(names, start=1)
+    ]
