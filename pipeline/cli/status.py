@@ -19,6 +19,7 @@ from rich.text import Text
 from pipeline import terminal, wiring
 from pipeline.cli import output as show
 from pipeline.config import Settings
+from pipeline.core.causes import WITH_RETRY
 from pipeline.core.costs import Cost, accounts, in_words, listed, own
 from pipeline.core.credits import Credits
 from pipeline.core.errors import ConfigError
@@ -204,7 +205,7 @@ def retry(settings: Settings, console: Console, rows: list[str], unknown: bool, 
     with wiring.open_store(settings) as store:
         for line in picked:
             assert line.job is not None, "only jobs are picked"
-            store.jobs.ask(line.job.key, line.job.asked + 1, "with the command retry")
+            store.jobs.ask(line.job.key, line.job.asked + 1, WITH_RETRY)
     them = "it" if len(picked) == 1 else "them"
     console.print(hold or f"The next run sends {them}.", markup=False)
     return 0

@@ -3,10 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from pipeline.core.chains import without_link
+from pipeline.core.language import message, said_again, say
 from pipeline.core.lines import Line
 from pipeline.core.model import Attempt, State
+
+_BAD_PICTURES: Final = message("every picture was {why}")
+_CHANGED: Final = message("the row was changed after it failed")
+_AGAIN: Final = message("it was requested again")
+_NEW: Final = message("the row was new")
+_ON_THE_PAGE: Final = message("take {take} was requested on the page")
+_IN_THE_SHEET: Final = message("take was raised to {take} in the sheet")
+_CAUSES: Final = (_BAD_PICTURES, _CHANGED, _AGAIN, _NEW, _ON_THE_PAGE, _IN_THE_SHEET)
+_NOTHING_BEFORE: Final = message("{cause}; nothing was accepted before")
+_BY: Final = message("on the page by {person}")
+_BY_ANYBODY: Final = message("on the page")
+#: A person asked for an attempt with the command.
+WITH_RETRY: Final = message("with the command retry")
 
 
 def cause_of(line: Line, earlier: Sequence[Attempt]) -> str:
@@ -18,13 +33,29 @@ def cause_of(line: Line, earlier: Sequence[Attempt]) -> str:
     counted = [one for one in earlier if one.state is not State.RETURNED]
     if counted:
         if counted[-1].remade:
-            return f"every picture was {counted[-1].remade}"
+            return _BAD_PICTURES.format(why=counted[-1].remade)
         if without_link(counted[-1].inputs) != line.inputs:
-            return "the row was changed after it failed"
-        return "it was requested again"
-    again = "; nothing was accepted before" if earlier else ""
+            return _CHANGED
+        return _AGAIN
     if take is None or take <= memory.first_take:
-        return f"the row was new{again}"
-    if memory.extra_takes:
-        return f"take {take} was requested on the page{again}"
-    return f"take was raised to {take} in the sheet{again}"
+        cause = _NEW
+    else:
+        cause = (_ON_THE_PAGE if memory.extra_takes else _IN_THE_SHEET).format(take=take)
+    return _NOTHING_BEFORE.format(cause=cause) if earlier else cause
+
+
+def on_the_page(person: str) -> str:
+    """Where a button was pressed, and by whom if that is known; the store keeps it."""
+    return _BY.format(person=person) if person else _BY_ANYBODY
+
+
+def cause_again(kept: str) -> str:
+    """What `cause_of` returned, as a message again; another text stays as it is."""
+    cause = kept.removesuffix(_NOTHING_BEFORE.format(cause=""))
+    said = said_again(cause, *_CAUSES)
+    return said if cause == kept else say("{cause}; nothing was accepted before", cause=said)
+
+
+def person_again(kept: str) -> str:
+    """Who or what asked for an attempt, or picked, as a message; another text stays as it is."""
+    return said_again(kept, _BY, _BY_ANYBODY, WITH_RETRY)

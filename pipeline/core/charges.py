@@ -15,6 +15,7 @@ from pipeline.core import messages
 from pipeline.core.apis import Api, endpoint_of, model_of, price_at
 from pipeline.core.credits import Credits
 from pipeline.core.inputs import parsed
+from pipeline.core.language import Said
 from pipeline.core.provider import Provider
 from pipeline.core.states import Charge
 
@@ -81,7 +82,7 @@ def other_prices(
     return sorted(lines, key=lambda line: -line.tasks)
 
 
-def sentences(charges: Iterable[Charge], apis: Iterable[Api]) -> list[str]:
+def sentences(charges: Iterable[Charge], apis: Iterable[Api]) -> list[Said]:
     """One sentence for each API that charged more than listed."""
     known = {api.provider.name: (api.title, api.provider.unit) for api in apis}
     found: defaultdict[tuple[str, str], list[Charge]] = defaultdict(list)

@@ -10,10 +10,13 @@ from typing import Final, NamedTuple
 
 from pipeline.core.apis import Api, SentTo
 from pipeline.core.credits import Credits, exact, total
+from pipeline.core.language import Said, figures, of_a_file, of_units, say, say_counted, together
 from pipeline.core.model import Job
 from pipeline.core.rules import Rules
 from pipeline.core.states import cost_of_attempt
-from pipeline.core.text import counted
+
+#: The unit of most accounts.
+CREDIT: Final = "credit"
 
 
 class Account(NamedTuple):
@@ -32,7 +35,7 @@ class Account(NamedTuple):
 
 
 #: The account of a sheet before anything is known of it.
-OWN: Final = Account("", "credit", is_own=True, is_only=True)
+OWN: Final = Account("", CREDIT, is_own=True, is_only=True)
 
 
 class Cost(NamedTuple):
@@ -41,22 +44,46 @@ class Cost(NamedTuple):
     amount: Credits
     account: Account
 
-    def in_words(self, form: str = "", of: Credits | None = None) -> str:
-        """Such as 40 credits, 40 Apiframe credits, 12 US cents at Luma, or 40 of 50 credits."""
-        unit = self.account.unit
-        name = "" if self.account.is_only else self.account.name
-        is_before = bool(name) and unit == "credit" and "(" not in name
-        words = counted(
-            self.amount if of is None else of, f"{name} {unit}" if is_before else unit, form
-        )
-        part = "" if of is None else f"{self.amount:{form}} of "
-        return f"{part}{words}" + (f" at {name}" if name and not is_before else "")
+    def in_words(self, form: str = "", of: Credits | None = None) -> Said:
+        """Such as 40 credits, 40 Apiframe credits, 12 US cents at Luma, or 40 of 50 credits.
+
+        `form` is a format such as `,` for 1,234 credits.
+        """
+        name, number = self._name, self.amount if of is None else of
+        shown = figures(f"{number:{form}}")
+        if name and self._is_named_first:
+            words = say_counted(
+                number,
+                "{number} {api} credit",
+                "{number} {api} credits",
+                number=shown,
+                api=name,
+            )
+        else:
+            words = of_units(number, self.account.unit, shown)
+        if of is not None:
+            words = say("{used} of {amount}", used=figures(f"{self.amount:{form}}"), amount=words)
+        if not name or self._is_named_first:
+            return words
+        return say("{amount} at {api}", amount=words, api=name)
 
     @property
-    def label(self) -> str:
-        """What the number is, for a heading: Credits, Apiframe credits, US cents at Replicate."""
-        words = self._replace(amount=0).in_words().removeprefix("0 ")
-        return words[0].upper() + words[1:]
+    def label(self) -> Said:
+        """What the number is: credits, Apiframe credits, US cents at Replicate."""
+        unit, name = self.account.unit, self._name
+        if name and self._is_named_first:
+            return say("{api} credits", api=name)
+        units = say("credits") if unit == CREDIT else of_a_file(f"{unit}s")
+        return say("{amount} at {api}", amount=units, api=name) if name else units
+
+    @property
+    def _name(self) -> str:
+        return "" if self.account.is_only else self.account.name
+
+    @property
+    def _is_named_first(self) -> bool:
+        """True for 40 Apiframe credits, False for 40 US cents at Luma."""
+        return self.account.unit == CREDIT and "(" not in self._name
 
     def as_json(self) -> dict[str, object]:
         """The amount for programs."""
@@ -94,9 +121,9 @@ def own(costs: Iterable[Cost]) -> Credits:
     return next((cost.amount for cost in costs if cost.account.is_own), 0)
 
 
-def in_words(costs: Sequence[Cost], form: str = "") -> str:
+def in_words(costs: Sequence[Cost], form: str = "") -> Said:
     """Such as "40 Apiframe credits, 12 US cents at Replicate"; "0 credits" for nothing."""
-    return ", ".join(cost.in_words(form) for cost in costs) or counted(0, "credit", form)
+    return together([cost.in_words(form) for cost in costs or (Cost(0, OWN),)], ", ")
 
 
 def listed(rules: Rules, inputs: Iterable[str]) -> tuple[Cost, ...]:
@@ -122,7 +149,7 @@ def account_of(rules: Rules, attempt: SentTo) -> Account:
         return accounts([rules.api])[0]
     apis, its = rules.apis, rules.api_of(attempt)
     at = next((at for at, one in enumerate(apis) if one == its), None)
-    return Account(attempt.provider, "credit") if at is None else accounts(apis)[at]
+    return Account(attempt.provider, CREDIT) if at is None else accounts(apis)[at]
 
 
 def costs_of(rules: Rules, job: Job) -> tuple[Cost, ...]:

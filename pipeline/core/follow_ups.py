@@ -11,9 +11,11 @@ from pipeline.core.fields import INDEX, PARENT, fields_of, problems_with
 from pipeline.core.following import can_follow, unfit, unusable
 from pipeline.core.header import Columns, folded
 from pipeline.core.inputs import canonical
+from pipeline.core.language import Said, say
 from pipeline.core.model import Attempt
 from pipeline.core.prompt_templates import PROMPT
 from pipeline.core.rules import Rules
+from pipeline.core.text import all_of
 
 ENDPOINT: Final = "endpoint"
 
@@ -73,11 +75,12 @@ def place_of(name: str, columns: Columns) -> int | None:
     return next(found, None)
 
 
-def lacks(titles: Sequence[str]) -> str:
-    """A sentence, without its full stop, that says which columns to add."""
-    *most, last = titles
-    named = f"columns {', '.join(most)} and {last}" if most else f"column {last}"
-    return f"The sheet has no {named}: add {'them' if most else 'it'} in its first row"
+def lacks(titles: Sequence[str]) -> Said:
+    """A sentence that says which columns to add."""
+    if len(titles) == 1:
+        return say("The sheet has no column {column}: add it in its first row.", column=titles[0])
+    names = all_of(titles)
+    return say("The sheet has no columns {columns}: add them in its first row.", columns=names)
 
 
 def _follow_up(

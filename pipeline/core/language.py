@@ -25,6 +25,13 @@ class _Message(NamedTuple):
     #: The message in English; with a second one for other numbers than 1.
     forms: tuple[str, ...]
     values: Mapping[str, object]
+    #: The number that decides which form is said; None if there is only one.
+    number: Credits | None = None
+
+
+class _Figures(NamedTuple):
+    #: A number as it is written in English.
+    text: str
 
 
 class _Listed(NamedTuple):
@@ -37,10 +44,10 @@ class Said(str):
 
     __slots__ = ("_made_of",)
 
-    _made_of: _Message | _Listed
+    _made_of: _Message | _Listed | _Figures
 
     @staticmethod
-    def _of(text: str, made_of: _Message | _Listed) -> Said:
+    def _of(text: str, made_of: _Message | _Listed | _Figures) -> Said:
         said = Said(text)
         said._made_of = made_of
         return said
@@ -61,11 +68,16 @@ def say(message: str, /, **values: object) -> Said:
 def say_counted(number: Credits, one: str, more: str, /, **values: object) -> Said:
     """The same for a message with a number of things; it stands where `{number}` is.
 
-    `one` is the message for 1, `more` that for other numbers.
+    `one` is the message for 1, `more` that for other numbers. A value `number` is how to show it.
     """
     values = {"number": number, **values}
     text = (one if number == 1 else more).format(**values)
-    return Said._of(text, _Message((one, more), values))
+    return Said._of(text, _Message((one, more), values, number))
+
+
+def figures(number: str) -> Said:
+    """A number as it is written in English, such as 1,234.5; other languages have other marks."""
+    return Said._of(number, _Figures(number))
 
 
 def together(parts: Iterable[str], between: str = " ") -> Said:
@@ -81,6 +93,17 @@ def together(parts: Iterable[str], between: str = " ") -> Said:
 def message(text: str) -> str:
     """The text as a message: for texts that the store keeps, and `said_again` reads."""
     return text
+
+
+def of_units(number: Credits, unit: str, shown: Said) -> Said:
+    """An amount in a unit that a provider file names, such as "US cent"."""
+    forms = (f"{{number}} {unit}", f"{{number}} {unit}s")
+    text = f"{shown} {unit}{'' if number == 1 else 's'}"
+    return Said._of(text, _Message(forms, {"number": shown}, number))
+
+
+#: A translation of it shows how the language writes numbers.
+_NUMBER: Final = message("1,234.5")
 
 
 def of_a_file(text: str) -> Said:
@@ -157,18 +180,26 @@ class Catalogue:
         made_of = said._made_of
         if isinstance(made_of, _Listed):
             return made_of.between.join(map(self.text, made_of.parts))
-        values = {
-            name: self.text(value) if isinstance(value, str) else value
-            for name, value in made_of.values.items()
-        }
-        return self._form(made_of.forms, values).format(**values)
+        if isinstance(made_of, _Figures):
+            return self._figures(made_of.text)
+        values = {name: self._value(value) for name, value in made_of.values.items()}
+        return self._form(made_of.forms, made_of.number).format(**values)
 
-    def _form(self, forms: tuple[str, ...], values: Mapping[str, object]) -> str:
+    def _value(self, value: object) -> object:
+        if isinstance(value, str):
+            return self.text(value)
+        return self._figures(str(value)) if isinstance(value, float) else value
+
+    def _figures(self, number: str) -> str:
+        (sample,) = self.messages.get((_NUMBER,), (_NUMBER,))
+        found = re.fullmatch(r"1(\D*)234(\D+)5", sample)
+        thousands, point = found.groups() if found else (",", ".")
+        return number.translate(str.maketrans({",": thousands, ".": point}))
+
+    def _form(self, forms: tuple[str, ...], number: Credits | None) -> str:
         translated = self.messages.get(forms, forms)
-        if len(forms) == 1:
+        if number is None:
             return translated[0]
-        number = values["number"]
-        assert isinstance(number, int | float), "what is counted is a number"
         if translated is forms:
             return forms[number != 1]
         try:

@@ -12,11 +12,11 @@ from datetime import timedelta
 from pipeline.core.cell_errors import is_unfinished
 from pipeline.core.credits import Credits, total
 from pipeline.core.invisible import visible
-from pipeline.core.language import NOTHING, Said, say, together
+from pipeline.core.language import NOTHING, Said, figures, of_units, say, say_counted, together
 from pipeline.core.model import State
 from pipeline.core.states import Charge
 from pipeline.core.statuses import ON_THE_WAY, Status
-from pipeline.core.text import all_of, counted, in_credits, joined, printable, quoted, time_limit
+from pipeline.core.text import all_of, in_credits, joined, printable, quoted, time_limit
 
 #: Characters that may begin a formula in a spreadsheet, with their full-width forms.
 _LIVE = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠", "|", "%")
@@ -383,13 +383,18 @@ def in_a_list(numbers: Sequence[int]) -> Said:
     return all_of([*map(str, numbers)])
 
 
-def charged_more(api: str, charges: Sequence[Charge], unit: str = "credit") -> str:
+def charged_more(api: str, charges: Sequence[Charge], unit: str = "credit") -> Said:
     """The API charged more for these tasks than is listed; `unit` is what its prices are in."""
     listed, said = total(c.listed for c in charges), total(c.reported for c in charges)
-    tasks = counted(len(charges), "task")
-    return (
-        f"{api} charged {counted(said, unit)} for {tasks}, and {listed} were listed. The budget "
-        "counts what was charged. promptsheet doctor shows which prices to correct."
+    return say_counted(
+        len(charges),
+        "{api} charged {charged} for {number} task, and {listed} were listed. The budget counts "
+        "what was charged. promptsheet doctor shows which prices to correct.",
+        "{api} charged {charged} for {number} tasks, and {listed} were listed. The budget counts "
+        "what was charged. promptsheet doctor shows which prices to correct.",
+        api=api,
+        charged=of_units(said, unit, figures(str(said))),
+        listed=listed,
     )
 
 

@@ -32,6 +32,14 @@ _THOSE: Final = (
 _LOOKS: Final = (message("blank"), message("damaged"), message("blank or damaged"))
 
 
+def in_a_few_words(found: Findings) -> Said:
+    """What is wrong with one picture; empty if nothing is."""
+    size = say("{size} instead of {asked}", size=found.size, asked=found.asked)
+    same = say("the same as {other}", other=said_again(found.same, *_TWINS))
+    look = said_again(found.look, *_LOOKS)
+    return together((look, size if found.asked else "", same if found.same else ""), ", ")
+
+
 def about(found: Mapping[int, Findings], of: int, api: str, redo: str) -> Said:
     """All that is wrong with the pictures of a task: number -> findings, out of `of` pictures.
 

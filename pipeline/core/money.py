@@ -14,6 +14,7 @@ from typing import Final, NamedTuple
 
 from pipeline.core.costs import Account, Cost, in_words
 from pipeline.core.credits import DIGITS, Credits, exact
+from pipeline.core.language import Said, figures, say, together
 
 #: What a price of one credit looks like, and what a budget; for people.
 EXAMPLE: Final = '"0.01 USD"'
@@ -27,11 +28,11 @@ class Money(NamedTuple):
     amount: Decimal
     currency: str
 
-    def in_words(self) -> str:
+    def in_words(self) -> Said:
         """Such as 4.20 USD; small amounts have as many digits as they need."""
         cents = self.amount.quantize(Decimal("0.01"))
         shown = cents if cents == self.amount or self.amount >= 1 else self.amount.normalize()
-        return f"{shown:,f} {self.currency}"
+        return together([figures(f"{shown:,f}"), self.currency])
 
     def as_json(self) -> dict[str, str]:
         """The same for programs, with the exact amount as text."""
@@ -63,13 +64,16 @@ def credit_price(text: str) -> Money | None:
     return Money(Decimal(found[1]), found[2].upper())
 
 
-def of_budget(used: Cap, cap: Cap | None, account: Account, form: str = "") -> str:
+def of_budget(used: Cap, cap: Cap | None, account: Account, form: str = "") -> Said:
     """What is used of a budget, in the unit of the budget: 40 of 500 credits, 0.40 of 5.00 USD."""
     if isinstance(used, Money):
-        of = f" of {cap.in_words()}" if isinstance(cap, Money) else ""
-        amount = used.in_words()
-        words = f"{amount.split()[0]}{of}" if of else amount
-        return words if account.is_only or not account.name else f"{words} at {account.name}"
+        words = used.in_words()
+        if isinstance(cap, Money):
+            amount = figures(words.split()[0])
+            words = say("{used} of {amount}", used=amount, amount=cap.in_words())
+        if account.is_only or not account.name:
+            return words
+        return say("{amount} at {api}", amount=words, api=account.name)
     return Cost(used, account).in_words(form, of=None if isinstance(cap, Money) else cap)
 
 
@@ -122,11 +126,11 @@ def in_currency(costs: Sequence[Cost]) -> tuple[Money, ...]:
     return tuple(Money(amount, currency) for currency, amount in totals.items())
 
 
-def in_credits_and_money(costs: Sequence[Cost], form: str = "") -> str:
+def in_credits_and_money(costs: Sequence[Cost], form: str = "") -> Said:
     """The costs in words, with the money in brackets where it is known: 40 credits (0.40 USD)."""
-    money = ", ".join(one.in_words() for one in in_currency(costs))
+    money = together([one.in_words() for one in in_currency(costs)], ", ")
     words = in_words(costs, form)
-    return f"{words} ({money})" if money else words
+    return say("{amount} ({money})", amount=words, money=money) if money else words
 
 
 def in_json(costs: Sequence[Cost]) -> list[dict[str, str]]:

@@ -41,12 +41,6 @@ class Findings:
     def __bool__(self) -> bool:
         return bool(self.look or self.asked or self.same)
 
-    def in_words(self) -> str:
-        """What is wrong, in a few words."""
-        shape = f"{self.size} instead of {self.asked}" if self.asked else ""
-        same = f"the same as {self.same}" if self.same else ""
-        return ", ".join(filter(None, (self.look, shape, same)))
-
     def as_json(self) -> dict[str, str]:
         """What is wrong, for programs: `look`, `size` with `asked`, and `same`."""
         return {name: text for name, text in asdict(self).items() if text}

@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import Any, NamedTuple
 
 from pipeline.core.credits import Credits
+from pipeline.core.messages_pictures import in_a_few_words
 from pipeline.core.model import State
 from pipeline.core.picture_findings import Findings
 from pipeline.core.provider import MARGIN
@@ -58,7 +59,7 @@ class Sent(NamedTuple):
     @property
     def wrong(self) -> str:
         """What is wrong with its pictures, in words; empty if nothing is."""
-        return "; ".join(f"{number}: {one.in_words()}" for number, one in self.findings)
+        return "; ".join(f"{number}: {in_a_few_words(one)}" for number, one in self.findings)
 
     @property
     def cost(self) -> Credits:

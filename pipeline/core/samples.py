@@ -14,17 +14,15 @@ from typing import Final, NamedTuple
 
 from pipeline.core.budgets import PERIODS, Left, awaited, over_budget, short_of_budget
 from pipeline.core.followers import with_waits
-from pipeline.core.language import Said, say_counted
+from pipeline.core.language import NOTHING, Said, say, say_counted
 from pipeline.core.lines import Line
 from pipeline.core.model import Attempt, Job, State
 from pipeline.core.states import state_of
 from pipeline.core.statuses import Status
-from pipeline.core.text import counted, joined
+from pipeline.core.text import joined
 
 #: The beginning of the note of a row that waits for a person to look at the sample.
 _SAMPLE: Final = "Waiting: the first "
-#: What a person does to release the rows.
-CONTINUE: Final = "press Continue on the page, or run the command continue."
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,35 +59,51 @@ def look_at_sample(size: int) -> Said:
     )
 
 
-def sample_waits(waiting: int) -> str:
+def sample_waits(waiting: int) -> Said:
     """So many rows wait for a person to look at the sample, which is not done yet."""
-    return f"{_wait(waiting)} for a look at the sample."
+    return say_counted(
+        waiting,
+        "{number} row waits for a look at the sample.",
+        "{number} rows wait for a look at the sample.",
+    )
 
 
-def sample_done(waiting: int, sent: int, succeeded: int) -> str:
+def sample_done(waiting: int, sent: int, succeeded: int) -> Said:
     """The sample has ended, and so many rows wait for a person to look at it.
 
     `sent` is how many rows of it were sent, `succeeded` how many of them have results.
     """
-    done = joined(f"The sample is done, and {_wait(waiting)}.", results_of(sent, succeeded))
-    if succeeded:
-        return f"{done} Look at its pictures. Then {CONTINUE}"
-    return (
-        f"{done} See their notes: a row that you correct runs again. To send the others, {CONTINUE}"
+    done = say_counted(
+        waiting,
+        "The sample is done, and {number} row waits.",
+        "The sample is done, and {number} rows wait.",
     )
+    look = say(
+        "Look at its pictures. Then press Continue on the page, or run the command continue."
+    )
+    see = say(
+        "See their notes: a row that you correct runs again. To send the others, press Continue on "
+        "the page, or run the command continue."
+    )
+    return joined(done, results_of(sent, succeeded), look if succeeded else see)
 
 
-def results_of(sent: int, succeeded: int) -> str:
+def results_of(sent: int, succeeded: int) -> Said:
     """How many rows of the sample have results, as a sentence; empty if all of them have."""
     if succeeded == sent:
-        return ""
-    have = "has" if succeeded < 2 else "have"
-    rows = counted(sent, "row")
-    return f"{succeeded or 'None'} of its {rows} {have} a result."
-
-
-def _wait(waiting: int) -> str:
-    return f"{counted(waiting, 'row')} {'waits' if waiting == 1 else 'wait'}"
+        return NOTHING
+    if not succeeded:
+        return say_counted(
+            sent,
+            "None of its {number} row has a result.",
+            "None of its {number} rows has a result.",
+        )
+    return say_counted(
+        succeeded,
+        "{number} of its {sent} rows has a result.",
+        "{number} of its {sent} rows have a result.",
+        sent=sent,
+    )
 
 
 def rows_sent(jobs: Iterable[Job]) -> frozenset[str]:

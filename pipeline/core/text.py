@@ -12,7 +12,7 @@ from datetime import timedelta
 from functools import cache
 
 from pipeline.core.credits import Credits
-from pipeline.core.language import NOTHING, Said, say, say_counted, together
+from pipeline.core.language import NOTHING, Said, figures, say, say_counted, together
 
 #: Every control character is one of these. Other characters are not looked up one by one.
 _SUSPECTS = re.compile(
@@ -97,22 +97,26 @@ def in_credits(number: Credits) -> Said:
     return say_counted(number, "{number} credit", "{number} credits")
 
 
-def duration(seconds: float) -> str:
+def duration(seconds: float) -> Said:
     """A measured time: 3.4 s, 2 min 5 s, 1 h 10 min."""
     if seconds < 59.95:
-        return f"{seconds:.1f} s"
+        return say("{number} s", number=figures(f"{seconds:.1f}"))
     minutes, rest = divmod(round(seconds), 60)
     if minutes < 60:
-        return f"{minutes} min {rest} s" if rest else f"{minutes} min"
+        return joined(_minutes(minutes), say("{number} s", number=rest) if rest else "")
     hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if minutes else f"{hours} h"
+    return joined(say("{number} h", number=hours), _minutes(minutes) if minutes else "")
 
 
-def rounded(seconds: float) -> str:
+def rounded(seconds: float) -> Said:
     """An estimate, or how long ago something was: 5 s, 40 s, 3 min, 1 h 10 min."""
     if seconds < 57.5:
-        return f"{max(round(seconds / 5) * 5, 5)} s"
+        return say("{number} s", number=max(round(seconds / 5) * 5, 5))
     return duration(max(round(seconds / 60), 1) * 60)
+
+
+def _minutes(number: int) -> Said:
+    return say("{number} min", number=number)
 
 
 def time_limit(span: timedelta) -> str:

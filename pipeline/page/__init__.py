@@ -1,6 +1,7 @@
 """The page: the pictures of a campaign in a browser, for the marketing team.
 
     accounts       who may sign in with which token
+    languages      the language before a visitor has opened a sheet
     auth           signing in, sessions, and protection against forged forms
     origin         whether a request was sent to our own name, and a form by our own page
     attempt_limit  how often a caller may try a token

@@ -19,44 +19,48 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from pipeline import wiring
+from pipeline.core.causes import on_the_page
 from pipeline.core.errors import StoreError
 from pipeline.core.feedback import on_page
+from pipeline.core.language import say
+from pipeline.core.text import joined
 from pipeline.page.board import Board
 from pipeline.page.cards import Approval, Card, ticked_take
 from pipeline.page.following import ask_for_row
-from pipeline.page.history import on_the_page
 
 #: Word -> message. The address contains the word, so that a link cannot show any other text.
 MESSAGES: Final = {
-    "again": "Noted. The next run generates this row again.",
-    "retry": "Noted. The next run sends this row again.",
-    "picked": "Picked.",
-    "unpicked": "No longer picked.",
-    "followed": "Noted. The next run adds the row below the last row of the sheet.",
-    "approved": "Approved. The next run sends this row.",
-    "unapproved": "Approval taken back. This row is not sent.",
-    "dismissed": "Dismissed. You can find it under “dismissed”. The sheet was not changed.",
-    "restored": "The row is listed under the rows that need attention again.",
-    "paused": "Paused. Nothing more is sent; results of what is running still arrive.",
-    "resumed": "Resumed. The next run sends again.",
-    "continued": "Noted. The next run sends the rows that waited for a look at the sample.",
-    "changed": "Nothing was done, because this has changed in the meantime. See how it is now.",
-    "full": "Nothing was done, because the store cannot be written now.",
+    "again": say("Noted. The next run generates this row again."),
+    "retry": say("Noted. The next run sends this row again."),
+    "picked": say("Picked."),
+    "unpicked": say("No longer picked."),
+    "followed": say("Noted. The next run adds the row below the last row of the sheet."),
+    "approved": say("Approved. The next run sends this row."),
+    "unapproved": say("Approval taken back. This row is not sent."),
+    "dismissed": say("Dismissed. You can find it under “dismissed”. The sheet was not changed."),
+    "restored": say("The row is listed under the rows that need attention again."),
+    "paused": say("Paused. Nothing more is sent; results of what is running still arrive."),
+    "resumed": say("Resumed. The next run sends again."),
+    "continued": say("Noted. The next run sends the rows that waited for a look at the sample."),
+    "changed": say(
+        "Nothing was done, because this has changed in the meantime. See how it is now."
+    ),
+    "full": say("Nothing was done, because the store cannot be written now."),
 }
 #: Longest feedback, in characters.
 LONGEST_FEEDBACK: Final = 1_000
 #: The words of actions that cause something to be sent.
 SENDING: Final = ("again", "retry", "approved", "followed")
 #: Their messages while the sheet sends nothing: word -> first sentence; reason -> second one.
-NOTED: Final = {**dict.fromkeys(SENDING, "Noted."), "approved": "Approved."}
+NOTED: Final = {**dict.fromkeys(SENDING, say("Noted.")), "approved": say("Approved.")}
 WAITING: Final = {
-    "paused": "It is sent after you press Resume.",
-    "held": "It is sent once this sheet may send again; see the message above.",
+    "paused": say("It is sent after you press Resume."),
+    "held": say("It is sent once this sheet may send again; see the message above."),
 }
 #: The row, take and picture of the page on which a person stays.
 _STAY: Final = re.compile(r"([A-Za-z0-9_.-]{1,100}/[0-9]{1,9})/([0-9]{1,6})")
 MESSAGES_WHILE_HELD: Final = {
-    f"{word}-{why}": f"{NOTED[word]} {when}" for word in SENDING for why, when in WAITING.items()
+    f"{word}-{why}": joined(NOTED[word], when) for word in SENDING for why, when in WAITING.items()
 }
 
 

@@ -15,7 +15,7 @@ import hashlib
 import hmac
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final, Protocol
@@ -29,8 +29,10 @@ from pipeline.callers import caller_of
 from pipeline.config import PageSettings
 from pipeline.core.cell_links import PATH
 from pipeline.core.errors import StoreError
+from pipeline.core.language import ENGLISH, Catalogue, Said, say
 from pipeline.page.accounts import Account, Session, account_for, accounts_of, cookie_name, digest
 from pipeline.page.attempt_limit import Tries
+from pipeline.page.languages import chosen
 from pipeline.page.origin import is_secure, refusal
 
 #: Lifetime of a session and of a sign-in link, in seconds.
@@ -91,7 +93,7 @@ class Authenticator:
 
     `now` returns seconds since 1970. If the settings have no token, people sign in with a one-time
     link (see `link`). `sessions` keeps the sessions that were ended; with None, this process
-    remembers them until it ends.
+    remembers them until it ends. `catalogues` are those of the sheets, the first sheet's first.
     """
 
     def __init__(
@@ -99,6 +101,7 @@ class Authenticator:
         page: PageSettings,
         now: Callable[[], float] = time.time,
         sessions: SessionStore | None = None,
+        catalogues: Sequence[Catalogue] = (ENGLISH,),
     ) -> None:
         self._page = page
         self._now = now
@@ -108,6 +111,7 @@ class Authenticator:
         self._links: dict[bytes, float] = {}
         self._tries = Tries(now)
         self._sessions = sessions
+        self._catalogues = catalogues
         self._ended: set[str] = set()
         self._ended_reload_at = 0.0
 
@@ -120,6 +124,10 @@ class Authenticator:
     def has_people(self) -> bool:
         """True if people have tokens of their own."""
         return bool(self._page.people)
+
+    def catalogue_for(self, request: Request) -> Catalogue:
+        """The language for a visitor who has not opened a sheet yet."""
+        return chosen(self._catalogues, request.headers.get("accept-language", ""))
 
     # -- signing in ------------------------------------------------------------------------------
 
@@ -238,7 +246,9 @@ class Authenticator:
         """Wraps a route that needs no session: the sign-in page and the static files."""
 
         async def guarded(request: Request) -> Response:
-            return await _with_headers(request, refusal(request, self._page), answer)
+            refused = refusal(request, self._page)
+            rejection = self._refused(request, *refused) if refused else None
+            return await self._with_headers(request, rejection, answer)
 
         return guarded
 
@@ -249,31 +259,47 @@ class Authenticator:
         """
 
         async def guarded(request: Request) -> Response:
-            return await _with_headers(request, await self._rejection(request, shows), answer)
+            rejection = await self._rejection(request, shows)
+            return await self._with_headers(request, rejection, answer)
 
         return guarded
 
     async def _rejection(self, request: Request, shows: bool) -> Response | None:
         """The response to a request that is not allowed; None if it is allowed."""
         if refused := refusal(request, self._page):
-            return refused
+            return self._refused(request, *refused)
         await self._load_ended()
         visitor = self.visitor(request.cookies)
         if visitor is None:
-            return (
-                _redirect_to_sign_in(request)
-                if shows
-                else PlainTextResponse("Please sign in.", 401)
-            )
+            if shows:
+                return _redirect_to_sign_in(request)
+            return self._refused(request, say("Please sign in."), 401)
         request.state.visitor = visitor
         if request.method == "POST":
             request.state.form = form = await read_form(request)
             given = form.get("csrf", "").encode("utf-8", "surrogatepass")
             if not hmac.compare_digest(given, visitor.csrf.encode()):
-                return PlainTextResponse(
-                    "This form is out of date. Go back, reload the page and try again.", 403
+                return self._refused(
+                    request,
+                    say("This form is out of date. Go back, reload the page and try again."),
+                    403,
                 )
         return None
+
+    def _refused(self, request: Request, why: Said, status: int) -> Response:
+        return PlainTextResponse(self.catalogue_for(request).text(why), status)
+
+    async def _with_headers(
+        self, request: Request, rejection: Response | None, answer: Handler
+    ) -> Response:
+        try:
+            response = rejection or await answer(request)
+        except HTTPException as error:
+            nothing = say("There is nothing at this address.")
+            response = self._refused(request, nothing, error.status_code)
+        for name, value in HEADERS.items():
+            response.headers.setdefault(name, value)
+        return response
 
 
 def _session_digest(session: str) -> str:
@@ -322,13 +348,3 @@ async def read_form(request: Request) -> dict[str, str]:
         return dict(parse_qsl(body.decode("ascii"), keep_blank_values=True, max_num_fields=20))
     except (ClientDisconnect, ValueError):
         return {}
-
-
-async def _with_headers(request: Request, rejection: Response | None, answer: Handler) -> Response:
-    try:
-        response = rejection or await answer(request)
-    except HTTPException as error:
-        response = PlainTextResponse("There is nothing at this address.", error.status_code)
-    for name, value in HEADERS.items():
-        response.headers.setdefault(name, value)
-    return response

@@ -19,6 +19,7 @@ from pipeline.core.credits import Credits
 from pipeline.core.feedback import is_old
 from pipeline.core.fields import fields_of
 from pipeline.core.generations import copy_of
+from pipeline.core.language import Said, say
 from pipeline.core.model import Job, KnownRow, State
 from pipeline.core.prompt_templates import PROMPT
 from pipeline.core.rules import Rules
@@ -299,6 +300,11 @@ def _prompt_now(card: Card, known: KnownRow, rules: Rules) -> str:
     turn = card.shown.take + copy_of(card.shown.part) - 1
     now = rules.given(known.inputs, turn).get("prompt", "")
     return "" if now == card.shown.prompt else now
+
+
+def place_in_sheet(line: int) -> Said:
+    """What a row is called by its place in the sheet, from 1."""
+    return say("Row {number}", number=line)
 
 
 def card_id(generation: str, take: int) -> str:

@@ -93,7 +93,11 @@ class FileViews:
 
         def found() -> Sequence[CardSummary]:
             board.refresh_until_complete(within=DOWNLOAD_SECONDS)
-            return [one for one in board.shown.picked(status, search) if one.saved]
+            return [
+                one
+                for one in board.shown.picked(status, search, board.rules.catalogue)
+                if one.saved
+            ]
 
         picked = await asyncio.to_thread(found)
         # Cards are made page by page, so that they are not all in memory at once.

@@ -48,7 +48,7 @@ def following_of(board: Board, card: Card, number: int) -> Following:
     offers = _offers(board, card, number)
     cells = cells_for("x", _parent(board, card), number, "") if offers else {}
     missing = missing_columns(cells, board.columns)
-    return Following(offers, f"{lacks(missing)}." if missing else "", wanted)
+    return Following(offers, lacks(missing) if missing else "", wanted)
 
 
 def ask_for_row(

@@ -11,34 +11,37 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from pipeline.core.causes import on_the_page, person_again
+from pipeline.core.language import say
+from pipeline.core.text import joined
 from pipeline.page.cards import Card
 from pipeline.store import HistoryLine, RowEvent, RowEventKind
 from pipeline.sync.configured_sheet import Campaign
 
 #: Kind of event of a job -> its text.
 JOB_KINDS: Final = {
-    "asked": "Requested again",
-    "sent": "Submitted",
-    "accepted": "Accepted by the API",
-    "progressed": "In progress",
-    "succeeded": "Delivered",
-    "failed": "Failed",
-    "lost": "No answer came",
-    "postponed": "Not accepted; it will be sent again",
-    "adopted": "Taken over from the sheet",
-    "picked": "Picked",
+    "asked": say("Requested again"),
+    "sent": say("Submitted"),
+    "accepted": say("Accepted by the API"),
+    "progressed": say("In progress"),
+    "succeeded": say("Delivered"),
+    "failed": say("Failed"),
+    "lost": say("No answer came"),
+    "postponed": say("Not accepted; it will be sent again"),
+    "adopted": say("Taken over from the sheet"),
+    "picked": say("Picked"),
 }
 #: What a person did on the page -> its text.
 ON_THE_PAGE: Final = {
-    RowEventKind.APPROVED: "Approved",
-    RowEventKind.UNAPPROVED: "Approval taken back",
-    RowEventKind.REQUESTED: "Asked for",
-    RowEventKind.FOLLOWED: "Follow-up row asked for",
+    RowEventKind.APPROVED: say("Approved"),
+    RowEventKind.UNAPPROVED: say("Approval taken back"),
+    RowEventKind.REQUESTED: say("Asked for"),
+    RowEventKind.FOLLOWED: say("Follow-up row asked for"),
 }
 #: What was seen in the sheet -> its text.
 IN_THE_SHEET: Final = {
-    RowEventKind.TICKED: "Approved in the sheet, first seen at this time",
-    RowEventKind.UNTICKED: "Approval taken back in the sheet",
+    RowEventKind.TICKED: say("Approved in the sheet, first seen at this time"),
+    RowEventKind.UNTICKED: say("Approval taken back in the sheet"),
 }
 
 
@@ -69,13 +72,10 @@ def requests_of(campaign: Campaign, row_id: str) -> dict[int, str]:
     """Take -> where and by whom it was requested, for takes that were requested on the page."""
     events = campaign.store.row_events.of(campaign.key, row_id)
     return {
-        one.take: on_the_page(one.person) for one in events if one.kind is RowEventKind.REQUESTED
+        one.take: person_again(on_the_page(one.person))
+        for one in events
+        if one.kind is RowEventKind.REQUESTED
     }
-
-
-def on_the_page(person: str) -> str:
-    """Where a button was pressed, and by whom if that is known."""
-    return f"on the page by {person}" if person else "on the page"
 
 
 def _done_to_row(events: Sequence[RowEvent], card: Card) -> Iterator[Line]:
@@ -84,8 +84,11 @@ def _done_to_row(events: Sequence[RowEvent], card: Card) -> Iterator[Line]:
     for one in events:
         if one.take not in (0, take) and (card.is_earlier or one.take < take):
             continue
-        what = IN_THE_SHEET.get(one.kind) or f"{ON_THE_PAGE[one.kind]} {on_the_page(one.person)}"
-        yield Line(one.at, what, f"take {one.take}" if one.take > take else "")
+        what = IN_THE_SHEET.get(one.kind) or joined(
+            ON_THE_PAGE[one.kind], person_again(on_the_page(one.person))
+        )
+        next_take = say("take {number}", number=one.take) if one.take > take else ""
+        yield Line(one.at, what, next_take)
 
 
 def _of_job(line: HistoryLine, runs: dict[int, str]) -> Line:

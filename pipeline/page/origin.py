@@ -3,24 +3,31 @@
 from __future__ import annotations
 
 import ipaddress
-from typing import Final
+from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
 
 from pipeline.config import PageSettings
+from pipeline.core.language import Said, say
 
 LOOPBACK: Final = ("localhost", "127.0.0.1", "[::1]")
 
 
-def refusal(request: Request, page: PageSettings) -> Response | None:
-    """The response to a request that may not even see the sign-in form; None if it may."""
+class Refusal(NamedTuple):
+    """Why a request is refused, and the status of the response."""
+
+    why: Said
+    status: int
+
+
+def refusal(request: Request, page: PageSettings) -> Refusal | None:
+    """Why a request may not even see the sign-in form; None if it may."""
     if not _is_our_name(_host(request), page):
         # DNS rebinding: a foreign site may have pointed its own name at this machine.
-        return PlainTextResponse("There is no page under this name.", 421)
+        return Refusal(say("There is no page under this name."), 421)
     if request.method == "POST" and not _is_from_here(request, page):
-        return PlainTextResponse("Only the page itself can ask for this.", 403)
+        return Refusal(say("Only the page itself can ask for this."), 403)
     return None
 
 

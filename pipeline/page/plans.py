@@ -59,6 +59,7 @@ class PlanViews:
         def made() -> str:
             plan = self._plan(number, board)
             return rendered(
+                board.rules.catalogue,
                 "plan.html.j2",
                 sheet=number + 1,
                 title=board.campaign.title,
@@ -67,7 +68,7 @@ class PlanViews:
                 more=plan.more,
             )
 
-        return await html(made)
+        return await html(made, board.rules.catalogue)
 
     def _plan(self, number: int, board: Board) -> _Plan:
         """The plan of now, or one of the last seconds. Visitors at the same time share one."""

@@ -5,16 +5,18 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Callable
-from datetime import datetime
 from functools import cache
-from typing import Final, NamedTuple
-from zoneinfo import ZoneInfo
+from typing import Final, NamedTuple, Protocol
 
 from jinja2 import Environment
 from starlette.responses import HTMLResponse, Response
 
+from pipeline.core.credits import Credits
 from pipeline.core.errors import StoreError
+from pipeline.core.language import Catalogue, Said, figures, of_units, say
+from pipeline.page.cards import place_in_sheet
 from pipeline.reports.gallery import TEMPLATES, environment, further_inputs
+from pipeline.reports.results import Shown
 
 FOLDER: Final = TEMPLATES / "page"
 STATIC: Final = {
@@ -24,7 +26,7 @@ STATIC: Final = {
 }
 
 
-async def html(made: Callable[[], str]) -> Response:
+async def html(made: Callable[[], str], catalogue: Catalogue) -> Response:
     """The HTML that `made` returns, computed in a thread; a page with the reason if the store
     fails.
     """
@@ -32,12 +34,12 @@ async def html(made: Callable[[], str]) -> Response:
         # A sheet may hold half a surrogate pair, which UTF-8 cannot encode.
         return HTMLResponse((await asyncio.to_thread(made)).encode("utf-8", "replace"))
     except StoreError as error:
-        return HTMLResponse(rendered("trouble.html.j2", sentence=str(error)), 503)
+        return HTMLResponse(rendered(catalogue, "trouble.html.j2", sentence=str(error)), 503)
 
 
-def rendered(template: str, **values: object) -> str:
-    """The template of that name with these values."""
-    return _environment().get_template(template).render(**values)
+def rendered(catalogue: Catalogue, template: str, **values: object) -> str:
+    """The template of that name with these values, in this language."""
+    return _environment(catalogue).get_template(template).render(**values)
 
 
 class StaticFile(NamedTuple):
@@ -56,15 +58,27 @@ def static(name: str) -> StaticFile:
     return StaticFile(content, hashlib.sha256(content).hexdigest()[:12])
 
 
-def moment(at: datetime | None, zone: ZoneInfo) -> str:
-    """A time in the time zone of the sheet, with the zone's name; empty for None."""
-    if at is None:
-        return ""
-    there = at.astimezone(zone)
-    name = there.tzname() or ""
-    # Zones without a name have their offset as name: "+03".
-    called = f"UTC{name}" if name[:1] in ("+", "-") else name
-    return f"{there.day} {there.strftime('%b %Y, %H:%M:%S')} {called}"
+def name_of(one: Shown) -> str:
+    """What a row is called on the page: its name, else its place, else its id."""
+    return one.name or (place_in_sheet(one.line) if one.line else one.row_id)
+
+
+def place_of(one: Shown) -> Said:
+    """Where a row is in the sheet."""
+    return place_in_sheet(one.line) if one.line else say("No longer in the sheet")
+
+
+class _Priced(Protocol):
+    @property
+    def price(self) -> Credits: ...
+
+    @property
+    def unit(self) -> str: ...
+
+
+def price_of(one: _Priced) -> Said:
+    """What something costs, such as 1,200 credits."""
+    return of_units(one.price, one.unit, figures(f"{one.price:,}"))
 
 
 def web(url: str) -> str:
@@ -73,9 +87,10 @@ def web(url: str) -> str:
 
 
 @cache
-def _environment() -> Environment:
-    made = environment(FOLDER)
+def _environment(catalogue: Catalogue) -> Environment:
+    made = environment(FOLDER, catalogue)
     made.filters["web"] = web
     made.filters["asked"] = further_inputs
+    made.globals |= {"name_of": name_of, "place_of": place_of, "price": price_of}
     made.globals["static"] = lambda name: f"/static/{name}?v={static(name).digest}"
     return made

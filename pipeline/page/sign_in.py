@@ -9,12 +9,14 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
+from pipeline.core.language import Said, say
+from pipeline.core.text import joined
 from pipeline.page.auth import Authenticator, local_address, read_form
 from pipeline.page.rendering import STATIC, rendered, static
 
-WRONG: Final = "That is not a token of this page. Ask the person who runs Promptsheet for it."
-MANY: Final = " Many wrong tokens came from your network lately; try again in a moment."
-USED: Final = "This link was used already, or is too old. Ask for a new one."
+WRONG: Final = say("That is not a token of this page. Ask the person who runs Promptsheet for it.")
+MANY: Final = say("Many wrong tokens came from your network lately; try again in a moment.")
+USED: Final = say("This link was used already, or is too old. Ask for a new one.")
 
 
 class SignInPages:
@@ -27,10 +29,10 @@ class SignInPages:
         """Show the form for the page token, or check the token that it sent."""
         then = local_address(request.query_params.get("then", ""))
         if request.method != "POST":
-            return self._form("", 200, then)
+            return self._form(request, "", 200, then)
         # Counted before the body has arrived, so that slow bodies are counted too.
         if not self._auth.begin_try(request):
-            return self._too_many_tries(then)
+            return self._too_many_tries(request, then)
         form = await read_form(request)
         then = local_address(form.get("then", ""))
         signed_in = self._auth.sign_in_with_token(request, form.get("token", ""), then)
@@ -43,9 +45,9 @@ class SignInPages:
             return RedirectResponse("/", 303)
         code, is_post = request.path_params["code"], request.method == "POST"
         if not is_post and self._auth.is_valid_code(code):
-            return HTMLResponse(rendered("link.html.j2"))
+            return HTMLResponse(rendered(self._auth.catalogue_for(request), "link.html.j2"))
         if not self._auth.begin_try(request):
-            return self._too_many_tries("/")
+            return self._too_many_tries(request, "/")
         signed_in = self._auth.sign_in_with_link(request, code) if is_post else None
         return signed_in or self._refused(request, USED, "/")
 
@@ -61,20 +63,21 @@ class SignInPages:
         kept = {"Cache-Control": "public, max-age=31536000, immutable"}
         return Response(static(name).content, headers=kept, media_type=STATIC[name])
 
-    def _refused(self, request: Request, sentence: str, then: str) -> Response:
+    def _refused(self, request: Request, sentence: Said, then: str) -> Response:
         if self._auth.has_many_failures(request):
-            return self._too_many_tries(then, sentence + MANY)
-        return self._form(sentence, 403, then)
+            return self._too_many_tries(request, then, sentence)
+        return self._form(request, sentence, 403, then)
 
-    def _too_many_tries(self, then: str, sentence: str = MANY.strip()) -> Response:
-        answer = self._form(sentence, 429, then)
+    def _too_many_tries(self, request: Request, then: str, sentence: str = "") -> Response:
+        answer = self._form(request, joined(sentence, MANY), 429, then)
         answer.headers["Retry-After"] = "1"
         # Closed, because the rest of the body is not read.
         answer.headers["Connection"] = "close"
         return answer
 
-    def _form(self, sentence: str, status: int, then: str) -> Response:
+    def _form(self, request: Request, sentence: str, status: int, then: str) -> Response:
         html = rendered(
+            self._auth.catalogue_for(request),
             "sign_in.html.j2",
             sentence=sentence,
             has_token=self._auth.has_token,

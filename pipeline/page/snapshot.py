@@ -13,8 +13,10 @@ from typing import Final
 
 from pipeline.core.apis import Api
 from pipeline.core.charges import sentences
+from pipeline.core.language import ENGLISH, Catalogue
 from pipeline.core.statuses import FINISHED, ON_THE_WAY
-from pipeline.page.cards import CardSummary
+from pipeline.core.text import joined
+from pipeline.page.cards import CardSummary, place_in_sheet
 from pipeline.page.sheet_status import SheetStatus
 from pipeline.reports.gallery import STATUSES
 
@@ -66,20 +68,29 @@ class Snapshot:
     #: Increased with each change that can be seen.
     revision: int = 0
 
-    def picked(self, status: str = "", search: str = "") -> Sequence[CardSummary]:
-        """The takes that have this status and match all words of the search, the newest first."""
+    def picked(
+        self, status: str = "", search: str = "", catalogue: Catalogue = ENGLISH
+    ) -> Sequence[CardSummary]:
+        """The takes that have this status and match all words of the search, the newest first.
+
+        Rows are also found by their place, as this language names it: "row 12".
+        """
         words = search.casefold().split()
         return [
             one
             for one in self.summaries
             if one.is_picked(status)
-            and all(word in one.words or word in self._row_of(one) for word in words)
+            and all(word in one.words or word in self._row_of(one, catalogue) for word in words)
         ]
 
-    def _row_of(self, one: CardSummary) -> str:
+    def _row_of(self, one: CardSummary, catalogue: Catalogue) -> str:
         """The name of the row on the page, such as "row 12"; empty if it is not in the sheet."""
         place = self.order.get(one.row_id)
-        return "" if place is None else f"row {place + 1}"
+        return (
+            ""
+            if place is None
+            else f"row {place + 1} {catalogue.text(place_in_sheet(place + 1))}".casefold()
+        )
 
 
 def totals_of(summaries: Sequence[CardSummary], apis: Iterable[Api], now: datetime) -> Totals:
@@ -101,7 +112,7 @@ def totals_of(summaries: Sequence[CardSummary], apis: Iterable[Api], now: dateti
         earlier=len(summaries) - len(latest),
         rate=rate,
         left=way / rate * 60 if way and rate else None,
-        charged=" ".join(sentences(charged, apis)),
+        charged=joined(*sentences(charged, apis)),
     )
 
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from pipeline.core.messages_pictures import in_a_few_words
 from pipeline.page.board import Board
 from pipeline.page.cards import Card, ticked_take
 from pipeline.page.files import files_of
@@ -64,7 +65,7 @@ def _pictures(board: Board, card: Card) -> list[TakePicture]:
             number,
             url,
             file,
-            wrong[url].in_words() if url in wrong else "",
+            in_a_few_words(wrong[url]) if url in wrong else "",
             number in picked,
         )
         for number, (url, file) in enumerate(files_of(board, card), start=1)

@@ -17,7 +17,9 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response, StreamingResponse
 
+from pipeline.core.dates import moment
 from pipeline.core.errors import StoreError
+from pipeline.core.language import Said, say
 from pipeline.page.actions import MESSAGES, MESSAGES_WHILE_HELD, board_of, named_take
 from pipeline.page.auth import Authenticator
 from pipeline.page.board import PAGE, Board
@@ -25,7 +27,7 @@ from pipeline.page.cards import DISMISSED, EARLIER, NEEDING
 from pipeline.page.files import files_of, thumbs_of
 from pipeline.page.following import following_of
 from pipeline.page.history import history_of
-from pipeline.page.rendering import html, moment, rendered, web
+from pipeline.page.rendering import html, rendered, web
 from pipeline.page.snapshot import Snapshot
 from pipeline.page.takes import takes_of
 from pipeline.page.texts import bar_of, texts_of, waiting
@@ -40,6 +42,14 @@ CHECK_SECONDS, KEEPALIVE_SECONDS, CONNECTION_SECONDS = 1.0, 15.0, 600.0
 SEARCH_SECONDS, FAST_CHECK_SECONDS = 0.5, 0.05
 #: Most of the team's own columns on a card of the board; the page of a row shows all.
 MOST_OWN: Final = 3
+
+
+#: The filters besides the statuses, as the page names them.
+FILTERS: Final = {
+    NEEDING: say("needs attention"),
+    DISMISSED: say("dismissed"),
+    EARLIER: say("earlier takes"),
+}
 
 
 class Views:
@@ -62,7 +72,7 @@ class Views:
             goes_far = bool(status or search or "page" in asked)
             board.refresh_until_complete(within=SEARCH_SECONDS if goes_far else 0)
             shown = board.shown
-            picked = shown.picked(status, search)
+            picked = shown.picked(status, search, board.rules.catalogue)
             pages = max(-(-len(picked) // PAGE), 1)
             page = min(_number_of(asked.get("page", ""), 1), pages)
             cards = board.cards(picked[(page - 1) * PAGE : page * PAGE])
@@ -81,6 +91,7 @@ class Views:
                 more_needing=max(len(needing) - MOST_NEEDING, 0),
                 status=status,
                 search=search,
+                nothing_found=_nothing_found(status, search),
                 page=page,
                 pages=pages,
                 said=_said(request),
@@ -90,7 +101,7 @@ class Views:
                 link=_link_maker(self._boards.index(board) + 1, status, search),
             )
 
-        return await html(made)
+        return await html(made, board.rules.catalogue)
 
     async def card(self, request: Request) -> Response:
         """One take of a row in full size, with all that is known about it."""
@@ -121,11 +132,13 @@ class Views:
             )
 
         try:
-            return await html(made)
+            return await html(made, board.rules.catalogue)
         except HTTPException:
             # People save addresses of rows and send them to others, so explain what happened.
             sheet = self._boards.index(board) + 1
-            return HTMLResponse(rendered("missing.html.j2", sheet=sheet), 404)
+            return HTMLResponse(
+                rendered(board.rules.catalogue, "missing.html.j2", sheet=sheet), 404
+            )
 
     # -- live updates ----------------------------------------------------------------------------
 
@@ -142,6 +155,7 @@ class Views:
 
         Ends when the visitor signs out.
         """
+        catalogue = board.rules.catalogue
         began = sent_at = time.monotonic()
         sent_revision = -1
         yield "retry: 2000\n\n"
@@ -156,7 +170,8 @@ class Views:
             shown = board.shown
             if shown.revision != sent_revision:
                 sent_revision, sent_at = shown.revision, now
-                news = {"revision": sent_revision, "texts": texts_of(shown), "bar": bar_of(shown)}
+                said = {name: catalogue.text(text) for name, text in texts_of(shown).items()}
+                news = {"revision": sent_revision, "texts": said, "bar": bar_of(shown)}
                 yield f"data: {json.dumps(news)}\n\n"
             elif now >= sent_at + KEEPALIVE_SECONDS:
                 sent_at = now
@@ -172,6 +187,7 @@ class Views:
         here = urlsplit(settings.base_url).netloc
         usual = settings.base_url == settings.provider.base_url.rstrip("/")
         return rendered(
+            board.rules.catalogue,
             name,
             sheet=self._boards.index(board) + 1,
             title=_title(board),
@@ -191,6 +207,9 @@ class Views:
             NEEDING=NEEDING,
             DISMISSED=DISMISSED,
             EARLIER=EARLIER,
+            FILTERS=FILTERS,
+            ENDPOINT="endpoint",
+            ROW_ID="row id",
             MOST_OWN=MOST_OWN,
             waiting=waiting(shown),
             **more,
@@ -205,6 +224,16 @@ def _title(board: Board) -> str:
 def _said(request: Request) -> str:
     """What the button did that led here; empty if none did."""
     return (MESSAGES | MESSAGES_WHILE_HELD).get(request.query_params.get("said", ""), "")
+
+
+def _nothing_found(status: str, search: str) -> Said:
+    """That no row is found, and by what."""
+    name = FILTERS.get(status, status)
+    if status and search:
+        return say("No row is “{status}” and contains “{words}”.", status=name, words=search)
+    if status:
+        return say("No row is “{status}”.", status=name)
+    return say("No row contains “{words}”.", words=search) if search else say("No row is here.")
 
 
 def _zip_address(sheet: int, status: str, search: str) -> str:

@@ -13,6 +13,7 @@ from pipeline.config import Settings
 from pipeline.core.costs import Account, Cost, accounts
 from pipeline.core.credits import Credits, exact
 from pipeline.core.errors import WireError
+from pipeline.core.language import NOTHING, Said, figures, say, together
 from pipeline.core.model import Request
 from pipeline.core.paths import first_text
 from pipeline.core.protocol import meaning_of, reason_of
@@ -36,7 +37,7 @@ class Balance:
     #: How many tasks it may have at once, if it says so.
     at_once: int | None = None
     #: Why it is not known, as a sentence; empty if it is.
-    trouble: str = ""
+    trouble: Said = NOTHING
 
     @property
     def covers(self) -> bool | None:
@@ -44,15 +45,18 @@ class Balance:
         return None if self.left is None else self.left >= self.cost
 
     @property
-    def sentence(self) -> str:
+    def sentence(self) -> Said:
         """What is left, and whether that is enough; or why it is not known."""
         if self.left is None:
             return self.trouble
         left = Cost(self.left, self.account).in_words(",")
         if self.covers:
-            return f"The account has {left}: enough."
-        short = exact(self.cost - self.left)
-        return f"The account has only {left}: {short:,} too few for all of these rows."
+            return say("The account has {amount}: enough.", amount=left)
+        return say(
+            "The account has only {amount}: {missing} too few for all of these rows.",
+            amount=left,
+            missing=figures(f"{exact(self.cost - self.left):,}"),
+        )
 
     def as_json(self) -> dict[str, object]:
         """The balance for programs."""
@@ -93,7 +97,7 @@ async def _asked(
 
 async def _balance(provider: Provider, way: Wire, account: Account, cost: Credits) -> Balance:
     def unknown(why: str) -> Balance:
-        sentence = f"The balance at {provider.title} is not known: {why}."
+        sentence = say("The balance at {api} is not known: {why}.", api=provider.title, why=why)
         return Balance(account, cost, trouble=sentence)
 
     its = provider.account
@@ -104,12 +108,13 @@ async def _balance(provider: Provider, way: Wire, account: Account, cost: Credit
         return unknown(str(e).rstrip("."))
     if meaning_of(provider, response) != "taken":
         said = reason_of(provider, response).rstrip(".")
-        return unknown(f"it answers {response.status}{f', {said}' if said else ''}")
+        status = say("it answers {status}", status=response.status)
+        return unknown(together([status, said], ", "))
     try:
         body = json.loads(response.body)
         left = exact(float(first_text(body, its.credits)))
     except (ValueError, OverflowError):  # also for infinity, and for what is no number
-        return unknown("its answer does not say it")
+        return unknown(say("its answer does not say it"))
     at_once = first_text(body, its.at_once)
     most = int(at_once) if at_once.isdecimal() and int(at_once) else None
     return Balance(account, cost, left, most)

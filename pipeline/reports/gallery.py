@@ -24,11 +24,15 @@ from zoneinfo import ZoneInfo
 
 from pipeline import wiring
 from pipeline.config import Settings
+from pipeline.core import language
 from pipeline.core.costs import OWN, Cost, in_words, summed
+from pipeline.core.credits import Credits
+from pipeline.core.dates import moment
 from pipeline.core.errors import ConfigError, NotRead
 from pipeline.core.filetypes import ENOUGH, MEDIA_TYPES, ending_of
+from pipeline.core.language import NOTHING, Catalogue, Said, figures, say, say_counted
 from pipeline.core.statuses import Status
-from pipeline.core.text import counted, duration, is_or_are
+from pipeline.core.text import duration, joined
 from pipeline.images import scaled
 from pipeline.open_pictures import Pictures, kind_of, name_of
 from pipeline.plain_files import open_plain, write_whole
@@ -141,25 +145,40 @@ def further_inputs(one: Shown) -> dict[str, str]:
     return {name.replace("_", " "): text for name, text in one.inputs.items() if name not in beside}
 
 
-def environment(folder: Path) -> Environment:
-    """The templates of a folder. Values are escaped, and a missing value is an error."""
+def environment(folder: Path, catalogue: Catalogue) -> Environment:
+    """The templates of a folder in one language.
+
+    Whatever `say` returns is said in that language where it is written out. Values are escaped, and
+    a missing value is an error.
+    """
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     made = Environment(
         loader=FileSystemLoader(folder),
         autoescape=True,
         undefined=StrictUndefined,
+        finalize=catalogue.text,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters |= {"duration": duration, "counted": counted, "in_words": in_words}
+    made.filters |= {"duration": duration, "in_words": in_words, "figures": _figures}
+    made.globals |= {"say": say, "say_counted": _say_counted, "language": catalogue.language}
     return made
 
 
+def _figures(number: Credits) -> Said:
+    """A number as people write it: 1,234."""
+    return figures(f"{number:,}")
+
+
+def _say_counted(number: Credits, one: str, more: str, **values: object) -> Said:
+    return language.say_counted(number, one, more, number=_figures(number), **values)
+
+
 @cache
-def _environment() -> Environment:
+def _environment(catalogue: Catalogue) -> Environment:
     """The templates of the gallery, which are compiled once for a process."""
-    return environment(TEMPLATES)
+    return environment(TEMPLATES, catalogue)
 
 
 def _page(settings: Settings, shown: Sequence[Shown], saved: _Saved, now: datetime) -> str:
@@ -168,7 +187,7 @@ def _page(settings: Settings, shown: Sequence[Shown], saved: _Saved, now: dateti
     entries = _entries(shown, saved)
     style = "".join((TEMPLATES / name).read_text("utf-8") for name in ("base.css", "gallery.css"))
     return (
-        _environment()
+        _environment(settings.catalogue)
         .get_template("gallery.html.j2")
         .render(
             title=settings.source.name,
@@ -182,6 +201,7 @@ def _page(settings: Settings, shown: Sequence[Shown], saved: _Saved, now: dateti
             typical=_typical(shown),
             trouble=saved.trouble,
             now=now.astimezone(ZoneInfo(settings.timezone)),
+            when=moment(now, ZoneInfo(settings.timezone), "%H:%M"),
             # Our own style sheet is not escaped. The page allows only the style with this digest.
             style=Markup(style),  # noqa: S704
             digest=base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
@@ -236,12 +256,18 @@ class _Saved:
         self._unread: list[NotRead] = []
 
     @property
-    def trouble(self) -> str:
+    def trouble(self) -> Said:
         """What could not be read, as a sentence; empty if everything could."""
         if not self._unread:
-            return ""
-        number = counted(len(self._unread), "saved file", ",")
-        return f"{number} {is_or_are(len(self._unread))} not in this gallery. {self._unread[0]}"
+            return NOTHING
+        number = len(self._unread)
+        missing = say_counted(
+            number,
+            "{number} saved file is not in this gallery.",
+            "{number} saved files are not in this gallery.",
+            number=_figures(number),
+        )
+        return joined(missing, str(self._unread[0]))
 
     def small(self, address: str) -> Path | None:
         """A small version of a picture, on this machine."""

@@ -15,10 +15,11 @@ from pipeline.core.costs import Cost, accounts, listed, own
 from pipeline.core.credits import Credits
 from pipeline.core.errors import ConfigError
 from pipeline.core.followers import to_follow
+from pipeline.core.language import Said, say, say_counted
 from pipeline.core.lines import Line, Plan
 from pipeline.core.money import in_credits_and_money, in_json
 from pipeline.core.statuses import Status
-from pipeline.core.text import counted, is_or_are, time_limit
+from pipeline.core.text import joined, time_limit
 from pipeline.reports.balances import Balance, balances
 from pipeline.sync.quoting import NOTHING, Forecast, Speed, forecast
 from pipeline.sync.row_reports import needing
@@ -47,12 +48,12 @@ class PlanFigures:
     costs_once_settled: tuple[Cost, ...] = ()
     outlook: Outlook | None = None
     #: Sentences about rows that are not sent because a person or the budget is in the way.
-    others: tuple[str, ...] = ()
+    others: tuple[Said, ...] = ()
 
     @property
-    def sentence(self) -> str:
+    def sentence(self) -> Said:
         """The plan in a few sentences. For a paused sheet, what is sent once it resumes."""
-        return " ".join(self.sentences)
+        return joined(*self.sentences)
 
     @property
     def sentences(self) -> tuple[str, ...]:
@@ -60,21 +61,32 @@ class PlanFigures:
         if self.hold and not self.is_paused:
             return (self.hold,)
         rows = self.rows + self.rows_after_another_row
-        parts = []
+        parts: list[str] = []
         if rows:
-            parts.append(f"{counted(rows, 'row')} to send, for {in_credits_and_money(self.costs)}.")
-        if self.rows_once_settled:
-            price = in_credits_and_money(self.costs_once_settled)
             parts.append(
-                f"{counted(self.rows_once_settled, 'row')} to send, for {price}, once unchanged "
-                f"for {self.settle}."
+                say_counted(
+                    rows,
+                    "{number} row to send, for {price}.",
+                    "{number} rows to send, for {price}.",
+                    price=in_credits_and_money(self.costs),
+                )
+            )
+        if self.rows_once_settled:
+            parts.append(
+                say_counted(
+                    self.rows_once_settled,
+                    "{number} row to send, for {price}, once unchanged for {time}.",
+                    "{number} rows to send, for {price}, once unchanged for {time}.",
+                    price=in_credits_and_money(self.costs_once_settled),
+                    time=self.settle,
+                )
             )
         if seen := self.outlook:
             parts += [one.sentence for one in seen.balances]
             parts.append(seen.forecast.sentence(seen.zone))
-        ready = tuple(filter(None, parts)) or ("No row is ready to be sent.",)
+        ready: tuple[str, ...] = tuple(filter(None, parts)) or (say("No row is ready to be sent."),)
         if self.is_paused:
-            first = f"The sheet is paused. Once it resumes: {ready[0][0].lower()}{ready[0][1:]}"
+            first = say("The sheet is paused. Once it resumes: {plan}", plan=ready[0])
             ready = (first, *ready[1:])
         return (*ready, *self.others)
 
@@ -120,21 +132,29 @@ def figures(sync: SheetSync, settings: Settings, *, ask_balance: bool = False) -
     )
 
 
-def _others(sync: SheetSync) -> Iterator[str]:
+def _others(sync: SheetSync) -> Iterator[Said]:
     """Sentences about rows that wait for a person, or for more budget."""
     statuses = sync.last.plan.statuses
     if number := statuses[Status.NEEDS_APPROVAL]:
-        yield f"{counted(number, 'row')} {'waits' if number == 1 else 'wait'} for approval."
+        yield say_counted(
+            number, "{number} row waits for approval.", "{number} rows wait for approval."
+        )
     if number := sum(bool(line.remake) for line in to_send(sync)):
-        have = "row is" if number == 1 else "rows are"
-        yield f"{number} {have} made again because every picture was blank or damaged."
+        yield say_counted(
+            number,
+            "{number} row is made again because every picture was blank or damaged.",
+            "{number} rows are made again because every picture was blank or damaged.",
+        )
     if number := statuses[Status.OVER_BUDGET]:
-        yield f"{counted(number, 'row')} {is_or_are(number)} over budget."
+        yield say_counted(number, "{number} row is over budget.", "{number} rows are over budget.")
     if sentence := sync.planner.sample.sentence(sync.last.plan):
         yield sentence
     if number := len(needing(sync)):
-        need, its = ("needs", "its note") if number == 1 else ("need", "their notes")
-        yield f"{counted(number, 'row')} {need} attention: see {its}."
+        yield say_counted(
+            number,
+            "{number} row needs attention: see its note.",
+            "{number} rows need attention: see their notes.",
+        )
 
 
 @dataclass(frozen=True, slots=True)

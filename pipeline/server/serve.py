@@ -200,7 +200,8 @@ def _page_of(of: Sequence[Campaign]) -> tuple[Authenticator, list[BaseRoute]]:
             f"{_titles(of)} are to be shown at one address, and their [page] tables differ. Write "
             "the same token, people and public_url into them, or give each its own listen address."
         )
-    auth = Authenticator(pages[0], sessions=of[0].store.sessions)
+    catalogues = [one.settings.catalogue for one in of]
+    auth = Authenticator(pages[0], sessions=of[0].store.sessions, catalogues=catalogues)
     return auth, routes(of, auth)
 
 

@@ -8,9 +8,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
+from pipeline.core.causes import cause_again, person_again
+from pipeline.core.language import Said, say, say_counted, together
 from pipeline.core.model import JobKey, Result
+from pipeline.core.reasons import told
 from pipeline.core.states import Accepted, Event, Failed, Lost, Postponed, Progressed, Succeeded
-from pipeline.core.text import counted
+from pipeline.core.text import in_credits
 
 _KINDS: Final[dict[str, type[Event]]] = {
     kind.__name__.lower(): kind
@@ -105,28 +108,32 @@ def from_line(line: bytes) -> TimedFact:
         raise ValueError(f"not a fact: {error}") from error
 
 
-def event_text(kind: str, body: Mapping[str, Any]) -> str:
+def event_text(kind: str, body: Mapping[str, Any]) -> Said:
     """The text for an event in the history, in a few words."""
+    words: list[str]
     match kind:
         case "succeeded":
-            words = [counted(len(body["result"]["urls"]), "result")]
+            words = [
+                say_counted(len(body["result"]["urls"]), "{number} result", "{number} results")
+            ]
         case "progressed":
             words = [] if body["percent"] is None else [f"{body['percent']} %"]
         case "sent" | "adopted":
-            words = [body["endpoint"], f"{body['price']} credits"]
+            words = [body["endpoint"], in_credits(body["price"])]
         case "asked":
-            words = [body["by"]]
+            words = [person_again(body["by"])]
         case "picked":
             numbers = ", ".join(map(str, body["pictures"]))
-            words = [f"picture {numbers}" if numbers else "none", body["by"]]
+            picked = say("picture {number}", number=numbers) if numbers else say("none")
+            words = [picked, person_again(body["by"])]
         case _:
-            words = [body.get("reason", "")]
+            words = [told(body.get("reason", ""))]
     if body.get("reported") is not None:
-        words.append(f"{body['reported']} credits reported")
+        words.append(say("{price} reported", price=in_credits(body["reported"])))
     if body.get("task_id"):
-        words.append(f"task {body['task_id']}")
+        words.append(say("task {task}", task=body["task_id"]))
     if body.get("because"):
-        words.append(f"because {body['because']}")
+        words.append(say("because {cause}", cause=cause_again(body["because"])))
     if kind == "sent" and body.get("by"):
-        words.append(f"by {body['by']}")
-    return ", ".join(word for word in words if word)
+        words.append(say("by {who}", who=body["by"]))
+    return together(words, ", ")

@@ -55,6 +55,8 @@ class Batch:
             return ""
         took = (now - self.at).total_seconds()
         exact = max(took, self.latest or 0.0) < 600
+        quoted: str
+        became: str
         quoted, became = in_words(self.costs), in_words(self.paid)
         if self.seconds is not None and self.latest is not None:
             # An earlier program kept no early bound.

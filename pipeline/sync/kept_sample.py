@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from pipeline.core.language import NOTHING, Said
 from pipeline.core.lines import Plan
 from pipeline.core.messages import settling
 from pipeline.core.samples import (
@@ -61,11 +62,11 @@ class KeptSample:
         jobs = self._store.jobs.of_rows(self._sheet, rows).values()
         return len(rows_sent(jobs)), len(rows_made(jobs))
 
-    def sentence(self, plan: Plan) -> str:
+    def sentence(self, plan: Plan) -> Said:
         """What people should know while rows of the plan wait for a look; empty if none does."""
         waiting = held_rows(plan.lines)
         if not waiting:
-            return ""
+            return NOTHING
         sent, succeeded = self.results()
         if sent and not any(plan.statuses[status] for status in ON_THE_WAY):
             return sample_done(waiting, sent, succeeded)

@@ -15,7 +15,10 @@ from typing import Final, NamedTuple
 
 from pipeline.core.apis import Api
 from pipeline.core.asking import EXACT
+from pipeline.core.dates import month_of
 from pipeline.core.job_status import is_overdue
+from pipeline.core.language import NOTHING as NOTHING_SAID
+from pipeline.core.language import Said, figures, say, say_counted, together
 from pipeline.core.lines import Line
 from pipeline.core.quotes import TASKS, Place, Quote, Task, quote
 from pipeline.core.text import joined
@@ -56,42 +59,50 @@ class Forecast:
         """The quoted time; None if there is none."""
         return self.at + timedelta(seconds=self.quote.seconds) if self.quote else None
 
-    def sentence(self, zone: tzinfo | None = None) -> str:
+    def sentence(self, zone: tzinfo | None = None) -> Said:
         """The quoted time or span, or why there is none; empty if nothing is to be done.
 
         Times are those of `zone`, with its name; without it, those of this machine.
         """
         if self.unknown:
-            names = ", ".join(self.unknown)
-            return f"When it will be finished is not known yet: no task of {names} has ended."
+            return say(
+                "When it will be finished is not known yet: no task of {names} has ended.",
+                names=", ".join(self.unknown),
+            )
         if self.quote is None:
-            return ""
+            return NOTHING_SAID
         its = self.quote
         when = in_words(self.at, its, zone, exact=its.latest < 600)
-        about = "about " if its.is_near else ""
-        many = f"{its.tasks:,} earlier task{'' if its.tasks == 1 else 's'}"
+        shown = figures(f"{its.tasks:,}")
+        many = say_counted(
+            its.tasks, "{number} earlier task", "{number} earlier tasks", number=shown
+        )
         until = joined(when, (self.at.astimezone(zone).tzname() or "") if zone else "")
-        return f"Finished {about}{until} (from {many}), if it starts now."
+        if its.is_near:
+            return say(
+                "Finished about {time} (from {tasks}), if it starts now.", time=until, tasks=many
+            )
+        return say("Finished {time} (from {tasks}), if it starts now.", time=until, tasks=many)
 
 
 #: The forecast of a plan that sends nothing.
 NOTHING: Final = Forecast(datetime.min.replace(tzinfo=UTC))
 
 
-def in_words(start: datetime, its: Quote, zone: tzinfo | None, *, exact: bool) -> str:
+def in_words(start: datetime, its: Quote, zone: tzinfo | None, *, exact: bool) -> Said:
     """Such as "14:20, at the latest 14:21"; "between 14:18 and 14:24" if no single time is near."""
     about, latest = (
         by_clock(start, seconds, zone, exact=exact) for seconds in (its.seconds, its.latest)
     )
     if its.is_near:
-        return f"{about}, at the latest {latest}"
+        return say("{time}, at the latest {latest}", time=about, latest=latest)
     earliest = by_clock(start, its.earliest, zone, exact=exact, up=False)
-    return f"between {earliest} and {latest}"
+    return say("between {earliest} and {latest}", earliest=earliest, latest=latest)
 
 
 def by_clock(
     start: datetime, seconds: float, zone: tzinfo | None, *, exact: bool, up: bool = True
-) -> str:
+) -> Said:
     """The time of day so many seconds after `start`; with the day if that is another one.
 
     With `exact` it has seconds. Minutes are rounded up, or down.
@@ -100,7 +111,9 @@ def by_clock(
     if up and not exact and (end.second or end.microsecond):
         end += timedelta(minutes=1)
     time = end.strftime("%H:%M:%S" if exact else "%H:%M")
-    return time if end.date() == begin.date() else f"{end.day} {end.strftime('%b')} {time}"
+    if end.date() == begin.date():
+        return together([time])
+    return say("{day} {month} {time}", day=end.day, month=month_of(end), time=time)
 
 
 def forecast(

@@ -52,7 +52,7 @@ def _refused(one: WantedRow, sync: SheetSync) -> bool:
     """Note why the sheet cannot hold the row; False if it can."""
     reason = ""
     if missing := missing_columns(one.cells, sync.last.columns):
-        reason = f"{lacks(missing)}. The next run then adds the row."
+        reason = f"{lacks(missing)} The next run then adds the row."
     for text in one.cells.values():
         if why := sync.sheet.objection(text):
             reason = f"{quoted(text, 60)} {why}."

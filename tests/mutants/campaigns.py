@@ -112,8 +112,8 @@ FAULTS = (
         "a sample without results is called done like any other",
         "use",
         _SAMPLES,
-        '    if succeeded == sent:\n        return ""\n',
-        '    if succeeded <= sent:\n        return ""\n',
+        "    if succeeded == sent:\n        return NOTHING\n",
+        "    if succeeded <= sent:\n        return NOTHING\n",
         _OF_SAMPLES,
     ),
     Fault(

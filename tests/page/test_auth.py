@@ -133,7 +133,7 @@ def opened(folder: Path, page: PageSettings, more: str = "") -> Iterator[PageBen
         for url, name in zip(urls, names, strict=True):
             save(store, jobs[0], 1, url, name)
         clock = Clock()
-        gate = Authenticator(page, clock, sessions=store.sessions)
+        gate = Authenticator(page, clock, sessions=store.sessions, catalogues=[settings.catalogue])
         bench = PageBench(folder, Campaign(settings, store, key), gate, clock=clock)
         with hosted([bench.campaign], bench.gate) as bench.address:
             yield bench

@@ -135,9 +135,9 @@ def test_every_picture_is_embedded_and_has_an_alternative_text(wall: Page) -> No
 def test_the_header_counts_rows_pictures_credits_and_statuses(wall: Page) -> None:
     text = " ".join(wall.text.split())
 
-    assert "Rows 12 Pictures 32 Credits 36 Typical wait" in text
+    assert "rows 12 pictures 32 credits 36 typical wait" in text
     assert "all 12 done 8 failed 2 invalid 1 skipped 1" in text
-    assert "as of 9 March 2026, 14:05 UTC" in text
+    assert "· 9 Mar 2026, 14:05 UTC" in text
     assert "Made with Apiframe (API version 1) at 127.0.0.1:" in text
 
 
@@ -247,7 +247,7 @@ def test_a_job_without_its_row_is_shown_as_such(empty: Settings, tmp_path: Path)
     text = page_of(empty, tmp_path).text
 
     assert "a fox" in text
-    assert "no longer in the sheet" in text
+    assert "No longer in the sheet" in text
 
 
 def test_a_sheet_without_rows_says_what_to_do(empty: Settings, tmp_path: Path) -> None:

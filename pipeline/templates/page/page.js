@@ -7,7 +7,8 @@ const dialog = document.getElementById("large");
 const board = document.getElementById("board");
 let wanted = 0, taken = 0, missed = 0;
 
-const AWAY = "Promptsheet does not answer. Is it still running? This page continues once it is back.";
+// The words of this script, in the language of the page.
+const { away: AWAY, unreached: UNREACHED, copied: COPIED } = document.body.dataset;
 
 async function fetched(address, how) {
   const answer = await fetch(address, { credentials: "same-origin", ...how }).catch(() => {
@@ -117,7 +118,7 @@ function listen(address) {
     // The server ends long streams and the browser reconnects at once: that needs no message.
     missed ||= setTimeout(() => {
       tell(AWAY);
-      document.querySelector("[data-text='state']").textContent = "Out of reach";
+      document.querySelector("[data-text='state']").textContent = UNREACHED;
     }, 4000);
     if (source.readyState !== EventSource.CLOSED) return;
     document.removeEventListener("visibilitychange", leave);
@@ -182,7 +183,7 @@ function step(by) {
 async function copy(link) {
   const words = link.textContent;
   await navigator.clipboard.writeText(link.href).then(
-    () => { link.textContent = "The link is copied"; },
+    () => { link.textContent = COPIED; },
     () => { location.assign(link.href); },
   );
   setTimeout(() => { link.textContent = words; }, 3000);
