@@ -20,6 +20,7 @@ from pipeline.cli import plan_file
 from pipeline.cli.deliveries import delivering_for
 from pipeline.cli.exit_codes import worst_code
 from pipeline.config import Settings
+from pipeline.core.causes import BY_CRON, BY_RUN
 from pipeline.core.errors import ConfigError, SheetError, StoreError
 from pipeline.core.lines import Line
 from pipeline.core.plan_files import PlannedSheet
@@ -148,7 +149,7 @@ async def _pass(
 ) -> Outcome | Busy:
     """Run one pass. An error in one sheet, expected or not, does not stop the other sheets."""
     bars = show.Bars(progress, settings.source.name)
-    by = "the command run" if sys.stdin.isatty() else "a run without a terminal, as by cron"
+    by = BY_RUN if sys.stdin.isatty() else BY_CRON
     run = wiring.run(
         settings, asked, accept_columns=accept_columns, by=by, tell=bars, started=started
     )

@@ -20,8 +20,14 @@ _CAUSES: Final = (_BAD_PICTURES, _CHANGED, _AGAIN, _NEW, _ON_THE_PAGE, _IN_THE_S
 _NOTHING_BEFORE: Final = message("{cause}; nothing was accepted before")
 _BY: Final = message("on the page by {person}")
 _BY_ANYBODY: Final = message("on the page")
-#: A person asked for an attempt with the command.
+#: A person asked for an attempt with the command, or the rule `remake` did.
 WITH_RETRY: Final = message("with the command retry")
+WITH_REMAKE: Final = message("the rule remake, because every picture was {why}")
+#: What sent an attempt.
+BY_RUN: Final = message("the command run")
+BY_CRON: Final = message("a run without a terminal, as by cron")
+ON_SCHEDULE: Final = message("watch, on schedule")
+AFTER_EDIT: Final = message("watch, after an edit")
 
 
 def cause_of(line: Line, earlier: Sequence[Attempt]) -> str:
@@ -58,4 +64,9 @@ def cause_again(kept: str) -> str:
 
 def person_again(kept: str) -> str:
     """Who or what asked for an attempt, or picked, as a message; another text stays as it is."""
-    return said_again(kept, _BY, _BY_ANYBODY, WITH_RETRY)
+    return said_again(kept, _BY, _BY_ANYBODY, WITH_RETRY, WITH_REMAKE)
+
+
+def sender_again(kept: str) -> str:
+    """What sent an attempt, as a message; another text stays as it is."""
+    return said_again(kept, BY_RUN, BY_CRON, ON_SCHEDULE, AFTER_EDIT)

@@ -12,6 +12,7 @@ from datetime import datetime
 from enum import Enum
 from typing import Protocol
 
+from pipeline.core.causes import ON_SCHEDULE
 from pipeline.sync.outcome import Outcome
 
 
@@ -22,7 +23,7 @@ class PassRequest:
     limit: int | None = None
     row: str = ""
     #: Who or what asked for it, in words.
-    by: str = field(default="watch, on schedule", compare=False)
+    by: str = field(default=ON_SCHEDULE, compare=False)
 
     @property
     def is_plain(self) -> bool:

@@ -20,6 +20,7 @@ from rich.console import Console
 
 from pipeline import passes, wiring
 from pipeline.config import Settings
+from pipeline.core.causes import AFTER_EDIT
 from pipeline.core.errors import PromptsheetError
 from pipeline.core.repeats import is_news, trouble_of
 from pipeline.delivering import delivering
@@ -199,7 +200,7 @@ class Watcher:
     async def _pass(self) -> None:
         request = self._requests.take()
         if request is None and self._has_edit:
-            request = PassRequest(by="watch, after an edit")
+            request = PassRequest(by=AFTER_EDIT)
         self._running = request or PassRequest()
         self.running_since, self._has_edit = wiring.now(), False
         self.passes += 1

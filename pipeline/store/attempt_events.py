@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
-from pipeline.core.causes import cause_again, person_again
+from pipeline.core.causes import cause_again, person_again, sender_again
 from pipeline.core.language import Said, say, say_counted, together
 from pipeline.core.model import JobKey, Result
 from pipeline.core.reasons import told
@@ -135,5 +135,5 @@ def event_text(kind: str, body: Mapping[str, Any]) -> Said:
     if body.get("because"):
         words.append(say("because {cause}", cause=cause_again(body["because"])))
     if kind == "sent" and body.get("by"):
-        words.append(say("by {who}", who=body["by"]))
+        words.append(say("by {who}", who=sender_again(body["by"])))
     return together(words, ", ")

@@ -23,6 +23,7 @@ from sqlalchemy import (
     update,
 )
 
+from pipeline.core.causes import WITH_REMAKE
 from pipeline.core.model import Attempt, Job, JobKey, State, Unsaved
 from pipeline.core.picture_findings import Findings
 from pipeline.store.attempt_events import event_text
@@ -188,7 +189,7 @@ class Jobs(StorePart):
                 return False
             now = {"asked": asked, "version": version}
             connection.execute(update(jobs).where(jobs.c.id == job).values(now))
-            by = f"the rule remake, because every picture was {why}"
+            by = WITH_REMAKE.format(why=why)
             write_history(connection, [asked_line(job, asked, self._database.now(), by)])
             return True
 

@@ -42,7 +42,7 @@ REMEDIES: list[Act] = []
 #: Functions of `messages` that return parts of sentences, or for which no action is needed.
 NOTHING_TO_DO = {
     *("as_text", "or_ignore", "write_take", "made_from", "not_a_value", "in_a_list"),
-    *("about", "twin_of"),
+    *("about", "twin_of", "in_a_few_words"),
     *("to_be_made_again", "waiting_for_check"),  # end by themselves
     "asked_on_the_page",
     "second_success",
