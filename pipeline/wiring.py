@@ -64,9 +64,14 @@ def now() -> datetime:
 @contextmanager
 def open_store(settings: Settings) -> Iterator[Store]:
     """The store of a configuration. Facts in its rescue file are recorded first."""
-    with Store(settings.store_url, now=now) as store:
+    with Store(settings.store_url, now=now, rescue=settings.rescue_file) as store:
         store.attempts.rescued()
         yield store
+
+
+def has_store(settings: Settings) -> bool:
+    """True if there is a store. A database on a server is not asked."""
+    return settings.store_file is None or settings.store_file.is_file()
 
 
 @contextmanager
@@ -90,13 +95,16 @@ def _already_open(store: Store) -> Iterator[Store]:
 @contextmanager
 def scratch_store(settings: Settings) -> Iterator[Store]:
     """A temporary copy of the store, so that a preview changes nothing."""
-    file = Path(settings.store_url.removeprefix("sqlite:///"))
+    file = settings.store_file
     with tempfile.TemporaryDirectory(prefix="promptsheet-") as folder:
         copy = Path(folder) / "copy.db"
         try:
-            if file.exists():
+            if file and file.exists():
                 copied(file, copy)
             with Store(f"sqlite:///{copy}", now=now) as store:
+                if file is None:
+                    with Store(settings.store_url, now=now) as server:
+                        store.fill_from(server)
                 yield store
         except StoreError as e:
             raise type(e)(str(e).replace(str(copy), str(file))) from e

@@ -79,8 +79,8 @@ def print_receipt(settings: Settings, console: Console, wanted: Wanted) -> int:
 
 def _check(file: Path, settings: Settings) -> None:
     """Raise ConfigError for a file that must not be replaced by a receipt."""
-    store = Path(settings.store_url.removeprefix("sqlite:///"))
-    ours = [settings.path, store, *([settings.source] if isinstance(settings.source, Path) else ())]
+    sheet = settings.source if isinstance(settings.source, Path) else None
+    ours = [one for one in (settings.path, settings.store_file, sheet) if one]
     if any(file.exists() and one.exists() and file.samefile(one) for one in ours):
         raise ConfigError(f"{file} would be replaced by the receipt: name another file.")
 

@@ -43,6 +43,7 @@ from pipeline.config.settings import (
     WebhookSettings,
 )
 from pipeline.config.sheet_source import sheet_source
+from pipeline.config.store import is_reference, store_url
 from pipeline.config.trigger import schedule_settings, trigger_settings
 from pipeline.core.errors import ConfigError
 from pipeline.core.fields import IMAGE, as_texts, columns_of, fields_of, problem_with
@@ -101,8 +102,7 @@ def load(
     problems += _ignored_problems(titles, ignore)
     problems += _provider_problems(document, provider, prompt)
     problems += budget_problems(provider, document.budget, others)
-    if not document.store.url.startswith("sqlite:///"):
-        problems.append('store.url: write "sqlite:///FILE", such as "sqlite:///promptsheet.db"')
+    store = store_url(document.store.url, path, environ, problems)
     if document.schedule.cron and "every" in document.schedule.model_fields_set:
         problems.append("schedule: cron and every are both set. Remove one of them.")
     catalogue = catalogue_of(document.sheet.language, path, configs() / "messages", problems)
@@ -154,7 +154,7 @@ def load(
         pace=pace,
         budget=document.budget,
         rules=document.rules,
-        store_url=f"sqlite:///{resolved(path, document.store.url[len('sqlite:///') :])}",
+        store_url=store,
         media=_local(path, document.media.save_to),
         remote=remote,
         public_url=document.media.public_url.strip().rstrip("/"),
@@ -182,6 +182,8 @@ def _local(path: Path, save_to: str) -> Path | None:
 def _references(document: Document) -> Iterator[str]:
     """Each `env:NAME` and `file:PATH` of a configuration, and those that are left out as ""."""
     yield document.provider.api_key
+    if is_reference(document.store.url):
+        yield document.store.url.strip()
     if document.provider.former:
         yield document.provider.former.api_key
     yield from (one.api_key for one in document.providers.values())

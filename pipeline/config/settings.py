@@ -7,12 +7,14 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from ipaddress import ip_address
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from pipeline.config.remote import RemotePlace
 from pipeline.config.schema import BudgetTable, PaceTable, RulesTable
 from pipeline.config.secrets import Secret
+from pipeline.config.store import SQLITE, beside
 from pipeline.core.credits import Credits
 from pipeline.core.fields import columns_of
 from pipeline.core.header import Header
@@ -216,7 +218,8 @@ class Settings(BaseModel):
     pace: PaceTable
     budget: BudgetTable
     rules: RulesTable
-    store_url: str
+    #: The address of the store. That of a database holds a password, so it is shown nowhere.
+    store_url: Annotated[str, Field(repr=False)]
     #: The local folder in which pictures are saved; None if they are saved elsewhere or not at all.
     media: Path | None
     #: The place on another machine where they are saved, if there is one.
@@ -259,14 +262,26 @@ class Settings(BaseModel):
     @property
     def work(self) -> Path:
         """The folder for downloads on their way to another machine: beside the store."""
-        store = Path(self.store_url.removeprefix("sqlite:///"))
-        return store.parent / f".{store.stem}-downloads"
+        return self._beside_store("downloads")
 
     @property
     def previews(self) -> Path:
         """The folder for previews of pictures on another machine: beside the store."""
-        store = Path(self.store_url.removeprefix("sqlite:///"))
-        return store.parent / f".{store.stem}-previews"
+        return self._beside_store("previews")
+
+    @property
+    def store_file(self) -> Path | None:
+        """The file of the store; None if it is a database on a server."""
+        return beside(self.store_url, self.path) if self.store_url.startswith(SQLITE) else None
+
+    @property
+    def rescue_file(self) -> Path:
+        """The file that takes what is reported while the store cannot."""
+        return Path(f"{beside(self.store_url, self.path)}.rescue")
+
+    def _beside_store(self, what: str) -> Path:
+        store = beside(self.store_url, self.path)
+        return store.parent / f".{store.stem}-{what}"
 
     @property
     def prompt_columns(self) -> tuple[str, ...]:

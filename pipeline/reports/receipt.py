@@ -13,7 +13,6 @@ from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from datetime import datetime
-from pathlib import Path
 from typing import TypeVar
 
 from pipeline import wiring
@@ -82,10 +81,9 @@ def prompt_of(sent: Sent) -> str:
 
 def sheet_receipt(settings: Settings, since: datetime | None) -> SheetReceipt:
     """Ask the accounts and match what they say with the store."""
-    place = Path(settings.store_url.removeprefix("sqlite:///"))
-    if settings.store_url.startswith("sqlite:///") and not place.is_file():
+    if not wiring.has_store(settings):
         raise StoreError(
-            f"Nothing has been run yet: there is no store {place}. "
+            f"Nothing has been run yet: there is no store {settings.store_file}. "
             f"Run promptsheet run {settings.path.name} first."
         )
     with wiring.scratch_store(settings) as store:

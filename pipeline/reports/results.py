@@ -118,10 +118,9 @@ def results(settings: Settings) -> list[Shown]:
 
 def results_and_waiting_rows(settings: Settings) -> list[Shown]:
     """The same as `results`, with the rows without a job in their places."""
-    place = Path(settings.store_url.removeprefix("sqlite:///"))
-    if not place.is_file():
+    if not wiring.has_store(settings):
         raise StoreError(
-            f"Nothing has been run yet: there is no store {place}. "
+            f"Nothing has been run yet: there is no store {settings.store_file}. "
             f"Run promptsheet run {settings.path.name} first."
         )
     with wiring.scratch_store(settings) as store:

@@ -56,6 +56,7 @@ from pipeline.store.budget import Budget, Spent
 from pipeline.store.callbacks import Callbacks, Hooked
 from pipeline.store.charges import Charges
 from pipeline.store.connection import copied, network_file_system, opened, parsed_url, place_of
+from pipeline.store.copying import CopiedStore, copy_store, copy_tables
 from pipeline.store.durations import Durations
 from pipeline.store.errors import store_errors
 from pipeline.store.files import Files
@@ -74,7 +75,7 @@ from pipeline.store.quotes import Quotes
 from pipeline.store.rate_limit import RateLimit
 from pipeline.store.recording import Attempts
 from pipeline.store.reported import Reports
-from pipeline.store.rescue_file import rescue_of
+from pipeline.store.rescue_file import RescueFile, rescue_of
 from pipeline.store.row_events import RowEvent, RowEventKind, RowEvents
 from pipeline.store.rows import Rows, places_in
 from pipeline.store.samples import Samples
@@ -91,6 +92,7 @@ __all__ = [
     "ALL_COLUMNS",
     "Balance",
     "BatchResult",
+    "CopiedStore",
     "Delivery",
     "Fact",
     "Filled",
@@ -105,6 +107,7 @@ __all__ = [
     "OutletState",
     "PriceList",
     "Refusal",
+    "RescueFile",
     "RowEvent",
     "RowEventKind",
     "SavedFile",
@@ -118,7 +121,6 @@ __all__ = [
     "damage",
     "network_file_system",
     "places_in",
-    "rescue_of",
     "utc_now",
 ]
 
@@ -193,6 +195,17 @@ class Store:
         Nothing may be written in the block.
         """
         return self._database.snapshot()
+
+    def fill_from(self, other: Store) -> None:
+        """Take over all contents of another store as of one moment. This one must be new."""
+        with other._database.reading() as of, self._database.writing() as into:
+            copy_tables(of, into)
+        self._database.id = other.id
+
+    def copy_to(self, other: Store) -> CopiedStore:
+        """Move all contents into an empty store: see `copying.copy_store`."""
+        self.attempts.rescued()
+        return copy_store(self._database, other._database)
 
     def close(self) -> None:
         """Close the store; it must not be used afterwards."""

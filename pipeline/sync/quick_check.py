@@ -83,10 +83,9 @@ def is_unchanged(settings: Settings) -> bool:
 
 def found(settings: Settings) -> Found:
     """What has certainly not changed since the last pass."""
-    source = settings.source
-    if not isinstance(source, Path) or not settings.store_url.startswith("sqlite:///"):
+    source, store = settings.source, settings.store_file
+    if not isinstance(source, Path) or store is None:
         return Found.CHANGED
-    store = Path(settings.store_url.removeprefix("sqlite:///"))
     try:
         for kept in _asked(store, str(source), [one.name for one in settings.outlets]):
             claim = claim_of(source)
@@ -102,10 +101,10 @@ def found(settings: Settings) -> Found:
 
 def checked(settings: Settings) -> Found:
     """What has changed. If nothing has, the store records that a pass ended."""
-    if (what := found(settings)) is Found.CHANGED:
+    store = settings.store_file
+    if (what := found(settings)) is Found.CHANGED or store is None:
         return what
     event_log.pass_ended(settings.source.name, "unchanged")
-    store = Path(settings.store_url.removeprefix("sqlite:///"))
     now = time.time_ns() // 1000
     # A busy store is left alone: the process that works on it records its own time.
     with suppress(sqlite3.Error):

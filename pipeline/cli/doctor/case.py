@@ -73,11 +73,6 @@ class Case:
     def __exit__(self, *_: object) -> None:
         self._stack.close()
 
-    @property
-    def store(self) -> Path:
-        """The file of the store."""
-        return store_of(self.settings)
-
     @cached_property
     def store_trouble(self) -> str:
         """Why the store cannot be used, as a sentence; empty if it can."""
@@ -86,7 +81,7 @@ class Case:
     @property
     def has_store(self) -> bool:
         """True if there is a store that can be used."""
-        return self.store.is_file() and not self.store_trouble
+        return wiring.has_store(self.settings) and not self.store_trouble
 
     @cached_property
     def answers(self) -> list[Answer]:
@@ -103,14 +98,11 @@ def is_saved(settings: Settings, path: str) -> bool:
     return settings.media is None or "://" in path or is_plain(settings.media / path)
 
 
-def store_of(settings: Settings) -> Path:
-    """The file of the store."""
-    return Path(settings.store_url.removeprefix("sqlite:///"))
-
-
 def store_trouble(settings: Settings) -> str:
     """Why the store cannot be opened, created or trusted, as a sentence; empty if it can."""
-    store = store_of(settings)
+    store = settings.store_file
+    if store is None:
+        return _trouble_of_server(settings)
     cure = "Correct that, or set [store] url to another place."
     if store.exists():
         if not (store.is_file() and os.access(store, os.W_OK)):
@@ -121,6 +113,14 @@ def store_trouble(settings: Settings) -> str:
     if not os.access(store.parent, os.W_OK | os.X_OK):
         return f"The store {store} cannot be created: {store.parent} is not writable. {cure}"
     return ""
+
+
+def _trouble_of_server(settings: Settings) -> str:
+    try:
+        with wiring.open_store(settings):
+            return ""
+    except PromptsheetError as e:
+        return str(e)
 
 
 def _damage(store: Path) -> str:

@@ -13,7 +13,7 @@ from pipeline.config.languages import FOLDER, problems_with
 from pipeline.core.errors import SheetError
 from pipeline.core.text import counted
 from pipeline.open_sheet import older_saves, refuse_read_only, refuse_while_open
-from pipeline.store import rescue_of
+from pipeline.store import RescueFile
 
 #: Bytes that should be free: some fifty pictures, and what the store writes about them.
 ROOM: Final = 100_000_000
@@ -67,7 +67,7 @@ def store(case: Case) -> Iterator[Finding]:
 
 def rescued(case: Case) -> Iterator[Finding]:
     """What was reported while the disk was full, and is not in the store yet."""
-    file = rescue_of(case.store)
+    file = RescueFile(case.settings.rescue_file)
     if waiting := file.waiting():
         yield Finding(
             "person",
@@ -79,9 +79,9 @@ def rescued(case: Case) -> Iterator[Finding]:
 
 def room(case: Case) -> Iterator[Finding]:
     """Disks with little room, among those of the store, of the pictures and of the sheet."""
-    sheet = _sheet(case)
+    sheet, store = _sheet(case), case.settings.store_file
     places = {
-        "the store": case.store.parent,
+        "the store": store.parent if store else None,
         "pictures": case.settings.media if case.settings.saves_files else None,
         "the sheet": sheet.parent if sheet else None,
     }
