@@ -99,6 +99,8 @@ def trouble(place: str, error: Exception) -> StoreError:
 
 def _of_postgresql(error: Exception, cause: BaseException, state: str | None) -> str:
     """What an error of PostgreSQL says, without its place; empty for another one."""
+    if "during recovery" in str(cause):
+        return _OF_POSTGRESQL["25006"]
     if state:
         known = (state, state[:3], state[:2])
         return next((_OF_POSTGRESQL[one] for one in known if one in _OF_POSTGRESQL), "")

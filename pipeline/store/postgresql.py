@@ -10,7 +10,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import Connection, Engine, create_engine, event, func, select
+from sqlalchemy import Connection, Engine, bindparam, create_engine, event, func, select
 from sqlalchemy.engine import URL
 from sqlalchemy.pool import ConnectionPoolEntry
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 LOCK: Final = 7261
 #: Seconds after which the server ends a writing transaction whose process sends nothing: it hangs,
 #: or its link is cut, and all others wait for it.
-_SILENT: Final = 20
+SILENT: Final = 20
 #: When the link to the server counts as cut, in seconds and in milliseconds.
 _LINK: Final = {
     "connect_timeout": 10,
@@ -39,7 +39,7 @@ _set = func.set_config
 #: One writer at a time, as BEGIN IMMEDIATE gives on SQLite. The statements after it see what the
 #: writer before it has committed, because each statement of READ COMMITTED looks anew.
 _BEGIN: Final = select(
-    _set("idle_in_transaction_session_timeout", f"{_SILENT}s", True),
+    _set("idle_in_transaction_session_timeout", bindparam("silent"), True),
     func.pg_advisory_xact_lock(LOCK),
 )
 _CONNECTED: Final = (
@@ -69,7 +69,7 @@ def open_postgresql(url: URL, patience: float) -> Engine:
     @event.listens_for(engine, "begin")
     def begun(connection: Connection) -> None:
         if connection.get_execution_options().get(WRITES):
-            connection.execute(_BEGIN)
+            connection.execute(_BEGIN, {"silent": f"{SILENT}s"})
 
     return engine
 

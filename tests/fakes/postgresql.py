@@ -58,6 +58,10 @@ class PostgresqlServer:
         """End it: its connections break. `immediate` is a crash, from which it recovers."""
         self._control("stop", "-m", mode)
 
+    def be_standby(self) -> None:
+        """Let it be a standby from its next start: it can only be read."""
+        (self.folder / "data/standby.signal").touch()
+
     def _control(self, *words: str) -> None:
         data, quiet = str(self.folder / "data"), subprocess.DEVNULL
         # A session of its own: the Ctrl-C that ends the tests ends it in its turn.

@@ -1,0 +1,171 @@
+"""A store on PostgreSQL: what may go wrong with the server, and what its settings cannot change."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+
+import pytest
+from sqlalchemy import text
+
+from pipeline.core.errors import MissingExtra, StoreError, StoreFull
+from pipeline.core.model import Attempt
+from pipeline.store import Limits, Refusal, Store
+from tests.fakes.postgresql import PostgresqlServer, own_server
+from tests.fakes.service import free_port
+from tests.store.build import KEY, LIMITS, Clock, intent
+
+
+@pytest.fixture
+def url(postgresql_server: PostgresqlServer, worker_id: str) -> str:
+    """The address of an empty database of this test's own."""
+    return postgresql_server.make_database(f"alone_{worker_id}")
+
+
+def change(store: Store, meanwhile: Callable[[], object]) -> None:
+    """Change something in one transaction while something else happens."""
+    with store._database.writing() as connection:
+        connection.exec_driver_sql("UPDATE jobs SET asked = 9")
+        meanwhile()
+        connection.exec_driver_sql("UPDATE jobs SET asked = 8")
+
+
+def sentence_of(url: str) -> str:
+    """Why a store cannot be opened."""
+    with pytest.raises(StoreError) as caught, Store(url, patience=0.2):
+        pass
+    return str(caught.value)
+
+
+def test_an_unusable_server_is_named_with_what_to_do_and_without_its_password(
+    postgresql_server: PostgresqlServer,
+) -> None:
+    server = postgresql_server
+    unreachable = server.url().replace(str(server.port), str(free_port()))
+    cases = {
+        unreachable: "nothing listens there. Is the server running",
+        server.url(password="s3cr3t"): "Check the user name and the password",
+        server.url(user="nobody"): "Check the user name and the password",
+        server.url("absent"): "does not exist. Make the database with: createdb",
+        server.url().replace("127.0.0.1", "no.such.host.invalid"): "host name is unknown",
+    }
+    for url, part in cases.items():
+        said = sentence_of(url)
+        assert part in said
+        assert "The store postgresql://" in said
+        assert "s3cr3t" not in said
+        assert "a-pass-word" not in said
+
+
+def test_a_database_that_cannot_keep_every_letter_is_refused(
+    postgresql_server: PostgresqlServer, worker_id: str
+) -> None:
+    latin = postgresql_server.make_database(
+        f"latin_{worker_id}", "ENCODING 'LATIN1' TEMPLATE template0"
+    )
+    assert "keeps texts as LATIN1" in sentence_of(latin)
+
+
+def test_a_user_without_the_right_to_make_tables_is_told_what_to_grant(
+    postgresql_server: PostgresqlServer, url: str, worker_id: str
+) -> None:
+    user = f"guest_{worker_id}"
+    with postgresql_server.connected() as connection:
+        connection.execute(text(f"DROP ROLE IF EXISTS {user}"))
+        connection.execute(text(f"CREATE ROLE {user} LOGIN PASSWORD 'x'"))
+
+    name = url.rsplit("/", 1)[1]
+    said = sentence_of(postgresql_server.url(name, user, "x"))
+
+    assert "lacks a right. Let the user own the database, or GRANT it CREATE" in said
+
+
+def test_the_driver_is_an_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    with pytest.raises(MissingExtra, match=r'pip install "promptsheet\[postgresql\]"'):
+        Store("postgresql://anna@127.0.0.1/team")
+
+
+def test_no_setting_of_the_server_lets_two_processes_overspend(
+    postgresql_server: PostgresqlServer, url: str
+) -> None:
+    name, keys = url.rsplit("/", 1)[1], [KEY._replace(take=take) for take in range(1, 41)]
+    with postgresql_server.connected() as connection:
+        connection.execute(
+            text(f"ALTER DATABASE {name} SET default_transaction_isolation = serializable")
+        )
+        connection.execute(text(f"ALTER DATABASE {name} SET synchronous_commit = off"))
+    limits = Limits("key", "run", "2026-03-01", per_day=100, per_minute=30)
+    with ExitStack() as stack:
+        stores = [stack.enter_context(Store(url, Clock())) for _ in range(4)]
+        stores[0].jobs.add(keys)
+
+        def send(number: int) -> list[Attempt | Refusal]:
+            # Each key is tried by two of them.
+            mine = [key for at, key in enumerate(keys) if number in (at % 4, (at + 1) % 4)]
+            return [stores[number].attempts.begin([intent(key)], limits)[0] for key in mine]
+
+        with ThreadPoolExecutor(4) as threads:
+            answers = [one for some in threads.map(send, range(4)) for one in some]
+        begun = [one for one in answers if isinstance(one, Attempt)]
+        jobs = stores[0].jobs.all("sheet").values()
+        with stores[1]._database.writing() as connection:
+            commit = connection.exec_driver_sql("SHOW synchronous_commit").scalar()
+
+    assert len(begun) == 12  # of 8 credits each
+    assert sum(len(job.attempts) for job in jobs) == 12
+    assert max(len(job.attempts) for job in jobs) == 1
+    assert stores[0].id
+    assert commit == "on"
+
+
+def test_a_connection_that_is_lost_between_two_passes_is_made_again(
+    postgresql_server: PostgresqlServer, url: str
+) -> None:
+    name = url.rsplit("/", 1)[1]
+    with Store(url) as store:
+        store.jobs.add([KEY])
+        with postgresql_server.connected() as connection:
+            end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = :name"
+            connection.execute(text(end), {"name": name})
+        assert isinstance(store.attempts.begin([intent()], LIMITS)[0], Attempt)
+
+
+def test_a_server_that_crashes_comes_back_and_becomes_a_standby_loses_nothing() -> None:
+    with own_server(safe=True) as server, Store(server.url()) as store:
+        store.jobs.add([KEY])
+        with pytest.raises(StoreError, match="the connection is lost"):
+            change(store, lambda: server.stop("immediate"))
+        with pytest.raises(StoreError, match="cannot be reached") as caught:
+            store.jobs.get(KEY)
+        assert not isinstance(caught.value, StoreFull)
+        server.start()
+        job = store.jobs.get(KEY)
+        assert job
+        assert job.asked == 1
+        assert isinstance(store.attempts.begin([intent()], LIMITS)[0], Attempt)
+
+        server.stop()
+        server.be_standby()
+        server.start()
+        assert store.jobs.get(KEY)
+        with pytest.raises(StoreError, match="the server is a standby, or read-only"):
+            store.jobs.add([KEY])
+
+
+def test_a_process_that_hangs_in_a_transaction_does_not_stop_the_others_for_ever(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Store(url) as store, Store(url) as hung:
+        store.jobs.add([KEY])
+        monkeypatch.setattr("pipeline.store.postgresql.SILENT", 1)
+        begun: list[Attempt | Refusal] = []
+        with pytest.raises(StoreError, match="the connection is lost"):
+            # This waits for the lock until the server has ended the other one.
+            change(hung, lambda: begun.extend(store.attempts.begin([intent()], LIMITS)))
+        assert isinstance(begun[0], Attempt)
+        job = store.jobs.get(KEY)
+        assert job
+        assert job.asked == 1
