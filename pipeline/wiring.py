@@ -69,11 +69,6 @@ def open_store(settings: Settings) -> Iterator[Store]:
         yield store
 
 
-def has_store(settings: Settings) -> bool:
-    """True if there is a store. A database on a server is not asked."""
-    return settings.store_file is None or settings.store_file.is_file()
-
-
 @contextmanager
 def campaigns(settings: Sequence[Settings]) -> Iterator[list[Campaign]]:
     """The sheets of these configurations with their stores. Each store is opened once."""

@@ -275,6 +275,11 @@ class Settings(BaseModel):
         return beside(self.store_url, self.path) if self.store_url.startswith(SQLITE) else None
 
     @property
+    def has_store(self) -> bool:
+        """False if the file of the store does not exist yet. A server is not asked."""
+        return self.store_file is None or self.store_file.is_file()
+
+    @property
     def rescue_file(self) -> Path:
         """The file that takes what is reported while the store cannot."""
         return Path(f"{beside(self.store_url, self.path)}.rescue")

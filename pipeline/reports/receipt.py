@@ -81,7 +81,7 @@ def prompt_of(sent: Sent) -> str:
 
 def sheet_receipt(settings: Settings, since: datetime | None) -> SheetReceipt:
     """Ask the accounts and match what they say with the store."""
-    if not wiring.has_store(settings):
+    if not settings.has_store:
         raise StoreError(
             f"Nothing has been run yet: there is no store {settings.store_file}. "
             f"Run promptsheet run {settings.path.name} first."

@@ -118,7 +118,7 @@ def results(settings: Settings) -> list[Shown]:
 
 def results_and_waiting_rows(settings: Settings) -> list[Shown]:
     """The same as `results`, with the rows without a job in their places."""
-    if not wiring.has_store(settings):
+    if not settings.has_store:
         raise StoreError(
             f"Nothing has been run yet: there is no store {settings.store_file}. "
             f"Run promptsheet run {settings.path.name} first."

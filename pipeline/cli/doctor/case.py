@@ -81,7 +81,7 @@ class Case:
     @property
     def has_store(self) -> bool:
         """True if there is a store that can be used."""
-        return wiring.has_store(self.settings) and not self.store_trouble
+        return self.settings.has_store and not self.store_trouble
 
     @cached_property
     def answers(self) -> list[Answer]:
