@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import secrets
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, ExitStack, contextmanager, suppress
 from dataclasses import replace
@@ -35,7 +34,7 @@ from pipeline.open_sheet import kept_styles, open_sheet, place_of, read_styles, 
 from pipeline.provider.input_files import input_files
 from pipeline.provider.lazy import LazyApiClient, LazyMedia
 from pipeline.sheets import Sheet
-from pipeline.store import Limits, PriceList, Store, copied
+from pipeline.store import Limits, PriceList, Store, scratch_copy
 from pipeline.sync import outlet_states, price_list, quick_check
 from pipeline.sync.announcing import announce_pass
 from pipeline.sync.clock import Clock
@@ -90,19 +89,8 @@ def _already_open(store: Store) -> Iterator[Store]:
 @contextmanager
 def scratch_store(settings: Settings) -> Iterator[Store]:
     """A temporary copy of the store, so that a preview changes nothing."""
-    file = settings.store_file
-    with tempfile.TemporaryDirectory(prefix="promptsheet-") as folder:
-        copy = Path(folder) / "copy.db"
-        try:
-            if file and file.exists():
-                copied(file, copy)
-            with Store(f"sqlite:///{copy}", now=now) as store:
-                if file is None:
-                    with Store(settings.store_url, now=now) as server:
-                        store.fill_from(server)
-                yield store
-        except StoreError as e:
-            raise type(e)(str(e).replace(str(copy), str(file))) from e
+    with scratch_copy(settings.store_url, settings.store_file, now) as store:
+        yield store
 
 
 def rules(settings: Settings, key: str, store: Store | None = None) -> Rules:

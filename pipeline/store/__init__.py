@@ -41,13 +41,15 @@ called from any thread, and raises StoreError with a sentence for people.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from pipeline.core.errors import StoreError
 from pipeline.store.accounts import Accounts, Balance
 from pipeline.store.admission import Intent, Limits, Refusal
 from pipeline.store.attempt_events import Fact
@@ -117,12 +119,32 @@ __all__ = [
     "Store",
     "Twin",
     "WantedRow",
-    "copied",
     "damage",
     "network_file_system",
     "places_in",
+    "scratch_copy",
     "utc_now",
 ]
+
+
+@contextmanager
+def scratch_copy(url: str, file: Path | None, now: Callable[[], datetime]) -> Iterator[Store]:
+    """A temporary copy of the store at an address, so that a preview changes nothing.
+
+    `file` is where it is, for SQLite. Errors name the store itself.
+    """
+    with tempfile.TemporaryDirectory(prefix="promptsheet-") as folder:
+        copy = Path(folder) / "copy.db"
+        try:
+            if file and file.exists():
+                copied(file, copy)
+            with Store(f"sqlite:///{copy}", now=now) as store:
+                if file is None:
+                    with Store(url, now=now) as server:
+                        store.fill_from(server)
+                yield store
+        except StoreError as e:
+            raise type(e)(str(e).replace(str(copy), str(file))) from e
 
 
 def utc_now() -> datetime:
