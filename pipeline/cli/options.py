@@ -35,12 +35,13 @@ class Command(TyperCommand):
 
 
 class Commands(TyperGroup):
-    """All commands, in the order of the help: typer puts a group like `outlets` at the end."""
+    """All commands, in the order of the help: typer puts groups like `outlets` at the end."""
 
     def list_commands(self, ctx: Any) -> list[str]:
         """The names of the commands. `outlets` is beside the commands for the rows of a sheet."""
-        names = [name for name in super().list_commands(ctx) if name != "outlets"]
+        names = [name for name in super().list_commands(ctx) if name not in ("outlets", "store")]
         names.insert(names.index("resume") + 1, "outlets")
+        names.insert(names.index("migrate"), "store")
         return names
 
 

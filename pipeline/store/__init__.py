@@ -27,13 +27,13 @@ A `Store` has parts, each with the methods about one subject:
     store.outbox       the messages to them, and what became of each
 
 The other modules: `schema` has the tables, `column_types` says how a value is kept in a column,
-`migrations` makes the tables and upgrades them, `connection` opens the file and checks its disk,
-`postgresql` opens a store on a server, `compiled` caches statements, `prepared` has those for
-single rows, `transactions` has the two kinds of transaction, `errors` makes sentences of a
-database's errors, `serialization` and `attempt_events` convert attempts and events, `admission`
-decides whether an attempt may begin, `batch` commits, `job_cache` keeps jobs in memory between two
-commits, `rescue_file` takes what is reported while the store cannot, and `integrity` checks the
-file.
+`migrations` makes the tables and upgrades them, `upgrading` runs the `revisions` for an older
+store, `copying` copies one, `connection` opens the file and checks its disk, `postgresql` opens a
+store on a server, `compiled` caches statements, `prepared` has those for single rows,
+`transactions` has the two kinds of transaction, `errors` makes sentences of a database's errors,
+`serialization` and `attempt_events` convert attempts and events, `admission` decides whether an
+attempt may begin, `batch` commits, `job_cache` keeps jobs in memory between two commits,
+`rescue_file` takes what is reported while the store cannot, and `integrity` checks the file.
 
 Nothing outside this package imports its modules. Every method is at most one transaction, may be
 called from any thread, and raises StoreError with a sentence for people.
@@ -66,7 +66,7 @@ from pipeline.store.history import HistoryLine
 from pipeline.store.integrity import damage
 from pipeline.store.jobs import Jobs
 from pipeline.store.leases import Lease, Leases
-from pipeline.store.migrations import prepare
+from pipeline.store.migrations import prepare, version_of
 from pipeline.store.outbox import Delivery, Outbox, OutletState
 from pipeline.store.outbox_filling import Filled, OutboxFilling
 from pipeline.store.outbox_lines import Line
@@ -124,6 +124,7 @@ __all__ = [
     "places_in",
     "scratch_copy",
     "utc_now",
+    "version_of",
 ]
 
 
@@ -210,6 +211,11 @@ class Store:
     def id(self) -> str:
         """The store's own id, made with its tables. Every claim of the store holds it."""
         return self._database.id
+
+    @property
+    def place(self) -> str:
+        """Its path or its address, for messages."""
+        return self._database.place
 
     def snapshot(self) -> AbstractContextManager[None]:
         """Read as of one moment: all reads of this thread in the block share one transaction.

@@ -82,16 +82,17 @@ def opened(url: URL, patience: float) -> Engine:
 
 def reader(engine: Engine) -> Engine:
     """The engine for transactions that see one moment, and change nothing."""
-    return engine.execution_options(**_OF_POSTGRESQL[False]) if _is_server(engine) else engine
+    return engine.execution_options(**_OF_POSTGRESQL[False]) if is_server(engine) else engine
 
 
 def writer(engine: Engine) -> Engine:
     """The engine for transactions that write: one after the other."""
-    more = _OF_POSTGRESQL[True] if _is_server(engine) else {}
+    more = _OF_POSTGRESQL[True] if is_server(engine) else {}
     return engine.execution_options(**{WRITES: True}, **more)
 
 
-def _is_server(engine: Engine) -> bool:
+def is_server(engine: Engine) -> bool:
+    """True for a store on a PostgreSQL server."""
     return engine.dialect.name == "postgresql"
 
 

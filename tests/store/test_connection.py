@@ -10,14 +10,15 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from sqlalchemy.dialects import postgresql
-from sqlalchemy.schema import CreateIndex, CreateTable
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
 
 from pipeline.core.errors import StoreError, StoreFull
 from pipeline.core.model import JobKey, State
 from pipeline.core.states import state_of
 from pipeline.store import Spent, Store, network_file_system
-from pipeline.store.schema import VERSION, metadata, spell_for_postgresql
+from pipeline.store.schema import VERSION, metadata
+from pipeline.store.upgrading import script
 
 STORES = Path(__file__).parents[1] / "stores"
 
@@ -214,17 +215,15 @@ def test_a_store_on_a_network_file_system_is_refused(
     assert not file.exists()
 
 
-def test_the_same_tables_can_be_made_in_postgresql() -> None:
-    dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
-    spell_for_postgresql(metadata)
-    made = [str(CreateTable(table).compile(dialect=dialect)) for table in metadata.sorted_tables]
-    made += [
-        str(CreateIndex(index).compile(dialect=dialect))
-        for table in metadata.sorted_tables
-        for index in table.indexes
-    ]
+def test_the_newest_revision_leads_to_the_version_of_this_program() -> None:
+    found = [one.revision for one in script().walk_revisions()]
 
-    assert not [text for text in made if "ROWID" in text or "DATETIME" in text]
-    assert [text.rpartition("(hook) ")[2] for text in made if "_by_hook" in text] == [
-        "WHERE hook <> ''"
-    ]
+    assert found == [str(version) for version in range(VERSION, 0, -1)]
+
+
+def test_alembic_finds_no_difference_between_a_new_store_and_its_tables(url: str) -> None:
+    with Store(url) as store, store._database.writing() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": False})
+        found = compare_metadata(context, metadata)
+
+    assert found == []

@@ -8,14 +8,17 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import create_engine, text
 
 from pipeline.core.errors import MissingExtra, StoreError, StoreFull
 from pipeline.core.model import Attempt
-from pipeline.store import Limits, Refusal, Store
+from pipeline.store import Limits, Refusal, Store, version_of
+from pipeline.store.postgresql import LOCK
+from pipeline.store.schema import VERSION
 from tests.fakes.postgresql import PostgresqlServer, own_server
 from tests.fakes.service import free_port
 from tests.store.build import KEY, LIMITS, Clock, intent
+from tests.store.test_processes import in_processes
 
 
 @pytest.fixture
@@ -169,3 +172,38 @@ def test_a_process_that_hangs_in_a_transaction_does_not_stop_the_others_for_ever
         job = store.jobs.get(KEY)
         assert job
         assert job.asked == 1
+
+
+def test_an_older_store_is_upgraded_once_no_program_of_that_version_works_with_it(
+    url: str,
+) -> None:
+    with Store(url) as store, store._database.writing() as connection:
+        connection.exec_driver_sql("DROP TABLE wanted_rows")
+        connection.exec_driver_sql(
+            f"UPDATE promptsheet SET value = '{VERSION - 1}' WHERE name = 'version'"
+        )
+    older = create_engine(url)
+    with older.connect() as connection:  # as a connection of that version does
+        connection.exec_driver_sql(f"SELECT pg_advisory_lock_shared({LOCK}, {VERSION - 1})")
+        said = sentence_of(url)
+        kept = version_of(url)
+    older.dispose()
+
+    assert "still work with the store" in said
+    assert "Stop them all, then run promptsheet migrate" in said
+    with Store(url) as store:
+        assert store.wanted_rows.open("sheet") == []
+    assert (kept, version_of(url)) == (VERSION - 1, VERSION)
+
+
+def test_eight_processes_make_one_store_in_an_empty_database(url: str) -> None:
+    def make(number: int) -> str:
+        with Store(url) as store:
+            store.sheets.get(f"sheet {number}")
+            return store.id
+
+    ids = in_processes(8, make)
+
+    with Store(url) as store:
+        assert set(ids) == {store.id}
+        assert len(store.sheets.all()) == 8

@@ -1,0 +1,36 @@
+"""The commands `promptsheet store …` and `promptsheet migrate`, with their options.
+
+Slow imports are in the functions that need them, as in `commands`.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from pipeline.cli import options as flags
+from pipeline.cli.exit_codes import worst_code
+
+store_app = typer.Typer(help="Copy a store to another place.", no_args_is_help=True)
+
+_PLACE = "sqlite:///FILE, or env:NAME of a postgresql:// address"
+From = Annotated[str, typer.Argument(metavar="FROM", help=f"The store: {_PLACE}.")]
+To = Annotated[str, typer.Argument(metavar="TO", help=f"An empty place: {_PLACE}.")]
+
+
+@store_app.command("copy", cls=flags.Command)
+def copy(from_: From, to: To) -> None:
+    """Copy a store to an empty place, and compare both."""
+    from pipeline.cli.store import copy_store
+
+    raise typer.Exit(copy_store(from_, to))
+
+
+def migrate(config: flags.Configs = None) -> None:
+    """Bring each store up to the version of this program, as every run does."""
+    from pipeline.cli.store import migrate as bring
+    from pipeline.config import load
+
+    settings = [load(path) for path in flags.config_paths(config)]
+    raise typer.Exit(worst_code(settings, bring))
