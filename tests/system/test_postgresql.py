@@ -1,0 +1,176 @@
+"""The whole program with its store on PostgreSQL. The numbers come from the API's count."""
+
+from __future__ import annotations
+
+import signal
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline.sandbox import Sandbox
+from tests.fakes.postgresql import PostgresqlServer, own_server
+from tests.fakes.program import KEY, Program, at_one_instant, call
+from tests.fakes.sandbox_process import sandbox_process
+from tests.fakes.service import free_port, is_up, service
+from tests.fakes.team import Team
+
+PROMPTS = [f"a lighthouse, number {number}" for number in range(40)]
+
+
+def keep_in(url: str, *configs: Path) -> None:
+    """Let these configurations of one folder use this database."""
+    place = configs[0].with_name("store-address")
+    place.write_text(url)
+    place.chmod(0o600)
+    for config in configs:
+        text = config.read_text()
+        assert "sqlite:///promptsheet.db" in text
+        config.write_text(text.replace("sqlite:///promptsheet.db", "file:store-address"))
+
+
+@pytest.fixture
+def url(postgresql_server: PostgresqlServer, worker_id: str) -> str:
+    """The address of an empty database."""
+    return postgresql_server.make_database(f"whole_{worker_id}")
+
+
+def has_taken(sandbox: Sandbox, count: int) -> bool:
+    """Returns whether the API has accepted so many tasks."""
+    return int(sandbox.state()["tasks_taken"]) >= count
+
+
+def test_cron_on_several_machines_pays_each_row_once_and_fills_two_sheets(
+    tmp_path: Path, url: str
+) -> None:
+    sheets = {"one": PROMPTS, "two": [f"a ship, number {number}" for number in range(40)]}
+    with sandbox_process(KEY, task_seconds=0.2) as sandbox:
+        team = Team(tmp_path, sandbox.url)
+        configs = []
+        for name, prompts in sheets.items():
+            team.write_prompts(prompts, f"{name}.csv")
+            configs.append(team.configured(name, f"{name}.csv"))
+        keep_in(url, *configs)
+
+        ended = at_one_instant([["run", *configs, "--wait"]] * 3)
+        said = [call(*words, configs[0]) for words in (["status"], ["run", "--plan"], ["doctor"])]
+        again = call("run", *configs)
+
+        assert [one.code for one in (*ended, *said, again)] == [0] * 7
+        assert sandbox.state()["tasks"] == dict.fromkeys([*sheets["one"], *sheets["two"]], 1)
+        for name, prompts in sheets.items():
+            assert team.statuses(f"{name}.csv") == {"done": 40}
+            team.assert_whole(prompts, f"{name}.csv")
+        assert not list(tmp_path.glob("*.db"))
+        assert not any("a-pass-word" in one.out + one.err for one in (*ended, *said, again))
+
+
+def test_watch_and_a_receiver_of_webhooks_share_one_database(tmp_path: Path, url: str) -> None:
+    hooks, page = free_port(), free_port()
+    with sandbox_process(KEY, task_seconds=0.3) as sandbox, ExitStack() as stack:
+        team = Team(tmp_path, sandbox.url)
+        team.write_prompts(PROMPTS[:6])
+        # The receiver is another process: only webhooks can end a task before its first poll.
+        pace: dict[str, Any] = {"poll_every": "60s"}
+        receives = service(team, "receiver", hooks=hooks, page=page, **pace)
+        sends = service(
+            team, "sender", public_url=f"http://127.0.0.1:{hooks}", hooks=free_port(), **pace
+        )
+        keep_in(url, receives, sends)
+        serving = stack.enter_context(Program("serve", receives))
+        serving.until(lambda: is_up(hooks), "the receiver is up")
+        watching = stack.enter_context(Program("watch", sends))
+
+        watching.until(lambda: team.statuses() == {"done": 6}, "the rows are done")
+        team.add_prompts(PROMPTS[6:9])
+        watching.until(lambda: team.statuses() == {"done": 9}, "the new rows are done")
+        for one in (watching, serving):
+            one.signal(signal.SIGTERM)
+        ended = [one.end() for one in (watching, serving)]
+
+        assert sandbox.state()["tasks"] == dict.fromkeys(PROMPTS[:9], 1)
+        assert all(one.is_plain for one in ended), ended
+
+
+def test_killed_processes_pay_nothing_twice_and_leave_only_what_was_in_flight(
+    tmp_path: Path, url: str
+) -> None:
+    in_flight = 4
+    with sandbox_process(KEY, task_seconds=0.2, answer_seconds=0.2) as sandbox:
+        team = Team(tmp_path, sandbox.url)
+        team.write_prompts(PROMPTS)
+        team.answers_within(1)
+        config = team.configured(concurrency=in_flight)
+        keep_in(url, config)
+
+        for count in (6, 20):
+            with Program("run", config, "--wait") as program:
+                program.until(partial(has_taken, sandbox, count), "some are taken")
+                program.kill()
+            # Its lease on the sheet ends with its process, which ran on this machine.
+        ended = call("run", config, "--wait")
+
+        assert ended.code in (0, 1), ended
+        tasks, statuses = sandbox.state()["tasks"], team.statuses()
+        assert max(tasks.values()) == 1
+        assert sum(statuses.values()) == statuses["done"] + statuses["check needed"] == 40
+        print(f"paid twice 0, done {statuses['done']}, check needed {statuses['check needed']}")
+        assert statuses["check needed"] <= 2 * 2 * in_flight  # and those about to leave
+
+
+def test_a_pass_whose_server_crashes_says_so_and_the_next_one_goes_on(tmp_path: Path) -> None:
+    with (
+        own_server(safe=True) as server,
+        sandbox_process(KEY, task_seconds=0.2, answer_seconds=0.5) as sandbox,
+    ):
+        team = Team(tmp_path, sandbox.url)
+        team.write_prompts(PROMPTS)
+        config = team.configured(concurrency=4)
+        keep_in(server.url(), config)
+
+        with Program("run", config, "--wait") as program:
+            program.until(partial(has_taken, sandbox, 8), "some are taken")
+            server.stop("immediate")
+            broken = program.end()
+        refused = call("run", config)
+        server.start()
+        ended = call("run", config, "--wait")
+
+        assert (broken.code, refused.code, ended.code) == (3, 3, 0), (broken, refused, ended)
+        assert broken.is_plain
+        assert "The store postgresql://anna@127.0.0.1" in broken.said
+        assert "the connection is lost" in broken.said or "cannot be reached" in broken.said
+        assert "nothing listens there. Is the server running" in refused.said
+        assert sandbox.state()["tasks"] == dict.fromkeys(PROMPTS, 1)
+        # The answers to what was in flight were kept in the rescue file.
+        assert team.statuses() == {"done": 40}
+        team.assert_whole(PROMPTS)
+
+
+def test_a_team_moves_its_store_to_a_server_and_goes_on(tmp_path: Path, url: str) -> None:
+    with sandbox_process(KEY, task_seconds=0.2) as sandbox:
+        team = Team(tmp_path, sandbox.url)
+        team.write_prompts(PROMPTS[:5])
+        config = team.configured()
+        (tmp_path / "store-address").write_text(url)
+        to = f"file:{tmp_path}/store-address"
+        old = f"sqlite:///{tmp_path}/promptsheet.db"
+        first = call("run", config, "--wait")
+
+        copied, again = (call("store", "copy", old, to) for _ in range(2))
+        keep_in(url, config)
+        migrated = call("migrate", config)
+        team.add_prompts(PROMPTS[5:8])
+        ended = call("run", config, "--wait")
+        other = call("store", "copy", old, to)
+
+        codes = [one.code for one in (first, copied, again, migrated, ended, other)]
+        assert codes == [0, 0, 0, 0, 0, 3]
+        assert "and compared them: both are the same." in copied.said
+        assert "Nothing was written" in again.said
+        assert "there is nothing to do" in migrated.said
+        assert "is not empty" in other.said
+        assert sandbox.state()["tasks"] == dict.fromkeys(PROMPTS[:8], 1)
+        assert team.statuses() == {"done": 8}
