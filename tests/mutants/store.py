@@ -11,6 +11,38 @@ _RUNNER = "pipeline/sync/runner.py"
 
 FAULTS = (
     Fault(
+        "two processes write at one time on PostgreSQL",
+        "P4",
+        "pipeline/store/postgresql.py",
+        "    func.pg_advisory_xact_lock(LOCK),\n",
+        "",
+        "tests/store/test_processes.py tests/store/test_postgresql.py",
+    ),
+    Fault(
+        "the server decides how much a transaction on PostgreSQL sees",
+        "P4",
+        "pipeline/store/connection.py",
+        'True: {"isolation_level": "READ COMMITTED", "postgresql_readonly": False},',
+        "True: {},",
+        "tests/store/test_postgresql.py",
+    ),
+    Fault(
+        "what is copied to another store is not compared",
+        "P3",
+        "pipeline/store/copying.py",
+        "if there[name] != its]:",
+        "if there[name].lines != its.lines]:",
+        "tests/store/test_copying.py",
+    ),
+    Fault(
+        "a copied store counts from 1 again",
+        "P3",
+        "pipeline/store/copying.py",
+        "            if table.autoincrement_column is not None:\n",
+        "            if False:\n",
+        "tests/store/test_copying.py",
+    ),
+    Fault(
         "a late event without a new state changes the budget",
         "P4",
         "pipeline/store/job_cache.py",

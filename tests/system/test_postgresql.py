@@ -68,13 +68,13 @@ def test_cron_on_several_machines_pays_each_row_once_and_fills_two_sheets(
 
 
 def test_watch_and_a_receiver_of_webhooks_share_one_database(tmp_path: Path, url: str) -> None:
-    hooks, page = free_port(), free_port()
+    hooks = free_port()
     with sandbox_process(KEY, task_seconds=0.3) as sandbox, ExitStack() as stack:
         team = Team(tmp_path, sandbox.url)
         team.write_prompts(PROMPTS[:6])
         # The receiver is another process: only webhooks can end a task before its first poll.
         pace: dict[str, Any] = {"poll_every": "60s"}
-        receives = service(team, "receiver", hooks=hooks, page=page, **pace)
+        receives = service(team, "receiver", hooks=hooks, **pace)
         sends = service(
             team, "sender", public_url=f"http://127.0.0.1:{hooks}", hooks=free_port(), **pace
         )
