@@ -1,26 +1,35 @@
-"""One pass of `run` or `watch`, whatever becomes of it: logged, and never an exception."""
+"""One pass of `run` or `watch`: logged, and told to the service that watches over it."""
 
 from __future__ import annotations
 
 import logging
+from contextlib import nullcontext
+from functools import partial
 from typing import TYPE_CHECKING
 
 from pipeline import event_log, wiring
-from pipeline.core.errors import PromptsheetError, unforeseen
+from pipeline.core.errors import PromptsheetError, StoreError, unforeseen
+from pipeline.sync import heartbeat
 from pipeline.sync.lease import Busy
-from pipeline.sync.logged import log_pass
+from pipeline.sync.logged import log_pass, result_of
 from pipeline.sync.outcome import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
 
     from pipeline.config import Settings
+    from pipeline.store import Store
 
 log = logging.getLogger("promptsheet")
 
 
-async def ended(settings: Settings, run: Awaitable[Outcome | Busy]) -> Outcome | Busy:
-    """The outcome of `wiring.run`. An error, expected or not, is part of it, with its exit code."""
+async def ended(
+    settings: Settings, run: Awaitable[Outcome | Busy], store: Store | None = None
+) -> Outcome | Busy:
+    """The outcome of `wiring.run`. An error, expected or not, is part of it, with its exit code.
+
+    `store` is the open store of the configuration, if there is one.
+    """
     title, began = settings.source.name, wiring.CLOCK.monotonic()
     event_log.pass_began(title)
     outcome: Outcome | Busy = Outcome(title=title)
@@ -32,7 +41,18 @@ async def ended(settings: Settings, run: Awaitable[Outcome | Busy]) -> Outcome |
         log.info("The traceback:", exc_info=e)
         outcome = _failed(title, 3, unforeseen(e))
     log_pass(outcome.title, outcome, wiring.CLOCK.monotonic() - began)
+    if (result := result_of(outcome)) in ("ok", "failed"):
+        may = partial(_may_call, settings, store)
+        heartbeat.beat(settings, worked=result == "ok", may=may)
     return outcome
+
+
+def _may_call(settings: Settings, store: Store | None, name: str) -> bool:
+    try:
+        with nullcontext(store) if store else wiring.open_store(settings) as opened:
+            return opened.heartbeats.take(name, heartbeat.LEAST)
+    except StoreError:
+        return True  # That the store cannot be used is what the service should hear.
 
 
 def _failed(title: str, code: int, sentence: str) -> Outcome:

@@ -73,6 +73,14 @@ def is_private(host: str) -> bool:
     return any(address in network for network in _PRIVATE)
 
 
+def is_loopback(host: str) -> bool:
+    """True if a host name or IP address is this machine's own."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
 def account_of(base_url: str) -> str:
     """One text for all ways to write the address of an API: one account has one budget there.
 

@@ -111,7 +111,7 @@ def load(
     webhook = _webhook(document.webhook, path, environ, problems, need_key)
     page = page_settings(document, path, environ, problems, need_key)
     trigger = trigger_settings(document.trigger, path, environ, problems, need_key)
-    schedule = schedule_settings(document, source, problems)
+    schedule = schedule_settings(document, path, environ, source, problems, need_key)
     vendor_secret = _optional(document.provider.webhook_secret, path, environ)
     if webhook.public_url and need_key:
         problems += _unsigned(provider, vendor_secret, "provider")
@@ -194,6 +194,7 @@ def _references(document: Document) -> Iterator[str]:
     yield document.page.token
     yield from document.page.people.values()
     yield document.trigger.token
+    yield document.schedule.ping_url
     for table in document.outlets:
         headers = table.get("headers")
         named = headers if isinstance(headers, dict) else {}

@@ -185,6 +185,7 @@ class ScheduleTable(_Table):
     react: OptionalWait = timedelta(seconds=2)
     timezone: TimeZone = "UTC"
     silent_after: Wait = timedelta(hours=24)
+    ping_url: str = ""
 
 
 class Document(_Table):

@@ -38,6 +38,8 @@ class ScheduleSettings:
     wants_edits: bool = True
     #: After this time without a pass, outlets are told so.
     silent_after: timedelta = timedelta(hours=24)
+    #: The address that is called after each pass; None: none is.
+    ping_url: Secret | None = None
 
 
 @dataclass(frozen=True, slots=True)

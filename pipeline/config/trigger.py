@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
+from pipeline.config.addresses import is_loopback
 from pipeline.config.addresses import problems_with as address_problems
 from pipeline.config.schema import Document, ScheduleTable, TriggerTable
-from pipeline.config.secrets import kept
+from pipeline.config.secrets import Secret, kept
 from pipeline.config.settings import GoogleSource, ScheduleSettings, TriggerSettings
 
 #: The least length of a token; wrong ones are slowed down as well.
@@ -52,9 +54,16 @@ def trigger_settings(
 
 
 def schedule_settings(
-    document: Document, source: Path | GoogleSource, problems: list[str]
+    document: Document,
+    path: Path,
+    environ: Mapping[str, str],
+    source: Path | GoogleSource,
+    problems: list[str],
+    needed: bool,
 ) -> ScheduleSettings:
     """The settings of `[schedule]`. Adds what is wrong to `problems`.
+
+    With `needed`, an address that is named and missing is a problem.
 
     Unless `react` says otherwise, edits of a file start a pass, except where a cron line says when
     passes run. For a Google Sheet it must be asked for, because each check is a request.
@@ -72,5 +81,40 @@ def schedule_settings(
     every = None if table.cron else table.every
     wants_edits = table.react is not None or "react" not in table.model_fields_set
     return ScheduleSettings(
-        table.cron, every, react, wants_edits=wants_edits, silent_after=table.silent_after
+        table.cron,
+        every,
+        react,
+        wants_edits=wants_edits,
+        silent_after=table.silent_after,
+        ping_url=_ping_url(table.ping_url.strip(), path, environ, problems, needed),
     )
+
+
+def _ping_url(
+    text: str, path: Path, environ: Mapping[str, str], problems: list[str], needed: bool
+) -> Secret | None:
+    """The address to call after each pass: it stands there, or in the place that is named."""
+    named = text.startswith(("env:", "file:"))
+    url = kept(text, path, environ) if named else Secret(text) if text else None
+    if named and url is None and needed:
+        problems.append(f'schedule.ping_url: "{text}" is not set, missing or empty.')
+    if url and not _is_callable(url.reveal()):
+        problems.append(
+            "schedule.ping_url: write the address that the service shows, such as "
+            '"https://hc-ping.com/…", or "env:NAME". It begins with https://, and for this machine '
+            "also with http://."
+        )
+    return url
+
+
+def _is_callable(url: str) -> bool:
+    try:
+        split = urlsplit(url)
+        host, _ = split.hostname or "", split.port  # a port that is no number raises
+    except ValueError:
+        return False
+    if not url.isascii() or not url.isprintable() or " " in url or "@" in split.netloc:
+        return False
+    if split.scheme == "http":
+        return is_loopback(host)
+    return split.scheme == "https" and bool(host)

@@ -256,7 +256,7 @@ class Watcher:
             shown=self._shown,
             started=self._started,
         )
-        return await passes.ended(campaign.settings, run)
+        return await passes.ended(campaign.settings, run, campaign.store)
 
     def _shown(self, seconds: float) -> None:
         if self.metrics:

@@ -19,6 +19,7 @@ A `Store` has parts, each with the methods about one subject:
     store.durations    how long tasks took
     store.quotes       what was quoted for the batch that is under way
     store.reports      what was reported about each sheet
+    store.heartbeats   when the service that watches over a configuration was last called
     store.sessions     which sessions of the page were ended
     store.accounts     the balance of the API's account when it was last asked
     store.charges      what each task cost: as listed, and as reported
@@ -62,6 +63,7 @@ from pipeline.store.copying import CopiedStore, copy_store, copy_tables
 from pipeline.store.durations import Durations
 from pipeline.store.errors import store_errors
 from pipeline.store.files import Files
+from pipeline.store.heartbeats import Heartbeats
 from pipeline.store.history import HistoryLine
 from pipeline.store.integrity import damage
 from pipeline.store.jobs import Jobs
@@ -200,6 +202,7 @@ class Store:
         self.samples = Samples(database)
         self.price_lists = PriceLists(database)
         self.reports = Reports(database)
+        self.heartbeats = Heartbeats(database)
         self.sessions = Sessions(database)
         self.accounts = Accounts(database)
         self.charges = Charges(database)

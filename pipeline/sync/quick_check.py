@@ -23,6 +23,7 @@ from pipeline import event_log
 from pipeline.config import Settings
 from pipeline.plain_files import read_plain
 from pipeline.provider.input_folder import state_of
+from pipeline.sync import heartbeat
 
 # The store is too slow to load for this. A process that works on the sheet has a lease. A run also
 # delivers messages to outlets, and says what is wrong with them.
@@ -45,6 +46,12 @@ _QUESTION = """
 """
 
 _NOTE = "update sheets set passed_at = max(coalesce(passed_at, 0), :now) where place = :place"
+# As `store.heartbeats` does it.
+_BEAT = """
+    insert into promptsheet (name, value) values (:name, :now)
+    on conflict (name) do update set value = excluded.value
+    where cast(value as integer) <= :now - :least or cast(value as integer) > :now
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +113,7 @@ def checked(settings: Settings) -> Found:
         return what
     event_log.pass_ended(settings.source.name, "unchanged")
     now = time.time_ns() // 1000
+    is_due = False
     # A busy store is left alone: the process that works on it records its own time.
     with suppress(sqlite3.Error):
         address = f"{store.resolve().as_uri()}?mode=rw"
@@ -113,6 +121,11 @@ def checked(settings: Settings) -> Found:
             # It does not matter if a power cut loses this time.
             connection.execute("pragma synchronous = normal")
             connection.execute(_NOTE, {"now": now, "place": str(settings.source)})
+            if settings.schedule.ping_url:
+                least = int(heartbeat.LEAST.total_seconds() * 1e6)
+                about = {"name": heartbeat.name_of(settings.path), "now": now, "least": least}
+                is_due = connection.execute(_BEAT, about).rowcount == 1
+    heartbeat.beat(settings, worked=True, may=lambda name: is_due)
     return what
 
 
