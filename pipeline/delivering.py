@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from random import SystemRandom
 from typing import Final
 
 from pipeline import wiring
 from pipeline.config import Settings
+from pipeline.config.trigger import SOON
 from pipeline.core.announcements import notice, row_message
 from pipeline.core.choosing import picked_now
 from pipeline.core.model import Job
@@ -19,6 +21,7 @@ from pipeline.core.outbox import Message, MessageKind
 from pipeline.core.rules import Rules
 from pipeline.open_outlets import open_outlet
 from pipeline.plain_files import is_plain
+from pipeline.scheduler import Schedule
 from pipeline.store import Line, Store
 from pipeline.sync.announcing import announce_silence
 from pipeline.sync.configured_sheet import Campaign
@@ -37,10 +40,26 @@ def delivering(campaigns: Sequence[Campaign], *, at_once: bool = False) -> Deliv
 
     def watch() -> None:
         for one in campaigns:
-            after = one.settings.schedule.silent_after
-            announce_silence(one.store, one.key, after, wiring.now())
+            announce_silence(one.store, one.key, silence_of(one.settings), wiring.now())
 
     return DeliveryThread(all_of_them, wiring.CLOCK, watch, at_once=at_once)
+
+
+def silence_of(settings: Settings) -> Callable[[datetime], datetime]:
+    """When a silence since a given time is told: as `silent_after` says, or the third of `cron`."""
+    its = settings.schedule
+    if its.silent_after is not None or find_spec("cronsim") is None:
+        after = its.silent_after or timedelta(hours=24)
+        return lambda last: last + after
+    schedule = Schedule(its.cron, None, settings.timezone)
+
+    def third(last: datetime) -> datetime:
+        due = last
+        for _ in range(3):
+            due = schedule.due(due, last)
+        return max(due, last + SOON)
+
+    return third
 
 
 def deliver_now(campaign: Campaign) -> None:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import logging
-from contextlib import nullcontext
+from contextlib import AsyncExitStack, nullcontext, suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
 from pipeline import event_log, wiring
+from pipeline.core.costs import accounts
 from pipeline.core.errors import PromptsheetError, StoreError, unforeseen
 from pipeline.sync import heartbeat
+from pipeline.sync.account_alarms import WatchedAccount, check_accounts
 from pipeline.sync.lease import Busy
 from pipeline.sync.logged import log_pass, result_of
 from pipeline.sync.outcome import Outcome
@@ -41,10 +43,30 @@ async def ended(
         log.info("The traceback:", exc_info=e)
         outcome = _failed(title, 3, unforeseen(e))
     log_pass(outcome.title, outcome, wiring.CLOCK.monotonic() - began)
+    if isinstance(outcome, Outcome) and outcome.counts.new:
+        with suppress(StoreError):  # The next pass asks again.
+            await _check_accounts(settings, outcome.key, store)
     if (result := result_of(outcome)) in ("ok", "failed"):
         may = partial(_may_call, settings, store)
         heartbeat.beat(settings, worked=result == "ok", may=may)
     return outcome
+
+
+async def _check_accounts(settings: Settings, key: str, store: Store | None) -> None:
+    """Ask the accounts with a `[budget] warn_below` what is left."""
+    tables = [settings.budget, *(other.budget for other in settings.others)]
+    if not any(table.warn_below for table in tables):
+        return
+    async with AsyncExitStack() as stack:
+        store = store or stack.enter_context(wiring.open_store(settings))
+        apis = wiring.rules(settings, key, store).apis
+        each = zip(apis, accounts(apis), wiring.wires(settings, stack), tables, strict=False)
+        watched = [
+            WatchedAccount(api.account, account, api.provider, way, table.warn_below)
+            for api, account, way, table in each
+            if table.warn_below and api.provider.account
+        ]
+        await check_accounts(store, key, watched)
 
 
 def _may_call(settings: Settings, store: Store | None, name: str) -> bool:

@@ -96,6 +96,7 @@ class BudgetTable(_Table):
     per_day: BudgetCap | None = 10000
     per_month: OptionalCap = None
     per: dict[ColumnTitle, BudgetCap] = {}
+    warn_below: Price = 0
 
     def caps(self) -> dict[str, Cap | None]:
         """The caps by their keys."""
@@ -184,7 +185,7 @@ class ScheduleTable(_Table):
     every: Wait = timedelta(minutes=1)
     react: OptionalWait = timedelta(seconds=2)
     timezone: TimeZone = "UTC"
-    silent_after: Wait = timedelta(hours=24)
+    silent_after: OptionalWait = None
     ping_url: str = ""
 
 

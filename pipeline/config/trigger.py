@@ -16,6 +16,9 @@ from pipeline.config.settings import GoogleSource, ScheduleSettings, TriggerSett
 
 #: The least length of a token; wrong ones are slowed down as well.
 TOKEN_LENGTH: Final = 16
+#: No shorter time without a pass is told: a program that is restarted is no silence.
+SOON: Final = timedelta(minutes=15)
+_A_DAY: Final = timedelta(hours=24)
 #: The least time between two checks of a Google Sheet: each is one of the 60 readings that Google
 #: allows an account in a minute.
 GOOGLE_REACT: Final = timedelta(seconds=5)
@@ -85,9 +88,18 @@ def schedule_settings(
         every,
         react,
         wants_edits=wants_edits,
-        silent_after=table.silent_after,
+        silent_after=_silent_after(table),
         ping_url=_ping_url(table.ping_url.strip(), path, environ, problems, needed),
     )
+
+
+def _silent_after(table: ScheduleTable) -> timedelta | None:
+    """Where the configuration says when passes run: three times of it."""
+    if table.silent_after:
+        return table.silent_after
+    if table.cron:
+        return None
+    return max(3 * table.every, SOON) if "every" in table.model_fields_set else _A_DAY
 
 
 def _ping_url(

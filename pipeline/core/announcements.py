@@ -177,7 +177,7 @@ def notice(
     rows = tuple(NoticeRow(**row) for row in body.get("rows", ()))
     sentence = str(body.get("sentence") or "")
     match kind:
-        case MessageKind.BUDGET:
+        case MessageKind.BUDGET if not sentence:
             sentence = _budget(body, rules)
         case MessageKind.ATTENTION:
             need = "needs" if len(rows) == 1 else "need"

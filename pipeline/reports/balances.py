@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -12,17 +11,11 @@ from pipeline import wiring
 from pipeline.config import Settings
 from pipeline.core.costs import Account, Cost, accounts
 from pipeline.core.credits import Credits, exact
-from pipeline.core.errors import WireError
-from pipeline.core.language import NOTHING, Said, figures, say, together
-from pipeline.core.model import Request
-from pipeline.core.paths import first_text
-from pipeline.core.protocol import meaning_of, reason_of
+from pipeline.core.language import NOTHING, Said, figures, say
 from pipeline.core.provider import Provider
 from pipeline.core.rules import Rules
+from pipeline.sync.balance import ask_balance
 from pipeline.sync.ports import Wire
-
-#: Seconds for one account: a plan does not wait longer.
-WITHIN = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,25 +89,5 @@ async def _asked(
 
 
 async def _balance(provider: Provider, way: Wire, account: Account, cost: Credits) -> Balance:
-    def unknown(why: str) -> Balance:
-        sentence = say("The balance at {api} is not known: {why}.", api=provider.title, why=why)
-        return Balance(account, cost, trouble=sentence)
-
-    its = provider.account
-    assert its is not None, "only accounts that tell are asked"
-    try:
-        response = await way.ask(Request("GET", its.path), WITHIN)
-    except WireError as e:
-        return unknown(str(e).rstrip("."))
-    if meaning_of(provider, response) != "taken":
-        said = reason_of(provider, response).rstrip(".")
-        status = say("it answers {status}", status=response.status)
-        return unknown(together([status, said], ", "))
-    try:
-        body = json.loads(response.body)
-        left = exact(float(first_text(body, its.credits)))
-    except (ValueError, OverflowError):  # also for infinity, and for what is no number
-        return unknown(say("its answer does not say it"))
-    at_once = first_text(body, its.at_once)
-    most = int(at_once) if at_once.isdecimal() and int(at_once) else None
-    return Balance(account, cost, left, most)
+    told = await ask_balance(provider, way)
+    return Balance(account, cost, told.left, told.at_once, told.trouble)

@@ -20,6 +20,7 @@ A `Store` has parts, each with the methods about one subject:
     store.quotes       what was quoted for the batch that is under way
     store.reports      what was reported about each sheet
     store.heartbeats   when the service that watches over a configuration was last called
+    store.alarms       what is wrong for some time, and was told to outlets
     store.sessions     which sessions of the page were ended
     store.accounts     the balance of the API's account when it was last asked
     store.charges      what each task cost: as listed, and as reported
@@ -53,6 +54,7 @@ from typing import Self
 from pipeline.core.errors import StoreError
 from pipeline.store.accounts import Accounts, Balance
 from pipeline.store.admission import Intent, Limits, Refusal
+from pipeline.store.alarms import Alarms
 from pipeline.store.attempt_events import Fact
 from pipeline.store.batch import BatchResult
 from pipeline.store.budget import Budget, Spent
@@ -203,6 +205,7 @@ class Store:
         self.price_lists = PriceLists(database)
         self.reports = Reports(database)
         self.heartbeats = Heartbeats(database)
+        self.alarms = Alarms(database)
         self.sessions = Sessions(database)
         self.accounts = Accounts(database)
         self.charges = Charges(database)

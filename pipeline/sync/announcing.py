@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from datetime import datetime, timedelta
+from collections.abc import Callable
+from datetime import datetime
 
 from pipeline.core.announcements import attention_body
 from pipeline.core.outbox import MessageKind, NoticeRow
 from pipeline.core.repeats import trouble_of
 from pipeline.core.statuses import Status
+from pipeline.core.text import rounded
 from pipeline.store import Store
 from pipeline.sync.lease import is_dead
 from pipeline.sync.outcome import Outcome
@@ -36,23 +38,30 @@ def announce_pass(sync: SheetSync, outcome: Outcome, day: str) -> None:
         outbox.announce(key, MessageKind.STOPPED, subject, {"sentence": sentence})
 
 
-def announce_silence(store: Store, sheet: str, after: timedelta, now: datetime) -> None:
-    """Tell outlets once if no pass over a sheet has ended for this time. Raises StoreError.
+def announce_silence(
+    store: Store, sheet: str, told_at: Callable[[datetime], datetime], now: datetime
+) -> None:
+    """Tell outlets if no pass over a sheet has ended for long, and when one has again.
 
-    A pass that is running is no silence, however long it takes.
+    `told_at` is when that is long enough, by the time of the last pass. A pass that is running is
+    no silence, however long it takes. Raises StoreError.
     """
     last = store.sheets.get(sheet).passed_at
-    if last is None or now - last < after:
+    if last is None:
+        return
+    if now < told_at(last):
+        sentence = f"Runs take place again: the last one ended at {last:%H:%M} UTC."
+        store.alarms.set(sheet, "silence", "", MessageKind.SILENT, sentence)
         return
     lease = store.leases.of(sheet)
     if lease and lease.until > now and not is_dead(lease.holder):
         return
-    hours = int((now - last) / timedelta(hours=1))
     sentence = (
-        f"No run has taken place for {hours} h: new rows are not sent, and results do not reach "
-        "the sheet. See whether cron or watch still runs on its machine."
+        f"No run has taken place for {rounded((now - last).total_seconds())}: new rows are not "
+        "sent, and results do not reach the sheet. See whether cron or watch still runs on its "
+        "machine."
     )
-    store.outbox.announce(sheet, MessageKind.SILENT, last.isoformat(), {"sentence": sentence})
+    store.alarms.set(sheet, "silence", "silent", MessageKind.SILENT, sentence)
 
 
 def _is_told(row: Row) -> bool:

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import os
 import random
+import sqlite3
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -269,6 +272,36 @@ def test_a_refused_key_is_told_once_however_often_a_run_meets_it(desk: Desk) -> 
     assert body["type"] == "sending.stopped"
     assert "API key" in body["data"]["sentence"]
     assert desk.sandbox.state()["tasks_taken"] == 0
+
+
+def test_few_credits_and_an_unreadable_account_are_told_once_and_also_that_it_is_over(
+    desk: Desk,
+) -> None:
+    desk.config = desk.configured('when = ["budget"]\n')
+    text = desk.config.read_text()
+    desk.config.write_text(text.replace("[budget]\n", "[budget]\nwarn_below = 1000\n"))
+    sentences = []
+    changes: tuple[dict[str, Any], ...] = (
+        {"credits": 500},
+        {"credits": 400},
+        {"credits": 500_000},
+        {"code": "next 9 500 /account"},
+        {"code": "off", "credits": 500_000},
+    )
+    for number, change in enumerate(changes):
+        desk.sandbox.set(**change)
+        desk.team.write("prompt", *(f"fox {one}" for one in range(number + 1)))
+        run_as_cron(desk)
+        sentences.append([body["data"]["sentence"] for body in desk.receiver.accepted.values()])
+        with closing(sqlite3.connect(desk.team.folder / "promptsheet.db")) as store, store:
+            store.execute("delete from promptsheet where name like 'balance of %'")
+
+    assert [len(one) for one in sentences] == [1, 1, 2, 3, 4]
+    low, enough, unreadable, readable = sentences[-1]
+    assert "less than the 1,000 of [budget] warn_below" in low
+    assert "enough again" in enough
+    assert "is not known: it answers 500" in unreadable
+    assert "enough again" in readable
 
 
 def test_serve_tells_that_no_pass_runs_any_more(desk: Desk) -> None:

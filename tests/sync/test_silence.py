@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from pipeline.config import load
 from pipeline.core.outbox import MessageKind
+from pipeline.delivering import silence_of
 from pipeline.store import OutletEntry, Store
 from pipeline.sync.announcing import announce_silence
 from pipeline.sync.lease import this_process
@@ -34,7 +36,7 @@ def store(tmp_path: Path, clock: Clock) -> Iterator[Store]:
 
 
 def told(store: Store, clock: Clock) -> int:
-    announce_silence(store, "sheet", AFTER, clock())
+    announce_silence(store, "sheet", lambda last: last + AFTER, clock())
     (state,) = store.outbox.states("sheet")
     return state.waiting
 
@@ -58,3 +60,37 @@ def test_a_long_pass_is_no_silence(store: Store, clock: Clock) -> None:
     clock.forward(100)  # it does not renew its lease any more
 
     assert told(store, clock) == 1
+
+
+def test_the_end_of_a_silence_is_told_once_and_the_next_silence_again(
+    store: Store, clock: Clock
+) -> None:
+    clock.forward(4000)
+    assert told(store, clock) == 1
+    lease = store.leases.take("sheet", this_process(), 60)
+    assert lease
+    store.leases.release(lease)
+    assert [told(store, clock) for _ in range(2)] == [2, 2]
+    clock.forward(4000)
+    assert [told(store, clock) for _ in range(2)] == [3, 3]
+
+
+@pytest.mark.parametrize(
+    ("schedule", "after"),
+    [
+        ("", timedelta(hours=24)),
+        ('every = "1m"', timedelta(minutes=15)),
+        ('every = "1h"', timedelta(hours=3)),
+        ('every = "1h"\nsilent_after = "90m"', timedelta(minutes=90)),
+        # Friday evening: the next passes are on Monday morning.
+        ('cron = "0 9-17 * * MON-FRI"', timedelta(days=2, hours=18)),
+    ],
+)
+def test_three_missing_passes_are_a_silence(
+    tmp_path: Path, schedule: str, after: timedelta
+) -> None:
+    config = tmp_path / "promptsheet.toml"
+    config.write_text(f'[sheet]\nsource = "prompts.csv"\n[schedule]\n{schedule}\n')
+    friday = datetime(2026, 11, 27, 17, 0, tzinfo=UTC)
+
+    assert silence_of(load(config))(friday) - friday == after

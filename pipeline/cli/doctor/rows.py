@@ -143,7 +143,11 @@ def silent(case: Case, sync: SheetSync) -> Iterator[Finding]:
     """Tasks that are open, and no pass for a long time."""
     last = sync.store.sheets.get(sync.key).passed_at
     running = len(sync.state.jobs.open_attempts())
-    if last and running and wiring.now() - last > max(case.settings.schedule.silent_after, _DAY):
+    if (
+        last
+        and running
+        and wiring.now() - last > max(case.settings.schedule.silent_after or _DAY, _DAY)
+    ):
         yield Finding(
             "person",
             f"{counted(running, 'task')} {is_or_are(running)} open, and the last run ended "
