@@ -72,6 +72,11 @@ def set_level(level: int) -> None:
     _log.setLevel(level)
 
 
+def stop() -> None:
+    """Log no events from now on."""
+    _log.setLevel(_OFF)
+
+
 def is_on() -> bool:
     """Returns whether any event is logged."""
     return _log.isEnabledFor(logging.WARNING)

@@ -148,6 +148,11 @@ def writes_json() -> bool:
     return bool(_log_of_errors.handlers)
 
 
+def write_errors_as_text() -> None:
+    """From now on, write messages on standard error as they are."""
+    _log_of_errors.handlers = []
+
+
 def write_errors_as_json(handler: logging.Handler) -> None:
     """From now on, write messages on standard error as records of this handler."""
     _log_of_errors.handlers = [handler]

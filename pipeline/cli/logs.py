@@ -10,7 +10,12 @@ from pipeline.core.errors import ConfigError
 
 
 def log_above(level: int) -> None:
-    """Send log lines of this level and above to standard error, with times if below ERROR."""
+    """Send log lines of this level and above to standard error, with times if below ERROR.
+
+    They are for people: no events are logged.
+    """
+    terminal.write_errors_as_text()
+    event_log.stop()
     times = "%(asctime)s " if level < logging.ERROR else "%(name)s: "
     _log_to(terminal.OneLine(f"{times}%(message)s", "%H:%M:%S"), level)
 
