@@ -46,6 +46,12 @@ class OpenTask:
         """Seconds since its submission."""
         return (now - self.attempt.sent_at).total_seconds()
 
+    def owe(self, at: datetime, now: datetime) -> None:
+        """If it was not polled yet, poll it at this time, and have the pass wait if that is now."""
+        if not (self.asked or self.is_asked):
+            self.next_at = min(self.next_at, at)
+            self.is_owed = self.next_at <= now
+
     def hasten(self) -> None:
         """Poll it early if an unproved call asked for it and the API does not ask to wait."""
         if self.early:
@@ -76,16 +82,17 @@ class PollSchedule:
         """
         if not attempt.task_id:
             return
+        now = self._clock.now()
         if one := self._tasks.get(attempt.task_id):
+            if soon:  # the store named it before the first look did
+                one.owe(self.intervals.first(attempt, now, soon), now)
             if attempt.early_poll != one.attempt.early_poll:
                 one.attempt, one.early = attempt, attempt.early_poll
                 one.hasten()
             return
-        now = self._clock.now()
         next_at = self.intervals.first(attempt, now, soon)
-        is_owed = soon and next_at <= now
         self._followed += 1
-        one = OpenTask(key, attempt, next_at, now + self._write_every, is_owed)
+        one = OpenTask(key, attempt, next_at, now + self._write_every, soon and next_at <= now)
         if not self.intervals.is_late(attempt, now):
             one.early = attempt.early_poll
             one.hasten()

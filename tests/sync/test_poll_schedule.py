@@ -111,3 +111,23 @@ def test_a_pass_without_wait_polls_only_the_tasks_of_earlier_passes() -> None:
     assert hands.schedule.must_wait
     hands.schedule.stop_waiting_for()
     assert not hands.schedule.must_wait
+
+
+def test_a_task_that_the_store_named_before_the_first_look_is_polled_in_this_pass() -> None:
+    hands = ScheduleBench(patient=False)
+    earlier = replace(attempt(State.RUNNING, task_id="t-1", hook="h"), sent_at=NOW)
+    hands.seconds = 10
+    hands.schedule.follow(ONE, earlier)
+    assert (hands.schedule.due(20), hands.schedule.must_wait) == ([], False)
+
+    hands.schedule.follow(ONE, earlier, soon=True)
+
+    assert (hands.schedule.due(20), hands.schedule.must_wait) == (["t-1"], True)
+    one = hands.schedule.get("t-1")
+    assert one
+    hands.schedule.begin(["t-1"])
+    hands.schedule.answered(one, None, hands.now(), timedelta(0))
+    hands.schedule.end(["t-1"])
+    hands.schedule.stop_waiting_for(["t-1"])
+    hands.schedule.follow(ONE, earlier, soon=True)
+    assert (hands.schedule.due(20), hands.schedule.must_wait) == ([], False)
