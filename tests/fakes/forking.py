@@ -17,6 +17,7 @@ import fcntl
 import gc
 import importlib
 import json
+import logging
 import os
 import resource
 import secrets
@@ -271,11 +272,11 @@ def _tell(telling: socket.socket, number: int) -> None:
 
 def _live(line: socket.socket, order: dict[str, Any], *files: int) -> NoReturn:
     """Do the order, and those that come afterwards if nothing is left behind."""
-    handlers, (limits, functions, threads) = _handlers(), _left_behind()
+    handlers, (settings, functions, threads) = _handlers(), _left_behind()
     for number in count(1):
         code = _be(order, *files)
         # The program itself names one function to call at the end.
-        as_new = limits, functions + number, threads
+        as_new = settings, functions + number, threads
         if number == MOST_ORDERS or not _is_plain(order) or not _is_as_new(code, as_new):
             _end(code)
         for one, handler in handlers.items():
@@ -294,10 +295,20 @@ def _handlers() -> dict[signal.Signals, Any]:
     return {number: signal.getsignal(number) for number in SIGNALS}
 
 
-def _left_behind() -> tuple[list[tuple[int, int]], int, int]:
-    """What a start may leave in its process: limits, functions to call at the end, and threads."""
-    limits = [resource.getrlimit(one) for one in LIMITS]
-    return limits, atexit._ncallbacks(), threading.active_count()
+def _left_behind() -> tuple[object, int, int]:
+    """What a start may leave in its process: settings, functions to call at the end, threads."""
+    settings = [resource.getrlimit(one) for one in LIMITS], sys.excepthook, _logging()
+    return settings, atexit._ncallbacks(), threading.active_count()
+
+
+def _logging() -> dict[str, tuple[int, list[str]]]:
+    """Each logger that logs otherwise than by default: its level, and how it writes."""
+    known = [logging.root, *logging.root.manager.loggerDict.values()]
+    loggers = [one for one in known if isinstance(one, logging.Logger)]
+    writing = {one.name: [repr(type(each.formatter)) for each in one.handlers] for one in loggers}
+    return {
+        one.name: (one.level, writing[one.name]) for one in loggers if one.level or one.handlers
+    }
 
 
 def _is_as_new(code: int, as_new: tuple[object, ...]) -> bool:
