@@ -130,11 +130,18 @@ def _open_sqlite(url: URL, patience: float) -> Engine:
 
 
 def _make_private(path: Path) -> None:
-    # SQLite gives the -wal and -shm files the mode of this one.
+    """Create the file if there is none. SQLite gives the -wal and -shm files the mode of this one.
+
+    A file that is there is never opened: to close it would end all locks that other connections of
+    this process hold on it (https://www.sqlite.org/howtocorrupt.html, 2.2).
+    """
     try:
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        if not path.exists():
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
         if not path.is_file():  # SQLite would wait at a pipe without end
             raise OSError(errno.EINVAL, "It is no plain file")
+        if not os.access(path, os.R_OK | os.W_OK):
+            raise OSError(errno.EACCES, os.strerror(errno.EACCES))
     except OSError as error:
         raise StoreError(
             f"The store {path} cannot be opened: {error.strerror}. Is its folder there, and may "

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import multiprocessing
+import subprocess
+import sys
 import warnings
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -43,6 +46,21 @@ def in_processes(count: int, work: Callable[[int], object]) -> list[Any]:
     for one in children:
         one.join()
     return received
+
+
+def test_a_second_store_of_a_process_leaves_the_locks_of_the_first(tmp_path: Path) -> None:
+    file = tmp_path / "store.db"
+    look = "import sqlite3, sys; sqlite3.connect(sys.argv[1]).execute('select * from sheets')"
+    with Store(f"sqlite:///{file}") as first:
+        first.sheets.get("one")
+        with Store(f"sqlite:///{file}"):
+            pass
+        # The last process that closes a store removes the side files.
+        subprocess.run([sys.executable, "-c", look, file], check=True)
+        assert Path(f"{file}-wal").exists()
+        first.sheets.get("two")
+    with Store(f"sqlite:///{file}") as store:
+        assert {one.key for one in store.sheets.all()} == {"one", "two"}
 
 
 def intent(key: JobKey, price: int = 8) -> Intent:
