@@ -37,6 +37,7 @@ from pipeline.core.money import in_credits_and_money, in_json
 from pipeline.core.rules import Rules
 from pipeline.core.statuses import Status
 from pipeline.core.text import counted, one_line, time_limit
+from pipeline.reports import rows_to_add
 from pipeline.reports.plan import Outlook, costs, following, settling, to_send
 from pipeline.reports.summary import attention, no_rows
 from pipeline.sync.outcome import Outcome
@@ -170,6 +171,8 @@ def show_plan(
     if later:
         unchanged = f"once its rows have not changed for {time_limit(sync.rules.settle)}"
         console.print(Text(f"then, {unchanged}: {_price(sync, later)}", style="bold"))
+    for added in rows_to_add.sentences(sync):
+        console.print(Text(one_line(added), style="bold"))
     for one in seen.balances:
         style = "" if one.covers else "yellow"
         console.print(Text(one_line(one.sentence), style=style))
@@ -223,6 +226,8 @@ def plan_as_json(console: Console, sync: SheetSync, seen: Outlook) -> None:
         "requests_once_settled": len(later),
         "credits_once_settled": own(its := costs(sync, later)),
         "costs_once_settled": [cost.as_json() for cost in its],
+        "rows_to_add": len(added := rows_to_add.rows_to_add(sync)),
+        "credits_to_add": own(rows_to_add.costs_of_added(added, sync.rules)),
         "money": in_json(costs(sync, (*now, *after, *later))),
         **seen.as_json(),
         "rows_over_budget": [

@@ -59,6 +59,10 @@ class SheetError(PromptsheetError):
     """The sheet cannot be reached, or cannot be written now."""
 
 
+class MaybeWritten(SheetError):
+    """No answer came to a change of the sheet: it may have been carried out all the same."""
+
+
 class ColumnsError(SheetError):
     """The header cannot be used; nothing was written."""
 

@@ -90,6 +90,7 @@ def routes(campaigns: Sequence[Campaign], auth: Authenticator) -> list[BaseRoute
         Route(f"/again/{card}", visitors(actions.again), methods=["POST"]),
         Route(f"/pick/{card}/{{number:number}}", visitors(actions.pick), methods=["POST"]),
         Route(f"/follow/{card}/{{number:number}}", visitors(actions.follow), methods=["POST"]),
+        Route(f"/withdraw/{card}", visitors(actions.withdraw), methods=["POST"]),
         Route(f"/retry/{card}", visitors(actions.retry), methods=["POST"]),
         Route(f"/approve/{card}", visitors(actions.approve), methods=["POST"]),
         Route(f"/unapprove/{card}", visitors(actions.unapprove), methods=["POST"]),

@@ -26,7 +26,7 @@ from pipeline.core.language import say
 from pipeline.core.text import joined
 from pipeline.page.board import Board
 from pipeline.page.cards import Approval, Card, ticked_take
-from pipeline.page.following import ask_for_row
+from pipeline.page.following import ask_for_row, withdraw_row
 
 #: Word -> message. The address contains the word, so that a link cannot show any other text.
 MESSAGES: Final = {
@@ -35,6 +35,7 @@ MESSAGES: Final = {
     "picked": say("Picked."),
     "unpicked": say("No longer picked."),
     "followed": say("Noted. The next run adds the row below the last row of the sheet."),
+    "withdrawn": say("Withdrawn. The row is not added."),
     "approved": say("Approved. The next run sends this row."),
     "unapproved": say("Approval taken back. This row is not sent."),
     "dismissed": say("Dismissed. You can find it under “dismissed”. The sheet was not changed."),
@@ -108,6 +109,14 @@ class Actions:
             return ask_for_row(board, card, number, endpoint, prompt, int(before), click.person)
 
         return await self._with_card(request, do, "followed")
+
+    async def withdraw(self, request: Request) -> Response:
+        """Withdraw a row that was asked for, as long as no run has begun to add it."""
+
+        def do(click: Click) -> bool:
+            return withdraw_row(click.board, click.form.get("row", ""), click.person)
+
+        return await self._with_card(request, do, "withdrawn")
 
     async def retry(self, request: Request) -> Response:
         """Request one more attempt, as the command `retry` does."""

@@ -14,15 +14,30 @@ from typing import Final
 from pipeline import wiring
 from pipeline.core.follow_ups import FollowUp, cells_for, follow_ups, lacks, missing_columns
 from pipeline.core.known_rows import new_id
+from pipeline.core.language import Said, say
 from pipeline.core.model import State
+from pipeline.core.money import in_credits_and_money
 from pipeline.core.named_takes import name_of_take
 from pipeline.core.states import shown, with_results
 from pipeline.page.board import Board
 from pipeline.page.cards import Card
+from pipeline.reports.rows_to_add import about, costs_of_added, needs_approval
 from pipeline.store import WantedRow
 
 #: Longest prompt of a follow-up row, in characters.
 LONGEST_PROMPT: Final = 4_000
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """A row that a person asked for, as the page shows it."""
+
+    row: WantedRow
+    #: What it makes, such as `upscale-1x of picture 2 of take 1`; and what it costs, and when.
+    about: Said
+    price: Said
+    #: True if it can be withdrawn: no run has begun to add it.
+    is_open: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +49,7 @@ class Following:
     #: Why no row can be added, as a sentence; empty if one can.
     lacks: str
     #: The rows that were asked for, of all pictures of the row.
-    wanted: Sequence[WantedRow]
+    wanted: Sequence[Wish]
 
     @property
     def may_have_prompt(self) -> bool:
@@ -48,7 +63,8 @@ def following_of(board: Board, card: Card, number: int) -> Following:
     offers = _offers(board, card, number)
     cells = cells_for("x", _parent(board, card), number, "") if offers else {}
     missing = missing_columns(cells, board.columns)
-    return Following(offers, lacks(missing) if missing else "", wanted)
+    wishes = [_wish(one, board) for one in wanted]
+    return Following(offers, lacks(missing) if missing else "", wishes)
 
 
 def ask_for_row(
@@ -67,6 +83,19 @@ def ask_for_row(
         return False
     store, key = board.campaign.store, board.campaign.key
     return store.wanted_rows.ask(key, new_id(SystemRandom()), row_id, cells, before, person)
+
+
+def withdraw_row(board: Board, row_id: str, person: str) -> bool:
+    """Withdraw a row that was asked for. False if a run has begun to add it, or if it is gone."""
+    return board.campaign.store.wanted_rows.withdraw(board.campaign.key, row_id, person)
+
+
+def _wish(one: WantedRow, board: Board) -> Wish:
+    price = in_credits_and_money(costs_of_added([one], board.rules))
+    if needs_approval(board.columns, board.rules):
+        price = say("{price} once it is approved", price=price)
+    is_open = one.added_at is None and one.adding_at is None
+    return Wish(one, about(one), price, is_open)
 
 
 def _parent(board: Board, card: Card) -> str:

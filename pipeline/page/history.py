@@ -37,6 +37,7 @@ ON_THE_PAGE: Final = {
     RowEventKind.UNAPPROVED: say("Approval taken back"),
     RowEventKind.REQUESTED: say("Asked for"),
     RowEventKind.FOLLOWED: say("Follow-up row asked for"),
+    RowEventKind.WITHDRAWN: say("Follow-up row withdrawn"),
 }
 #: What was seen in the sheet -> its text.
 IN_THE_SHEET: Final = {

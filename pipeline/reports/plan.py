@@ -20,6 +20,7 @@ from pipeline.core.lines import Line, Plan
 from pipeline.core.money import in_credits_and_money, in_json
 from pipeline.core.statuses import Status
 from pipeline.core.text import joined, time_limit
+from pipeline.reports import rows_to_add
 from pipeline.reports.balances import Balance, balances
 from pipeline.sync.quoting import NOTHING, Forecast, Speed, forecast
 from pipeline.sync.row_reports import needing
@@ -49,6 +50,9 @@ class PlanFigures:
     outlook: Outlook | None = None
     #: Sentences about rows that are not sent because a person or the budget is in the way.
     others: tuple[Said, ...] = ()
+    #: Rows that are added because a person asked for them on the page.
+    rows_to_add: int = 0
+    credits_to_add: Credits = 0
 
     @property
     def sentence(self) -> Said:
@@ -103,6 +107,8 @@ class PlanFigures:
             "credits_once_settled": self.credits_once_settled,
             "costs": [one.as_json() for one in self.costs],
             "costs_once_settled": [one.as_json() for one in self.costs_once_settled],
+            "rows_to_add": self.rows_to_add,
+            "credits_to_add": self.credits_to_add,
             "money": in_json((*self.costs, *self.costs_once_settled)),
             **(self.outlook or Outlook()).as_json(),
         }
@@ -115,6 +121,7 @@ def figures(sync: SheetSync, settings: Settings, *, ask_balance: bool = False) -
     if is_paused:
         sync.last = replace(sync.last, hold=None)  # what is sent once it resumes
     now, after, later = to_send(sync), following(sync), settling(sync)
+    added = rows_to_add.rows_to_add(sync)
     return PlanFigures(
         len(now),
         own(costs(sync, now)),
@@ -129,11 +136,14 @@ def figures(sync: SheetSync, settings: Settings, *, ask_balance: bool = False) -
         costs(sync, later),
         outlook(sync, settings, ask_balance=ask_balance),
         tuple(_others(sync)),
+        len(added),
+        own(rows_to_add.costs_of_added(added, sync.rules)),
     )
 
 
 def _others(sync: SheetSync) -> Iterator[Said]:
-    """Sentences about rows that wait for a person, or for more budget."""
+    """Sentences about rows that are added, or wait for a person or for more budget."""
+    yield from rows_to_add.sentences(sync)
     statuses = sync.last.plan.statuses
     if number := statuses[Status.NEEDS_APPROVAL]:
         yield say_counted(

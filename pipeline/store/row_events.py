@@ -31,6 +31,8 @@ class RowEventKind(StrEnum):
     REQUESTED = "requested"
     #: A row that follows this one was requested on the page.
     FOLLOWED = "followed"
+    #: Such a request was withdrawn before the row was added.
+    WITHDRAWN = "withdrawn"
     #: A tick in the sheet, or its end, was seen for the first time.
     TICKED = "ticked"
     UNTICKED = "unticked"

@@ -43,7 +43,7 @@ from sqlalchemy import (
 from pipeline.store.column_types import Amount, Listed, Moment, Words
 
 #: Raised when the tables change; a store of a higher version is not touched.
-VERSION: Final = 17
+VERSION: Final = 18
 
 metadata = MetaData()
 
@@ -187,6 +187,8 @@ wanted_rows = Table(
     Column("cells", Words, nullable=False),
     Column("person", Words, nullable=False),
     Column("at", Moment, nullable=False),
+    # When a run began to add it, as long as it may be in the sheet and was not seen there.
+    Column("adding_at", Moment),
     # When it was seen in the sheet; until then, why it could not be added, if it was tried.
     Column("added_at", Moment),
     Column("reason", Words, nullable=False, default=""),

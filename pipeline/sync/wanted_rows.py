@@ -1,7 +1,8 @@
 """Adds the rows to a sheet that people asked for on the page.
 
 A row is in the store before it is in the sheet, with the id that is reserved for it. So the next
-look knows it, and a pass that was killed in between adds it later, and once.
+look knows it, and a pass that was killed in between adds it later, and once. From when a pass
+begins to add it, it cannot be withdrawn.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pipeline.core.combinations import NewRow
-from pipeline.core.errors import SheetError
+from pipeline.core.errors import MaybeWritten, SheetError
 from pipeline.core.follow_ups import lacks, missing_columns, place_of
 from pipeline.core.header import Columns
 from pipeline.core.inputs import canonical
@@ -36,12 +37,15 @@ def add_wanted_rows(sync: SheetSync) -> bool:
     # Another store may have taken over the sheet. Then the next look says so.
     if not ready or sync.ownership.own():
         return False
+    begun = wanted.begin_adding(sync.key, [one.row_id for one in ready])
+    ready = [one for one in ready if one.row_id in begun]
     sync.state.rows.add([_known(one, sync) for one in ready])
     try:
         grid = sync.sheet.append(lambda grid: _rows_for(grid, ready, sync.planner.columns(grid)))
     except SheetError as error:
+        unsure = isinstance(error, MaybeWritten)
         for one in ready:
-            _note(one, str(error), sync)
+            wanted.note_reason(sync.key, one.row_id, str(error), may_be_there=unsure)
         return False
     added = {one.row_id for one in ready} & _ids(grid, sync.planner.columns(grid))
     wanted.note_added(sync.key, added)
@@ -56,14 +60,9 @@ def _refused(one: WantedRow, sync: SheetSync) -> bool:
     for text in one.cells.values():
         if why := sync.sheet.objection(text):
             reason = f"{quoted(text, 60)} {why}."
-    if reason:
-        _note(one, reason, sync)
-    return bool(reason)
-
-
-def _note(one: WantedRow, reason: str, sync: SheetSync) -> None:
-    if one.reason != reason:
+    if reason and (one.reason != reason or one.adding_at):
         sync.store.wanted_rows.note_reason(sync.key, one.row_id, reason)
+    return bool(reason)
 
 
 def _known(one: WantedRow, sync: SheetSync) -> KnownRow:

@@ -88,4 +88,28 @@ FAULTS = (
         "    return one.row_id if not has_parts else name_of_take(one.row_id, one.take, one.part)",
         "tests/page/test_following.py",
     ),
+    Fault(
+        "a row that was withdrawn is added all the same",
+        "P1",
+        "pipeline/sync/wanted_rows.py",
+        "    ready = [one for one in ready if one.row_id in begun]",
+        "    ready = [one for one in ready if one.row_id in begun or True]",
+        "tests/page/test_following.py",
+    ),
+    Fault(
+        "a row is withdrawn while a run adds it",
+        "P1",
+        "pipeline/store/wanted_rows.py",
+        "is_free = wanted_rows.c.adding_at.is_(None), wanted_rows",
+        "is_free = wanted_rows.c.added_at.is_(None), wanted_rows",
+        "tests/page/test_following.py",
+    ),
+    Fault(
+        "a second store of a process ends the locks of the first",
+        "P3",
+        "pipeline/store/connection.py",
+        "        if not path.exists():",
+        "        if True:",
+        "tests/store/test_processes.py",
+    ),
 )

@@ -193,7 +193,7 @@ def test_without_the_cookie_nothing_is_shown_or_done(bench: PageBench) -> None:
     shows = "/", f"/row/1/{DONE}/1", f"/saved/{DONE}/1/1", "/plan/1"
     shown = dict.fromkeys([("GET", one) for one in shows], 303)
     assert answers == {one: (doors | shown).get(one, 401) for one in answers}
-    assert len(answers) == 26
+    assert len(answers) == 27
     assert state_of(bench.store.jobs.all(bench.campaign.key)[bench.key(FAILED)]) is State.FAILED
     assert bench.store.rows.extra_takes(bench.campaign.key) == {}
 

@@ -14,12 +14,12 @@ from typing import Any
 import pytest
 
 from pipeline import wiring
-from pipeline.core.errors import SheetError
+from pipeline.core.errors import MaybeWritten, SheetError
 from pipeline.server import event_loop
 from pipeline.sheets.csv.sheet import CsvSheet
 from pipeline.store.wanted_rows import WantedRows
 from pipeline.sync.outcome import Asked
-from tests.fakes.program import KEY, KEY_NAME, until
+from tests.fakes.program import KEY, KEY_NAME, call, until
 from tests.page.test_approval import Desk, desk_with
 
 SHEET = "name,prompt,endpoint,parent,index,take,remark\nfox,a fox,,,,,ours\n"
@@ -200,6 +200,101 @@ def test_a_sheet_that_cannot_be_written_gets_the_row_later(
     assert len(desk.team.rows()) == 1
     desk.run()
     assert (desk.team.statuses(), desk.paid) == ({"done": 2}, 2)
+
+
+def withdrawal(desk: Desk) -> tuple[str, dict[str, str]]:
+    """The address and the fields of the button that withdraws a row, as the page shows it now."""
+    button = r'<form method="post" action="(/withdraw/[^"]+)">(.*?)</form>'
+    found = re.search(button, row_page(desk), re.DOTALL)
+    assert found, row_page(desk)
+    return found[1], dict(re.findall(r'name="(\w+)" value="([^"]*)"', found[2]))
+
+
+def test_a_row_can_be_withdrawn_until_a_run_begins_to_add_it(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    until(lambda: "/follow/" in row_page(desk), "there is a form", every=0.1)
+    assert desk.press(*form(desk, endpoint="upscale-1x")) == "followed"
+    first = withdrawal(desk)
+    assert [desk.press(*first) for _ in range(2)] == ["withdrawn", "changed"]
+    desk.run()
+    assert (len(desk.team.rows()), desk.paid) == (1, 1)
+
+    # A sheet that could not be written certainly has no new row.
+    assert desk.press(*form(desk, endpoint="upscale-1x")) == "followed"
+
+    def refuse(*_: Any) -> None:
+        raise SheetError("prompts.csv is open in another program.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(CsvSheet, "append", refuse)
+        run_here(desk)
+    assert desk.press(*withdrawal(desk)) == "withdrawn"
+    desk.run()
+    assert (len(desk.team.rows()), desk.paid) == (1, 1)
+
+    # While a run adds the row, and when nobody knows if it did, it is too late.
+    assert desk.press(*form(desk, endpoint="upscale-1x")) == "followed"
+    second, said = withdrawal(desk), []
+
+    def press(*_: Any) -> None:
+        said.append(desk.press(*second))
+        raise MaybeWritten("No answer came.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(CsvSheet, "append", press)
+        run_here(desk)
+    said.append(desk.press(*second))
+    assert said == ["changed", "changed"]
+    assert "/withdraw/" not in row_page(desk)
+    desk.run()
+    assert (desk.team.statuses(), desk.paid) == ({"done": 2}, 2)
+    assert desk.press(*second) == "changed"
+
+
+def test_a_row_that_is_withdrawn_just_before_a_run_adds_it_is_not_added(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    until(lambda: "/follow/" in row_page(desk), "there is a form", every=0.1)
+    assert desk.press(*form(desk, endpoint="upscale-1x")) == "followed"
+    button, begin = withdrawal(desk), WantedRows.begin_adding
+
+    def withdrawn_first(self: WantedRows, *of: Any) -> set[str]:
+        assert desk.press(*button) == "withdrawn"
+        return begin(self, *of)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(WantedRows, "begin_adding", withdrawn_first)
+        run_here(desk)
+    desk.run()
+
+    assert (len(desk.team.rows()), desk.paid) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("approved", "says"),
+    [("", "for 2 credits in the same run"), (",approved", "for 2 credits once it is approved")],
+)
+def test_a_plan_says_which_rows_are_added_and_what_they_cost(
+    tmp_path: Path, approved: str, says: str
+) -> None:
+    sheet = f"prompt,endpoint,parent,index{approved}\na fox,,,{',yes' if approved else ''}\n"
+    with desk_with(tmp_path, sheet) as desk:
+        desk.run()
+        until(lambda: "/follow/" in row_page(desk), "there is a form", every=0.1)
+        assert desk.press(*form(desk, endpoint="upscale-1x")) == "followed"
+        plan = " ".join(call("run", desk.config, "--plan").said.split())
+        page = " ".join(desk.client.get("/plan/1").text.split())
+        as_json = json.loads(call("run", desk.config, "--plan", "--json").said)
+        before = desk.paid
+        desk.run()
+        after = call("run", desk.config, "--plan").said
+
+    said = f"1 row that was asked for on the page is added, {says}: upscale-1x of picture 2 of take"
+    assert f"{said} 1 of row 2." in plan
+    assert said in page
+    assert (as_json["rows_to_add"], as_json["credits_to_add"], before) == (1, 2, 1)
+    assert "asked for on the page" not in after
 
 
 def test_an_endpoint_that_needs_a_prompt_gets_one_as_text(desk: Desk) -> None:

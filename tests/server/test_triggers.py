@@ -55,6 +55,8 @@ def test_a_post_starts_a_pass_at_once_and_says_what_it_sends(team: Team, api: Sa
         "credits_after_another_row": 0,
         "rows_once_settled": 0,
         "credits_once_settled": 0,
+        "rows_to_add": 0,
+        "credits_to_add": 0,
         "costs": [{"account": "Apiframe", "unit": "credit", "amount": 32, "is_own": True}],
         "costs_once_settled": [],
         "money": [],

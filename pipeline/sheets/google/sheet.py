@@ -16,7 +16,7 @@ from typing import Final
 
 from pipeline.core import verified_writes
 from pipeline.core.combinations import NewRow
-from pipeline.core.errors import SheetError
+from pipeline.core.errors import MaybeWritten, SheetError
 from pipeline.core.header import OURS, Columns
 from pipeline.core.model import Claim, Grid, Patch
 from pipeline.sheets.google import claim as google_claim
@@ -136,7 +136,7 @@ class GoogleSheet:
                 # Such a request is never repeated: a reading shows whether the rows are there.
                 if not rows_for((now := self._tab.look()).grid):
                     return now.grid
-                raise SheetError(
+                raise MaybeWritten(
                     f"{e} Rows may have been added all the same. Look into {self.title} in a "
                     "minute, and start it again: it adds only what is missing."
                 ) from e
