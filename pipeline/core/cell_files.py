@@ -16,6 +16,9 @@ _BETWEEN = re.compile(r"\s*\n\s*|\s*,\s*")
 _BETWEEN_ADDRESSES = re.compile(r"\s*\n\s*|[\s,]+(?=https?://)", re.IGNORECASE)
 #: The types of fields whose cells name files or addresses.
 TYPES: Final = ("file", "address", "addresses")
+#: Before the name of a saved picture, in the inputs of a take that starts from one. A cell that
+#: begins so is refused: it may not name a file of that folder.
+SAVED: Final = "saved://"
 #: Why a link to Google Drive cannot be used, as the end of a sentence.
 NO_DRIVE: Final = say(
     "there are no credentials for Google: those of a Google Sheet or of [media] save_to in Google "
@@ -29,7 +32,8 @@ class Files(Protocol):
     def problem(self, name: str, kind: str = "") -> str:
         """Why this file cannot be sent, as the end of a sentence; empty if it can be.
 
-        `name` may be a link to Google Drive. `kind` is what it must be, such as `image`.
+        `name` may be a link to Google Drive, or SAVED with a saved picture. `kind` is what it must
+        be, such as `image`.
         """
 
 
@@ -100,7 +104,7 @@ def problem_of_files(name: str, one: Field, text: str, files: Files | None, kind
         if ADDRESS.fullmatch(each):
             continue
         wanted = say("write an address that begins with https://")
-        if "://" in each:  # Not http or https.
+        if "://" in each and not (files and each.startswith(SAVED)):  # Not http or https.
             return _wrong(name, each, wanted)
         no_folder = say(
             "write an address that begins with https://, or set [media] inputs to a folder in "
@@ -109,6 +113,16 @@ def problem_of_files(name: str, one: Field, text: str, files: Files | None, kind
         if why := files.problem(each, kind) if files else no_folder:
             return _wrong(name, each, why)
     return ""
+
+
+def names_saved(name: str, text: str) -> str:
+    """The problem of a cell that names a saved picture; empty if it names none.
+
+    `name` is what the column is called.
+    """
+    if not any(each.startswith(SAVED) for each in file_or_addresses(text)):
+        return ""
+    return _wrong(name, text, say("write an address that begins with https://"))
 
 
 def _wrong(name: str, text: str, why: str) -> Said:

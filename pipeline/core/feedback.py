@@ -13,6 +13,7 @@ from typing import Final, NamedTuple
 
 from pipeline.core import messages_feedback as messages
 from pipeline.core.cell_errors import is_value
+from pipeline.core.cell_files import SAVED, file_or_addresses
 from pipeline.core.fields import IMAGE, Titles, fields_of
 from pipeline.core.inputs import canonical, parsed
 from pipeline.core.model import Job, KnownRow
@@ -143,12 +144,27 @@ def _to_start_from(
         return [], ()
     if len(pictures) > 1 and field.type != "addresses":
         return [], (messages.too_many_picked(name, len(pictures)),)
+    start = []
+    takes_files = field.type == "file" or rules.api_named(name).provider.upload is not None
     for one in pictures:
         owner, ended = rules.api_of(one.attempt), one.attempt.ended_at
         life = owner.provider.links if owner else None
+        address = one.url
         if life and ended and now - ended >= life:
-            return [], (messages.picked_is_gone(time_limit(life)),)
-    return [one.url for one in pictures], ()
+            address = _saved(one, rules) if takes_files else ""
+            if not address:
+                return [], (messages.picked_is_gone(time_limit(life)),)
+        start.append(address)
+    return start, ()
+
+
+def _saved(one: Picture, rules: Rules) -> str:
+    """The name of the picture's file where it was saved; empty if that cannot be sent."""
+    path = one.job.files.get(one.url, "")
+    name = f"{SAVED}{path}"
+    if not path or file_or_addresses(name) != [name] or rules.files is None:
+        return ""
+    return "" if rules.files.problem(name, "image") else name
 
 
 def _field_of(endpoint: Endpoint, rules: Rules, inputs: str) -> Field | None:

@@ -13,6 +13,7 @@ from pipeline.core import messages, messages_pictures
 from pipeline.core.approval import Tick, approved, box, is_copied
 from pipeline.core.approval_missing import approval_missing
 from pipeline.core.cell_errors import is_value
+from pipeline.core.cell_files import names_saved
 from pipeline.core.chains import (
     HAS_PARENT,
     LINK,
@@ -399,6 +400,9 @@ def _problems(line: Line, row: _Row) -> list[str]:
     image = field_for(endpoint, {**given, **wrote})
     picture = image if IMAGE in wrote else ""
     problems += contradictions(wrote, image, columns)
+    own = parsed(row.memory.inputs)
+    said = (names_saved(columns.title(n), text) for n, text in own.items() if n != PROMPT)
+    problems += filter(None, said)
     problems += problems_with(
         endpoint,
         {**cells.wrote, **made},

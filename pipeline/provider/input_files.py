@@ -14,7 +14,7 @@ from tenacity import (
 
 from pipeline.config import GoogleSource, Secret, Settings
 from pipeline.core import reasons
-from pipeline.core.cell_files import NO_DRIVE
+from pipeline.core.cell_files import NO_DRIVE, SAVED
 from pipeline.core.errors import NoPlace, PartUnread
 from pipeline.core.links import drive_file
 from pipeline.provider.input_folder import MOST_BYTES, Content, InputFolder, type_of
@@ -39,11 +39,17 @@ class _Busy(Exception):
 class InputFiles:
     """Reads files for requests. `folder` or `drive` is None if cells may name no such file.
 
-    Its repr changes with the files in the folder.
+    `saved` is the folder of saved pictures; None if they are on another machine. Its repr changes
+    with the files in the folder that cells may name.
     """
 
-    def __init__(self, folder: InputFolder | None = None, drive: DriveFiles | None = None) -> None:
-        self._folder, self._drive = folder, drive
+    def __init__(
+        self,
+        folder: InputFolder | None = None,
+        drive: DriveFiles | None = None,
+        saved: InputFolder | None = None,
+    ) -> None:
+        self._folder, self._drive, self._saved = folder, drive, saved
 
     def __repr__(self) -> str:
         return f"InputFiles({self._folder!r}, {self._drive is not None})"
@@ -55,9 +61,8 @@ class InputFiles:
         """
         if drive_file(name):
             return "" if self._drive else NO_DRIVE
-        if self._folder is None:
-            return reasons.told(reasons.NO_INPUTS)
-        return self._folder.problem(name, kind)
+        folder, name = self._place_of(name)
+        return folder.problem(name, kind) if folder else reasons.told(reasons.NO_INPUTS)
 
     def read(self, name: str) -> Content:
         """The file of this name or link. Raises PartUnread with the end of a sentence."""
@@ -65,9 +70,16 @@ class InputFiles:
             if self._drive is None:
                 raise PartUnread(NO_DRIVE)
             return self._drive.read(number)
-        if self._folder is None:
+        folder, name = self._place_of(name)
+        if folder is None:
             raise PartUnread("set [media] inputs to the folder of that file")
-        return self._folder.read(name)
+        return folder.read(name)
+
+    def _place_of(self, name: str) -> tuple[InputFolder | None, str]:
+        """The folder of a file, and its name there."""
+        if name.startswith(SAVED):
+            return self._saved, name.removeprefix(SAVED)
+        return self._folder, name
 
 
 class DriveFiles:
@@ -176,4 +188,5 @@ def input_files(settings: Settings) -> InputFiles | None:
         drive = DriveFiles(source.credentials, source.base_url)
     elif place is not None and place.kind == "drive":
         drive = DriveFiles(place.credentials, place.base_url)
-    return InputFiles(folder, drive) if folder or drive else None
+    saved = InputFolder(settings.media) if settings.media else None
+    return InputFiles(folder, drive, saved) if folder or drive or saved else None

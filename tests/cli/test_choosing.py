@@ -140,6 +140,30 @@ def test_the_next_take_starts_from_the_picked_picture(flux: Team, api: Sandbox) 
     assert len(sent(flux)) == 2
 
 
+def test_a_picked_picture_whose_link_has_expired_is_sent_as_the_saved_file(
+    flux: Team, api: Sandbox
+) -> None:
+    flux.configured("promptsheet", tables={"provider": {"endpoint": "flux"}}, media="media")
+    flux.write(HEADER + ",image", "a fox,fox,,,,,")
+    assert flux.finish().code == 0
+    long_ago = "update attempts set ended_at = ended_at - 100 * 24 * 3600 * 1000000"
+    with closing(sqlite3.connect(flux.folder / "promptsheet.db")) as connection, connection:
+        connection.execute(long_ago)
+    with flux.editing() as rows:
+        rows[0] |= {"take": "2", "pick": "1", "feedback": "add snow"}
+        (saved,) = (one.name for one in (flux.folder / "media").glob("*.png"))
+        rows.append({"prompt": "an owl", "image": f"saved://{saved}"})
+
+    assert flux.finish().code == 1
+    fox, owl = flux.rows()
+    (start,) = sent(flux)[1]["fluxParams"]["input_images"]
+    assert start.startswith(api.url)
+    assert start not in fox["image_urls"]
+    assert (fox["status"], fox["note"]) == ("done", "")
+    # A cell can never name a saved file.
+    assert (owl["status"], len(sent(flux))) == ("invalid", 2)
+
+
 def test_feedback_and_a_tick_of_the_page_make_one_take_and_no_cell_is_changed(flux: Team) -> None:
     flux.write(HEADER, "a fox,fox,,,too much sky,")
     flux.finish()
@@ -294,6 +318,7 @@ def as_of_version_13(team: Team) -> None:
                 connection.exec_driver_sql(f"ALTER TABLE known_rows DROP COLUMN {name}")
             connection.exec_driver_sql("ALTER TABLE jobs DROP COLUMN picked")
             connection.exec_driver_sql("ALTER TABLE attempts DROP COLUMN credit_price")
+            connection.exec_driver_sql("ALTER TABLE wanted_rows DROP COLUMN adding_at")
             connection.exec_driver_sql("UPDATE promptsheet SET value = '13' WHERE name = 'version'")
 
 

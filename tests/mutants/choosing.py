@@ -57,4 +57,12 @@ FAULTS: Final[tuple[Fault, ...]] = (
         "pictures[-number] for number in numbers",
         _TESTS,
     ),
+    Fault(
+        "a cell sends a saved picture that it names",
+        "P7",
+        "pipeline/core/planning.py",
+        "    problems += filter(None, said)\n",
+        "",
+        _TESTS,
+    ),
 )
