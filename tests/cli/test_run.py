@@ -70,6 +70,8 @@ def test_a_plan_lists_what_would_be_sent_and_changes_nothing(team: Team, api: Sa
         "requests_once_settled": 0,
         "credits_once_settled": 0,
         "costs_once_settled": [],
+        "rows_to_add": 0,
+        "credits_to_add": 0,
         "money": [],
         "rows_over_budget": [],
         "hold": "",
