@@ -253,7 +253,7 @@ known = st.builds(
 )
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(st.lists(known, max_size=6), st.lists(known, max_size=6), texts)
 def test_a_noted_row_is_read_back_unchanged(
     new_store: NewStore, first: list[KnownRow], second: list[KnownRow], sheet: str
@@ -270,7 +270,7 @@ def test_a_noted_row_is_read_back_unchanged(
     assert memory.columns == frozenset(order)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(
     st.builds(
         Attempt,
