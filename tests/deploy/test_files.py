@@ -8,13 +8,22 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 import typer.main
+from ruamel.yaml import YAML
 
+from pipeline import config
 from pipeline.cli.commands import app
 from tests.fakes.program import ROOT
 
 DEPLOY = ROOT / "configs" / "deploy"
 BIN = Path(sys.executable).parent
+SECRETS = {
+    "APIFRAME_API_KEY": "key",
+    "PROMPTSHEET_STORE": "postgresql://someone:secret@store.example.com/promptsheet",
+    "PROMPTSHEET_WEBHOOK_SECRET": "s" * 32,
+    "PROMPTSHEET_PAGE_TOKEN": "t" * 32,
+}
 NOT_RUN = [
     "docker/Dockerfile",
     "docker/compose.yaml",
@@ -91,6 +100,22 @@ def test_the_line_for_cron_runs_a_pass_and_no_second_one_beside_it() -> None:
     assert (schedule, user) == (["*/5", "*", "*", "*", "*"], "promptsheet")
     assert "%" not in command  # cron would read it as the end of the line
     assert "flock --nonblock" in command
+
+
+@pytest.mark.parametrize("name", ["docker/promptsheet.toml", "kubernetes/promptsheet.yaml"])
+def test_the_program_accepts_the_configurations(tmp_path: Path, name: str) -> None:
+    path = DEPLOY / name
+    text = path.read_text()
+    if path.suffix == ".yaml":
+        text = next(iter(YAML(typ="safe").load_all(text)))["data"]["promptsheet.toml"]
+    text = re.sub(r'"file:[^"]*google.json"', '"file:google.json"', text)
+    (tmp_path / "promptsheet.toml").write_text(text)
+    (tmp_path / "google.json").write_text("{}")
+
+    settings = config.load(tmp_path / "promptsheet.toml", need_key=True, environ=SECRETS)
+
+    assert settings.webhook.public_url == settings.page.public_url != ""
+    assert "secret@" not in repr(settings)
 
 
 def test_every_command_in_the_files_can_be_typed() -> None:
