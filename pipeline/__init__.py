@@ -36,6 +36,7 @@ The packages, from the highest layer down. Imports go down only; import-linter c
     config/       TOML and environment -> Settings
     images        opens pictures safely, and scales them down
     scheduler, callers, terminal, plain_files    when a pass is due; safe text, logs and files
+    telemetry         traces and metrics for OpenTelemetry
     event_log         the log of events of rows and passes, for programs
     google_session    sessions for Google's APIs
     core/         decides: row matching, planning, states; pure, standard library only

@@ -15,6 +15,8 @@ _log = logging.getLogger("promptsheet.events")
 #: Above every level: nothing is logged.
 _OFF: Final = logging.CRITICAL + 1
 _log.setLevel(_OFF)
+# They go only where somebody asked for them.
+_log.propagate = False
 
 #: Event of a job -> what it says. The first ten are lines of the store's history.
 JOB_EVENTS: Final = {
@@ -67,13 +69,16 @@ PASS_FIELDS: Final = {
 _BAD: Final = ("failed", "lost", "not_downloaded")
 
 
-def set_level(level: int) -> None:
-    """Log events of this level and above."""
-    _log.setLevel(level)
+def send_to(handler: logging.Handler, level: int) -> None:
+    """Send events of this level and above to a handler, too."""
+    handler.setLevel(level)
+    _log.addHandler(handler)
+    _log.setLevel(min(level, _log.level))
 
 
 def stop() -> None:
     """Log no events from now on."""
+    _log.handlers.clear()
     _log.setLevel(_OFF)
 
 

@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack, nullcontext, suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
-from pipeline import event_log, wiring
+from pipeline import event_log, telemetry, wiring
 from pipeline.core.costs import accounts
 from pipeline.core.errors import PromptsheetError, StoreError, unforeseen
 from pipeline.sync import heartbeat
@@ -36,7 +36,8 @@ async def ended(
     event_log.pass_began(title)
     outcome: Outcome | Busy = Outcome(title=title)
     try:
-        outcome = await run
+        with telemetry.span("pass", sheet=title):
+            outcome = await run
     except PromptsheetError as e:
         outcome = _failed(title, e.exit_code, str(e))
     except Exception as e:

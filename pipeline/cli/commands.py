@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from pipeline import terminal
+from pipeline import telemetry, terminal
 from pipeline.cli import options as flags
 from pipeline.cli.exit_codes import exit_code_of, print_error, unusable, worst_code
 from pipeline.cli.logs import log_above, set_verbosity
@@ -124,6 +124,7 @@ def run(
             return
     from pipeline.cli.run import run_all
 
+    telemetry.start()
     raise typer.Exit(
         run_all(
             settings,
@@ -154,6 +155,7 @@ def watch(
     _require_serve()
     from pipeline.server.watch import watch as watch_sheets
 
+    telemetry.start()
     raise typer.Exit(watch_sheets(settings, _console(), quiet=quiet))
 
 
@@ -170,6 +172,7 @@ def serve(
     _require_serve()
     from pipeline.server.serve import serve as serve_all
 
+    telemetry.start()
     raise typer.Exit(serve_all(settings, _console()))
 
 

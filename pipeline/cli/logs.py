@@ -29,7 +29,9 @@ def set_verbosity(
     if log_format is LogFormats.JSON:
         handler = _log_to(terminal.JsonLines(), logging.INFO if verbose else logging.ERROR)
         terminal.write_errors_as_json(handler)
-        event_log.set_level(logging.WARNING if quiet else logging.INFO)
+        events = logging.StreamHandler()
+        events.setFormatter(handler.formatter)
+        event_log.send_to(events, logging.WARNING if quiet else logging.INFO)
     elif verbose:
         log_above(logging.INFO)
 

@@ -17,7 +17,7 @@ from typing import Any, Final
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from pipeline import wiring
+from pipeline import telemetry, wiring
 from pipeline.callers import caller_of, limited_logger
 from pipeline.config import Settings
 from pipeline.core.apis import Api
@@ -105,7 +105,8 @@ class Hooks:
 
     async def _answer(self, token: str, scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            await self._take(token, scope, receive)
+            with telemetry.span("webhook"):
+                await self._take(token, scope, receive)
             response: Response = _TAKEN
         except CallRefused as refused:
             why = str(refused)

@@ -12,6 +12,7 @@ import logging
 from collections import deque
 from collections.abc import Callable, Sequence
 
+from pipeline import telemetry
 from pipeline.core import messages_sent, reasons
 from pipeline.core.apis import endpoint_of
 from pipeline.core.errors import NotSent, PartUnread, WireError
@@ -133,7 +134,9 @@ class Dispatcher:
             request = await self._addresses.request(
                 sending.key, sending.attempt, sending.request, self._left(sending)
             )
-            response = await self._access.wire.submit(request, self._left(sending))
+            row_id, name = sending.key.generation, sending.attempt.endpoint
+            with telemetry.span("submit", row_id=row_id, endpoint=name):
+                response = await self._access.wire.submit(request, self._left(sending))
             self._answer_took = lately(self._answer_took, self._clock.monotonic() - began)
             answer = verdict(api.provider, endpoint, response, self._clock.now())
             self._throttle.reached()

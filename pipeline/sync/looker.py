@@ -10,6 +10,7 @@ import logging
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
+from pipeline import telemetry
 from pipeline.core.errors import SheetError
 from pipeline.core.model import State
 from pipeline.core.states import state_of
@@ -72,7 +73,8 @@ class Looker:
         had_news = self._timer.has_news
         began = self._timer.begin()
         try:
-            look = await self._worker.run(self._look)
+            with telemetry.span("write", sheet=self._sync.sheet.title):
+                look = await self._worker.run(self._look)
             if self._agreement:
                 await self._worker.run(self._agreement.check, look)
         except SheetError as e:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Collection, Mapping
 from datetime import datetime, timedelta
 from functools import partial
 
+from pipeline import telemetry
 from pipeline.core.apis import Api, reading
 from pipeline.core.errors import WireError
 from pipeline.core.listing import Page, page_answers, page_of, page_request
@@ -177,7 +178,8 @@ class Poller:
         async with self._gate:
             asked_at = self._clock.now()
             try:
-                return asked_at, await self._access.wire.ask(request, WITHIN)
+                with telemetry.span("poll", tasks=len(tasks)):
+                    return asked_at, await self._access.wire.ask(request, WITHIN)
             except WireError as e:
                 self.health.unreached(e)
                 self.schedule.unanswered(tasks)
