@@ -34,7 +34,8 @@ def check_header(
             raise ColumnsError(
                 f"Column {letters(at)}, {title}, already holds text. Rename it, or set "
                 f"{other if name in ALWAYS else ignored}. "
-                "If another tool filled it for us, run init --adopt."
+                "If Promptsheet filled it and its store is lost, run doctor --adopt. If another "
+                "tool filled it for us, run init --adopt."
             )
 
 

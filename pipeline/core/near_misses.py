@@ -58,7 +58,7 @@ def near_misses(
         NearMiss(title.strip(), name)
         for at, title in enumerate(columns.header)
         if at not in used and folded(title) not in free
-        if (name := _meant(folded(title), missing))
+        if (name := _meant(folded(title), missing)) and name != folded(title)
     ]
 
 

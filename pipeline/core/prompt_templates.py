@@ -155,7 +155,7 @@ class Prompts:
     def _no_style(self, title: str, text: str) -> Said:
         if near := difflib.get_close_matches(folded(text), self.styles, n=1, cutoff=0.6):
             return say(
-                "{column} is {text}, and there is no such style: did you mean {style}?",
+                "{column} is {text}, and there is no such style; perhaps {style} is meant",
                 column=title,
                 text=quoted(text, 40),
                 style=quoted(self.styles[near[0]][0], 40),

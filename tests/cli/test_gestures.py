@@ -252,7 +252,8 @@ def test_the_teams_own_column_with_our_name_stops_the_run_until_it_is_configured
     assert (stopped.code, team.sheet.read_bytes()) == (2, before)
     assert stopped.said == (
         "prompts.csv: Column B, Status, already holds text. Rename it, or set "
-        '[columns] status = "Image status". If another tool filled it for us, run init --adopt.'
+        '[columns] status = "Image status". If Promptsheet filled it and its '
+        "store is lost, run doctor --adopt. If another tool filled it for us, run init --adopt."
     )
 
     team.configure(

@@ -70,7 +70,7 @@ def test_a_row_that_lacks_a_part_costs_nothing_and_says_which(campaign: Team, ap
     assert fox["note"] == (
         "Not sent, nothing paid: scene is empty, and [prompt] text needs it: fill it in."
     )
-    assert 'Style is "filn", and there is no such style: did you mean "film"?' in owl["note"]
+    assert 'Style is "filn", and there is no such style; perhaps "film" is meant.' in owl["note"]
     assert tasks(api) == {"a hare, in May. 35 mm film": 1}
     with campaign.editing() as rows:
         rows[0]["scene"], rows[1]["Style"] = "in snow", "film"

@@ -85,7 +85,7 @@ OF_PARENT = {
 }
 #: Columns at the beginning of each table; all others follow in the order of the alphabet.
 FIRST = ("model", "prompt", "number_of_images", "aspect_ratio", "duration", "resolution")
-RATIO = r"\d{1,4}:\d{1,4}"
+RATIO = r"[1-9]\d{0,3}:[1-9]\d{0,3}"
 SAYS = {
     "pattern": "two numbers with a colon, such as 16:9",
     "uuid": "the id of a LoRA",

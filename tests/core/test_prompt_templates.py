@@ -94,7 +94,7 @@ def test_each_missing_cell_is_named_and_half_a_prompt_is_none() -> None:
 
     assert said == (
         "scene is empty, and [prompt] text needs it: fill it in",
-        'style is "studoi", and there is no such style: did you mean "Studio"?',
+        'style is "studoi", and there is no such style; perhaps "Studio" is meant',
     )
 
 

@@ -307,7 +307,10 @@ def _chosen(book: Workbook, name: str) -> WorkbookTab:
             return tab
     if name:
         known = ", ".join(f'"{tab.name}"' for tab in book.tabs)
-        raise Unreadable(f'there is no tab "{name}" in it; set [sheet] tab to one of {known}')
+        raise Unreadable(
+            f'there is no tab "{name}" in it; write one of these names into the configuration '
+            f"instead: {known}"
+        )
     seen = [tab for tab in book.tabs if not tab.is_hidden] or list(book.tabs)
     if not seen:
         raise Unreadable("there is no worksheet in it: let [sheet] source name another file")
