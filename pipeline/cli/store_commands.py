@@ -28,7 +28,7 @@ def copy(from_: From, to: To) -> None:
 
 
 def migrate(config: flags.Configs = None) -> None:
-    """Bring each store up to the version of this program, as every run does."""
+    """Bring each store up to the version of this program."""
     from pipeline.cli.store import migrate as bring
     from pipeline.config import load
 

@@ -56,7 +56,7 @@ def store_url(written: str, path: Path, environ: Mapping[str, str], problems: li
     if not address.path.strip("/"):
         problems.append(
             "store.url: the address names no database. Write its name at the end: "
-            "postgresql://USER:PASSWORD@HOST/DATABASE"
+            "postgresql://USER@HOST/DATABASE"
         )
     if not is_reference(written) and _holds_a_secret(address):
         problems.append(

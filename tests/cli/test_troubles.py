@@ -47,7 +47,8 @@ def test_all_problems_of_a_configuration_are_reported_together(team: Team) -> No
         ),
         (
             '[store]\nurl = "postgresql://x"\n',
-            'store.url: write "sqlite:///FILE", such as "sqlite:///promptsheet.db"',
+            "store.url: the address names no database. Write its name at the end: "
+            "postgresql://USER@HOST/DATABASE",
         ),
     ],
 )
