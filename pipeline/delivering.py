@@ -46,7 +46,7 @@ def delivering(campaigns: Sequence[Campaign], *, at_once: bool = False) -> Deliv
 
 
 def silence_of(settings: Settings) -> Callable[[datetime], datetime]:
-    """When a silence since a given time is told: as `silent_after` says, or the third of `cron`."""
+    """When to report a silence since a time: after `silent_after`, or at the third of `cron`."""
     its = settings.schedule
     if its.silent_after is not None or find_spec("cronsim") is None:
         after = its.silent_after or timedelta(hours=24)

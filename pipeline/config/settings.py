@@ -36,7 +36,7 @@ class ScheduleSettings:
     react: timedelta | None = None
     #: False if edits are to wait, even where `watch` could be told of them at no cost.
     wants_edits: bool = True
-    #: After this time without a pass, outlets are told so; None: after three times of `cron`.
+    #: After this time without a pass, outlets get a message; None: after three times of `cron`.
     silent_after: timedelta | None = timedelta(hours=24)
     #: The address that is called after each pass; None: none is.
     ping_url: Secret | None = None

@@ -16,7 +16,7 @@ from pipeline.config.settings import GoogleSource, ScheduleSettings, TriggerSett
 
 #: The least length of a token; wrong ones are slowed down as well.
 TOKEN_LENGTH: Final = 16
-#: No shorter time without a pass is told: a program that is restarted is no silence.
+#: A shorter time without a pass is not reported: the program may only have been restarted.
 SOON: Final = timedelta(minutes=15)
 _A_DAY: Final = timedelta(hours=24)
 #: The least time between two checks of a Google Sheet: each is one of the 60 readings that Google
@@ -105,7 +105,7 @@ def _silent_after(table: ScheduleTable) -> timedelta | None:
 def _ping_url(
     text: str, path: Path, environ: Mapping[str, str], problems: list[str], needed: bool
 ) -> Secret | None:
-    """The address to call after each pass: it stands there, or in the place that is named."""
+    """The address to call after each pass: the text itself, or the secret that it names."""
     named = text.startswith(("env:", "file:"))
     url = kept(text, path, environ) if named else Secret(text) if text else None
     if named and url is None and needed:
