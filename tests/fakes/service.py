@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import random
 import socket
 import sqlite3
 from collections import Counter
-from contextlib import closing
+from contextlib import closing, suppress
 from http.client import HTTPConnection
 from itertools import pairwise
 from pathlib import Path
@@ -19,11 +20,12 @@ SECRET = "a secret for tests, long enough to be one"
 
 
 def free_port() -> int:
-    """A free port."""
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        port: int = one.getsockname()[1]
-    return port
+    """A free port, below those that the system gives to outgoing connections: none takes it."""
+    while True:
+        port = random.SystemRandom().randrange(12_000, 32_000)
+        with socket.socket() as one, suppress(OSError):
+            one.bind(("127.0.0.1", port))
+            return port
 
 
 def service(

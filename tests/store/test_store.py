@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from sqlalchemy import select
 
 from pipeline.core.feedback import of_page, on_page
+from pipeline.core.header import ROW_ID
 from pipeline.core.model import (
     Attempt,
     Claim,
@@ -238,11 +239,14 @@ def test_only_ids_of_other_sheets_are_foreign(store: Store) -> None:
     assert store.rows.foreign("unheard of", asked[:1]) == {row(1).row_id: row(1).inputs}
 
 
+#: Other ids of rows and parts never reach the store.
+row_ids = st.from_regex(ROW_ID, fullmatch=True)
+parts = st.from_regex(r"[a-z0-9]{0,9}(_[2-9])?", fullmatch=True)
 texts = st.text(st.characters(), max_size=12)
 moments = st.datetimes(timezones=st.just(UTC))
 known = st.builds(
     KnownRow,
-    row_id=texts,
+    row_id=row_ids,
     inputs=texts,
     first_take=st.integers(1, 2**40),
     standing=st.sampled_from(RowKind),
@@ -289,7 +293,7 @@ def test_a_noted_row_is_read_back_unchanged(
         ended_at=st.none() | moments,
         reported=st.none() | st.integers(0, 2**40),
     ),
-    st.builds(JobKey, texts, texts, st.integers(1, 2**40)),
+    st.builds(JobKey, texts, row_ids, st.integers(1, 2**40), parts),
 )
 def test_an_added_job_is_read_back_unchanged(
     new_store: NewStore, attempt: Attempt, key: JobKey
