@@ -15,7 +15,7 @@ _log = logging.getLogger("promptsheet.events")
 #: Above every level: nothing is logged.
 _OFF: Final = logging.CRITICAL + 1
 _log.setLevel(_OFF)
-# They go only where somebody asked for them.
+# Events are written only by handlers that were added for them.
 _log.propagate = False
 
 #: Event of a job -> what it says. The first ten are lines of the store's history.

@@ -1,4 +1,4 @@
-"""What is wrong for some time, and was told to outlets: each is told as it begins and as it ends.
+"""Lasting problems that outlets got a message about: one when it begins, and one when it ends.
 
 Lines of the table `promptsheet` that exist only while something is wrong.
 """

@@ -21,8 +21,8 @@ from pipeline.store.schema import VERSION, metadata, spell_for_postgresql
 if TYPE_CHECKING:
     from psycopg import Connection as Driver
 
-#: The advisory lock of whoever writes. With a version of the tables as a second number, it is the
-#: lock that each connection of that version shares (see `migrations`).
+#: The advisory lock of the transaction that writes. With a version of the tables as a second
+#: number, it is the lock that each connection of that version shares (see `migrations`).
 LOCK: Final = 7261
 #: Seconds after which the server ends a writing transaction whose process sends nothing: it hangs,
 #: or its link is cut, and all others wait for it.
@@ -37,7 +37,7 @@ _LINK: Final = {
 }
 _set = func.set_config
 #: One writer at a time, as BEGIN IMMEDIATE gives on SQLite. The statements after it see what the
-#: writer before it has committed, because each statement of READ COMMITTED looks anew.
+#: writer before it has committed, because each statement of READ COMMITTED has a new snapshot.
 _BEGIN: Final = select(
     _set("idle_in_transaction_session_timeout", bindparam("silent"), True),
     func.pg_advisory_xact_lock(LOCK),

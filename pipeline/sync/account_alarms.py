@@ -47,7 +47,7 @@ async def check_accounts(store: Store, sheet: str, watched: Sequence[WatchedAcco
 def judged(one: WatchedAccount, told: Told) -> tuple[str, str]:
     """What is wrong with an account, in a word ("": nothing), and the sentence for people."""
     if told.left is None:
-        return "unreadable", f"{told.trouble} So nobody is told when it has few credits left."
+        return "unreadable", f"{told.trouble} There will be no message when few credits are left."
     left = Cost(told.left, one.account).in_words(",")
     if told.left < one.warn_below:
         return "low", (
