@@ -63,7 +63,7 @@ PASS_FIELDS: Final = {
     "lost": "rows whose answer was lost",
     "saved": "pictures that were saved",
     "need_a_person": "rows that need a person now",
-    "credits": "what was sent costs, as listed",
+    "credits": "what was sent costs: as reported until then, else as listed",
     "seconds": "how long the pass took",
 }
 _BAD: Final = ("failed", "lost", "not_downloaded")

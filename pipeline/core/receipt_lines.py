@@ -15,7 +15,7 @@ from pipeline.core.messages_pictures import in_a_few_words
 from pipeline.core.model import State
 from pipeline.core.picture_findings import Findings
 from pipeline.core.provider import MARGIN
-from pipeline.core.states import costs_nothing
+from pipeline.core.states import cost_of_attempt, costs_nothing
 
 
 class Sent(NamedTuple):
@@ -64,9 +64,7 @@ class Sent(NamedTuple):
     @property
     def cost(self) -> Credits:
         """What it cost as far as the store knows: as reported, else as listed."""
-        if self.reported is not None:
-            return self.reported
-        return 0 if costs_nothing(self) else self.price
+        return cost_of_attempt(self)
 
     @property
     def is_lost(self) -> bool:

@@ -262,7 +262,33 @@ def cost_of(job: Job) -> Credits:
     return total(map(cost_of_attempt, job.attempts))
 
 
-def cost_of_attempt(attempt: Attempt) -> Credits:
+class Priced(Tried, Protocol):
+    """The part of an attempt that says what it cost."""
+
+    @property
+    def price(self) -> Credits:
+        """Listed credits when it was sent."""
+
+    @property
+    def reported(self) -> Credits | None:
+        """Credits that the API reported; None if it reported none."""
+
+
+class Paid(NamedTuple):
+    """What one attempt cost, and at which account."""
+
+    # As in `Attempt`.
+    state: State
+    provider: str
+    base_url: str
+    account: str
+    task_id: str
+    reason: str
+    price: Credits
+    reported: Credits | None
+
+
+def cost_of_attempt(attempt: Priced) -> Credits:
     """Credits that one attempt cost: as reported, else as listed; 0 if it was not taken."""
     if attempt.reported is not None:
         return attempt.reported

@@ -17,6 +17,7 @@ from pipeline.core.charges import Charged
 from pipeline.core.model import State
 from pipeline.core.picture_findings import Findings
 from pipeline.core.receipt_lines import Sent
+from pipeline.core.states import Paid
 from pipeline.store.column_types import from_number, unescaped
 from pipeline.store.schema import attempts, events, files, jobs, sheets
 from pipeline.store.serialization import result_from
@@ -81,6 +82,23 @@ class Charges(StorePart):
             found = connection.execute(asked.order_by(attempts.c.job, attempts.c.number))
             wrong = _wrong_pictures(connection)
             return [_sent(again, wrong, *row) for row in found]
+
+    def paid_since(self, sheet: str, moment: datetime) -> list[Paid]:
+        """What was sent for a sheet at this moment or later, with its price."""
+        asked = select(
+            attempts.c.state,
+            attempts.c.provider,
+            attempts.c.base_url,
+            attempts.c.api_key,
+            attempts.c.task_id,
+            attempts.c.reason,
+            attempts.c.price,
+            attempts.c.reported,
+        ).select_from(attempts.join(jobs))
+        with self._database.reading() as connection:
+            here = jobs.c.sheet == number_of(connection, sheet)
+            found = connection.execute(asked.where(here, attempts.c.sent_at >= moment))
+            return [Paid(_STATES[state], *its) for state, *its in found]
 
     def first_sent_at(self, api_key: str) -> datetime | None:
         """When the first attempt at an account was sent; None if there was none."""

@@ -13,11 +13,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime, tzinfo
 from typing import Any, Final
 
-from pipeline.core.costs import Account, Cost, in_words, listed, summed
+from pipeline.core.costs import Account, Cost, account_of, in_words, listed, summed
 from pipeline.core.credits import Credits
 from pipeline.core.followers import to_follow
 from pipeline.core.lines import Line
 from pipeline.core.quotes import Quote
+from pipeline.core.states import cost_of_attempt
 from pipeline.core.statuses import Status
 from pipeline.core.text import counted
 from pipeline.sync.clock import Clock
@@ -34,7 +35,7 @@ _ON_ITS_WAY: Final = (Status.QUEUED, Status.SENDING, Status.IN_PROGRESS)
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What was quoted, and what was sent and paid since."""
+    """What was quoted, and how much was sent since."""
 
     at: datetime
     rows: int
@@ -44,20 +45,21 @@ class Batch:
     earliest: float | None = None
     latest: float | None = None
     sent: int = 0
-    paid: tuple[Cost, ...] = ()
 
-    def compared(self, now: datetime, zone: tzinfo | None = None) -> str:
+    def compared(self, paid: Sequence[Cost], now: datetime, zone: tzinfo | None = None) -> str:
         """Quote and result in one short sentence. Times are those of this machine.
+
+        `paid` is what was paid since the quote.
 
         Empty if no time was quoted and the rest became as quoted.
         """
-        if self.seconds is None and (self.rows, self.costs) == (self.sent, self.paid):
+        if self.seconds is None and (self.rows, self.costs) == (self.sent, paid):
             return ""
         took = (now - self.at).total_seconds()
         exact = max(took, self.latest or 0.0) < 600
         quoted: str
         became: str
-        quoted, became = in_words(self.costs), in_words(self.paid)
+        quoted, became = in_words(self.costs), in_words(paid)
         if self.seconds is not None and self.latest is not None:
             # An earlier program kept no early bound.
             early = self.seconds if self.earliest is None else self.earliest
@@ -79,7 +81,6 @@ class Batch:
                 "earliest": self.earliest,
                 "latest": self.latest,
                 "sent": self.sent,
-                "paid": self.paid,
             }
         )
 
@@ -89,8 +90,9 @@ class Batch:
         try:
             its: dict[str, Any] = json.loads(text)
             at = datetime.fromisoformat(its.pop("at"))
-            costs, paid = _costs(its.pop("costs")), _costs(its.pop("paid"))
-            return cls(at=at, costs=costs, paid=paid, **its)
+            costs = _costs(its.pop("costs"))
+            its.pop("paid", None)  # An earlier program kept it.
+            return cls(at=at, costs=costs, **its)
         except (ValueError, TypeError, KeyError, AttributeError):
             return None
 
@@ -138,17 +140,19 @@ class KeptQuote:
         """Add what the pass sent. Returns quote and result as a sentence if the batch has ended."""
         if self._batch is None:
             return ""
-        counts = outcome.counts
-        both = (*self._batch.paid, *counts.costs)
-        paid = summed((cost.account, cost.amount) for cost in both)
-        batch = replace(self._batch, sent=self._batch.sent + counts.new, paid=paid)
+        batch = replace(self._batch, sent=self._batch.sent + outcome.counts.new)
         store, key = self._sync.store, self._sync.key
         if self._is_under_way(outcome):
             if batch != self._batch:
                 store.quotes.keep(key, batch.to_text())
             return ""
         store.quotes.keep(key, "")
-        return batch.compared(self._clock.now()) if batch.sent else ""
+        if not batch.sent:
+            return ""
+        # Not what each pass counted: a task may report its charge to a later pass.
+        rules, since = self._sync.rules, store.charges.paid_since(key, batch.at)
+        paid = summed((account_of(rules, one), cost_of_attempt(one)) for one in since)
+        return batch.compared(paid, self._clock.now())
 
     def _is_under_way(self, outcome: Outcome) -> bool:
         waits = any(line.waits_for_parent for line in self._sync.last.plan.each)

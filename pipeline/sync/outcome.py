@@ -34,7 +34,7 @@ class Asked:
 
 @dataclass(slots=True)
 class PassCounts:
-    """What a pass has sent and received, in rows."""
+    """What a pass has sent and received. A row with three generations counts three times."""
 
     #: Rows that this pass sent, whatever came of them: taken, refused or without an answer.
     new: int = 0
@@ -48,7 +48,8 @@ class PassCounts:
     made_again: int = 0
     #: Pictures that were saved in this pass.
     saved: int = 0
-    #: What this pass sent costs at each account, as listed; without what the API did not take.
+    #: What this pass sent costs at each account: as the API reported until its end, else as listed;
+    #: without what the API did not take.
     costs: tuple[Cost, ...] = ()
 
     @property

@@ -8,7 +8,15 @@ from contextlib import suppress
 from pipeline.core.costs import account_of, summed
 from pipeline.core.errors import StoreError
 from pipeline.core.model import JobKey, State
-from pipeline.core.states import Charge, Event, Failed, Succeeded, gives_back, higher_charge
+from pipeline.core.states import (
+    Charge,
+    Event,
+    Failed,
+    Succeeded,
+    cost_of_attempt,
+    gives_back,
+    higher_charge,
+)
 from pipeline.sync.clock import Clock
 from pipeline.sync.kept_quote import KeptQuote
 from pipeline.sync.outcome import Outcome
@@ -74,14 +82,20 @@ class Tally:
     def close(self) -> None:
         """Count what was sent, at the end of the pass.
 
-        Not earlier: a webhook may say more about an attempt than the answer to its submission.
+        Not earlier: a webhook may say more about an attempt than the answer to its submission, and
+        the API may report another charge than the listed one when the task ends.
         """
-        found = {key: self._sync.state.jobs.attempt(key, number) for key, number in self._sent}
-        states = [attempt.state for attempt in found.values() if attempt]
+        sent = [self._sync.state.jobs.attempt(key, number) for key, number in self._sent]
+        found = [attempt for attempt in sent if attempt]
+        states = [attempt.state for attempt in found]
         self.outcome.counts.new = sum(state is not State.RETURNED for state in states)
-        sent = [key for key, number in self._sent if self._is_made_again(key, number)]
-        self.outcome.counts.made_again = len(sent)
+        again = [key for key, number in self._sent if self._is_made_again(key, number)]
+        self.outcome.counts.made_again = len(again)
         self.outcome.counts.lost = sum(state is State.UNKNOWN for state in states)
+        rules = self._sync.rules
+        self.outcome.counts.costs = summed(
+            (account_of(rules, one), cost_of_attempt(one)) for one in found
+        )
 
     def _is_made_again(self, key: JobKey, number: int) -> bool:
         job = self._sync.state.jobs.all.get(key)

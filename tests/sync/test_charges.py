@@ -29,7 +29,11 @@ ROOT = Path(__file__).parents[2]
 class Charges(Api):
     """An API that charges another price than listed, and reports it when the task is done."""
 
+    is_busy = False
+
     async def _fetch(self, request: web.Request) -> web.Response:
+        if self.is_busy:
+            return await super()._fetch(request)
         body = await request.json()
         tasks = [
             {"task_id": task, "image_urls": ["http://127.0.0.1/0.png"], "charged": 7}
@@ -90,6 +94,28 @@ def test_a_charge_that_is_not_above_the_listed_price_is_not_reported(
     outcome = event_loop.run(ran())
 
     assert (outcome.counts.done, outcome.code, outcome.notices) == (3, 0, [])
+    assert outcome.counts.credits == 21
+
+
+def test_over_cron_a_quote_is_compared_with_what_was_charged_in_the_end(tmp_path: Path) -> None:
+    _list_prices(tmp_path, 9)
+
+    async def ran() -> list[Outcome]:
+        api = Charges()
+        async with api.served() as url:
+            settings = settings_in(tmp_path, url, rows=3)
+            api.is_busy = True
+            passes = [await wiring.run(settings, Asked())]
+            api.is_busy = False
+            passes.append(await wiring.run(settings, Asked()))
+        return [one for one in passes if isinstance(one, Outcome)]
+
+    first, second = event_loop.run(ran())
+
+    # The charge is known with the end of a task.
+    assert (first.counts.new, first.counts.credits, first.quote) == (3, 27, "")
+    assert (second.counts.new, second.counts.done, second.counts.credits) == (0, 3, 0)
+    assert second.quote == "Quoted: 27 credits. It became: 21 credits."
 
 
 def _list_prices(folder: Path, price: int) -> None:

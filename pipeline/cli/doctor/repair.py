@@ -16,6 +16,7 @@ from pipeline.cli.doctor.lost_answers import collect
 from pipeline.cli.doctor.machine import downloads_of
 from pipeline.config import Settings
 from pipeline.core.errors import ConfigError
+from pipeline.core.statuses import Status
 from pipeline.core.text import counted, one_line
 from pipeline.open_pictures import path_of_link
 from pipeline.open_sheet import open_sheet
@@ -84,13 +85,14 @@ def repair(settings: Settings, console: Console) -> Pictures:
         _claim_again(store, sheet)
         collect(settings, store, sheet.key)
         store.unchanged.forget(sheet.key)  # they may be damaged, too
-    outcome = event_loop.run(wiring.run(settings, Asked(limit=0)))
+    outcome = event_loop.run(wiring.run(settings, Asked(limit=0, detailed=True)))
     if isinstance(outcome, Busy):
         raise ConfigError(_busy(outcome))
     for sentence in outcome.sentences:
         console.print(Text(one_line(sentence), style="yellow"))
     saved = f"{counted(outcome.counts.saved, 'picture')} saved"
-    console.print(f"Repaired: {counted(outcome.counts.done, 'row')} done, {saved}.")
+    done = sum(row.status == Status.DONE for row in outcome.changed)
+    console.print(f"Repaired: {counted(done, 'row')} done, {saved}.")
     with wiring.open_store(settings) as store:
         known = store.jobs.all(sheet.key)
     return {
