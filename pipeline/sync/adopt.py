@@ -13,6 +13,7 @@ from datetime import datetime
 from random import Random
 from typing import Final
 
+from pipeline.core.cell_errors import is_value
 from pipeline.core.generations import COUNT, RATIOS
 from pipeline.core.header import OURS, Columns, Header
 from pipeline.core.job_status import TAKEN_OVER
@@ -28,6 +29,7 @@ from pipeline.core.model import (
     State,
 )
 from pipeline.core.planning import plan
+from pipeline.core.revisions import revised
 from pipeline.core.row_matching import match
 from pipeline.core.rules import Rules
 from pipeline.core.states import state_of
@@ -157,11 +159,14 @@ def _attempt(
         return None
     is_lost = not has_news or (share.state is State.RUNNING and not task_id)
     state = State.UNKNOWN if is_lost else share.state
+    # A take after the first one was probably made with the feedback that its row has.
+    feedback = line.memory.feedback if has_news and line.take > 1 else ""
+    is_revised = bool(feedback) and is_value(feedback)
     left_out = () if share.is_asked_for else (COUNT, RATIOS)
     return Attempt(
         number=len(line.job.attempts) + 1 if line.job else 1,
         state=state,
-        inputs=line.inputs,
+        inputs=revised(line.inputs, feedback) if is_revised else line.inputs,
         columns=tuple(name for name in columns.inputs if name not in left_out),
         endpoint=line.endpoint or rules.endpoint_name(line.inputs),
         price=0,

@@ -197,6 +197,10 @@ def test_styles_may_be_a_tab_of_the_workbook_with_the_rows(
 
     assert team.finish().code == 0
     assert tasks(api) == {"a fox, ink on paper": 1}
+    styles.title = "Looks"
+    book.save(team.folder / "prompts.xlsx")
+    said = team.start("doctor", team.config).said
+    assert said.count('there is no tab "Styles" in it') == 1
 
 
 @pytest.mark.parametrize(

@@ -193,3 +193,29 @@ def test_a_row_that_asks_for_one_now_still_shows_all_that_was_made(
     assert [after[name] for name in shown] == [meanwhile[name] for name in shown]
     assert len(bench.api.received) == 3
     bench.close()
+
+
+def test_feedback_beside_an_adopted_take_counts_as_used_until_it_is_changed(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, [], kind=Shop)
+    header, row = ["prompt", "feedback", "take", *COLUMNS], ["a fox", "", "", *[""] * 5]
+    bench.write([header, row])
+    bench.run()
+    (first,) = bench.rows()
+    save(bench, first | {"feedback": "warmer", "take": "2"})
+    bench.run()
+    (before,) = bench.rows()
+    lose_store(bench)
+    adopted(bench)
+    bench.run()
+    (after,) = bench.rows()
+    save(bench, after | {"feedback": "colder"})
+    bench.run()
+    (changed,) = bench.rows()
+
+    assert after == before
+    assert (changed["status"], changed["note"]) == (
+        "done",
+        "To use the feedback, put 3 in the take column.",
+    )
+    assert len(bench.api.received) == 2
+    bench.close()

@@ -357,9 +357,15 @@ CHECKS: Final[tuple[Check, ...]] = (
 
 
 def findings(case: Case) -> Iterator[Finding]:
-    """What all checks find. A check that cannot be made is a finding, too."""
+    """What all checks find. A check that cannot be made is a finding, too.
+
+    What keeps several checks from being made is said once.
+    """
+    said: set[str] = set()
     for check in CHECKS:
         try:
             yield from check.find(case)
         except PromptsheetError as e:
-            yield finding_of(e)
+            if str(e) not in said:
+                yield finding_of(e)
+            said.add(str(e))
