@@ -100,14 +100,14 @@ class Campaign:
         ended = call("run", self.config, "--plan", "--json", "-o", file)
         assert ended.code == 0, ended.said
         said, plan = json.loads(ended.out), json.loads(file.read_text())["sheets"][0]["rows"]
-        before, charged = self._calls(), self.sandbox.state()["credits_charged"]
+        before, charged = self._orders(), self.sandbox.state()["credits_charged"]
 
         from_plan: list[str | Path] = ["--from-plan", file] if self.chance.random() < 0.4 else []
         ended = call("run", self.config, "--wait", *from_plan)
 
         assert ended.is_plain, ended.said
         assert ended.code in (0, 1), ended.said
-        calls = self._calls()[len(before) :]
+        calls = self._calls_since(before)
         planned = [(PATHS[row["endpoint"]], row["prompt"]) for row in plan]
         assert Counter(calls) == Counter(planned), (said, self._story())
         paid = self.sandbox.state()["credits_charged"] - charged
@@ -125,12 +125,21 @@ class Campaign:
         self.counts["waiting"] += said["rows"].get("waiting", 0)
         return bool(calls)
 
-    def _calls(self) -> list[tuple[str, str]]:
-        """Path and prompt of each call that was accepted, in their order."""
+    def _orders(self) -> dict[str, int]:
+        """How often each request was accepted, in the order of the first of each."""
+        orders: dict[str, int] = self.sandbox.state(orders=True)["orders"]
+        return orders
+
+    def _calls_since(self, before: dict[str, int]) -> list[tuple[str, str]]:
+        """Path and prompt of each call that was accepted since then, in their order.
+
+        Two rows may upscale the same picture alike: such a call counts with the first of them.
+        """
         calls = []
-        for order, times in self.sandbox.state(orders=True)["orders"].items():
+        for order, times in self._orders().items():
             path, _, fields = order.partition(" ")
-            calls += [(path, json.loads(fields).get("prompt", ""))] * times
+            new = times - before.get(order, 0)
+            calls += [(path, json.loads(fields).get("prompt", ""))] * new
         return calls
 
     def _story(self) -> str:
