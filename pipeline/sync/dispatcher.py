@@ -34,8 +34,9 @@ SOON = 0.5
 class Dispatcher:
     """At most `[pace] concurrency` requests at once.
 
-    After `tries` failures to reach the API it opens the breaker. `on_answer` is called with each
-    verdict, `on_change` whenever a place becomes free.
+    It opens the breaker if the API cannot be reached. `on_answer` is called with each verdict, then
+    `on_late` with the attempts that found no place in time, and `on_change` whenever a place
+    becomes free.
     """
 
     def __init__(
@@ -46,8 +47,8 @@ class Dispatcher:
         breaker: CircuitBreaker,
         addresses: WithAddresses,
         *,
-        tries: int,
         on_answer: Callable[[Sending, Verdict], None],
+        on_late: Callable[[Sequence[Sending]], None],
         on_change: Callable[[], None],
     ) -> None:
         #: Why the last submission could not leave, as a sentence; empty once one was answered.
@@ -56,8 +57,7 @@ class Dispatcher:
         self._answer_took = 0.0
         self._access, self._clock, self._addresses = access, clock, addresses
         self._throttle, self._breaker = throttle, breaker
-        self._tries = tries
-        self._on_answer, self._on_change = on_answer, on_change
+        self._on_answer, self._on_late, self._on_change = on_answer, on_late, on_change
         self._air: set[asyncio.Task[None]] = set()
         #: Attempts without a place so far, and until when each waits for one.
         self._waiting: deque[tuple[float, Sending]] = deque()
@@ -108,12 +108,17 @@ class Dispatcher:
             task = asyncio.create_task(self._submit(sending))
             self._air.add(task)
             task.add_done_callback(self._landed)
+        late = []
         while self._waiting and (not may_leave or self.gives_up_in == 0):
             _, sending = self._waiting.popleft()
-            why = "no answer came in time to make room for it"
-            if not may_leave:
-                why = "the sending was stopped before it could leave"
+            why = "the sending was stopped before it could leave"
+            if may_leave:
+                why = "no answer came in time to make room for it"
+                late.append(sending)
             self._on_answer(sending, Verdict(Postponed(why)))
+        if late:
+            self._answer_took = 0.0  # Expect no place to become free until an answer comes.
+            self._on_late(late)
 
     async def landed(self) -> None:
         """Wait until every request that has left has its verdict."""
@@ -166,5 +171,5 @@ class Dispatcher:
     def _unreached(self, why: str) -> None:
         title = self._access.api.title
         self.trouble = f"{title} cannot be reached: {why}. Nothing was sent or paid."
-        if self._throttle.unreached() >= self._tries:
+        if not self._throttle.unreached():
             self._breaker.open(Stop(self.trouble, True))

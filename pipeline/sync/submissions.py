@@ -37,6 +37,8 @@ class Sending:
     key: JobKey
     attempt: Attempt
     request: Request
+    #: What it was made from.
+    line: Line
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +105,7 @@ class Submissions:
         self._state.take_over(facts, result)
         for (line, intent, request), answer in zip(asked, result.answers, strict=True):
             if isinstance(answer, Attempt):
-                batch.begun.append(Sending(intent.key, answer, request))
+                batch.begun.append(Sending(intent.key, answer, request, line))
                 self._sync.ownership.note_sent()
                 self._state.begun(intent.key, answer)
             else:

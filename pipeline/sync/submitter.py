@@ -66,7 +66,8 @@ class Submitter:
         self._prepare = prepare
         self._queue = LineQueue(limit=limit, patient=patient)
         self.in_flight = InFlight(pace.in_flight, pace.give_up_after, clock.now, self._news.set)
-        self._throttle = Throttle(RequestPace(sync, worker, access.api), clock)
+        tries = REACH_TRIES if patient else HASTY_TRIES
+        self._throttle = Throttle(RequestPace(sync, worker, access.api), clock, tries)
         self._committer = Committer(submissions, access.api, sync.store, worker, clock.monotonic)
         self._dispatcher = Dispatcher(
             access,
@@ -74,8 +75,8 @@ class Submitter:
             self._throttle,
             self.breaker,
             WithAddresses(access.wire, submissions, worker),
-            tries=REACH_TRIES if patient else HASTY_TRIES,
             on_answer=self._answered,
+            on_late=self._queue.put_back,
             on_change=self._news.set,
         )
 

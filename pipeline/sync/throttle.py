@@ -17,10 +17,13 @@ SHORTEST_WAIT = 0.05
 
 
 class Throttle:
-    """Two moments of a monotonic clock, and how often in a row the API could not be reached."""
+    """Two moments of a monotonic clock, and how often in a row the API could not be reached.
 
-    def __init__(self, pace: RequestPace, clock: Clock) -> None:
-        self._pace, self._clock = pace, clock
+    After `tries` such failures a pass sends nothing more.
+    """
+
+    def __init__(self, pace: RequestPace, clock: Clock, tries: int) -> None:
+        self._pace, self._clock, self._tries = pace, clock, tries
         self._begin_at = self._leave_at = 0.0
         self._unreached = 0
 
@@ -54,15 +57,15 @@ class Throttle:
         wait = max(await self._pace.ready_in(), SHORTEST_WAIT)
         self._begin_at = max(self._clock.monotonic() + wait, self._leave_at)
 
-    def unreached(self) -> int:
-        """The API could not be reached: pause, twice as long each time. The failures in a row.
+    def unreached(self) -> bool:
+        """The API could not be reached: pause, twice as long each time. False after all tries.
 
         Requests that fail together, during one pause, count as one failure.
         """
         if self.may_begin:
             self._unreached += 1
             self.pause(min(2.0 ** (self._unreached - 1), LONGEST_WAIT))
-        return self._unreached
+        return self._unreached < self._tries
 
     def reached(self) -> None:
         """The API has answered."""
