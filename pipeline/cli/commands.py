@@ -22,7 +22,7 @@ from pipeline.cli import options as flags
 from pipeline.cli.exit_codes import exit_code_of, print_error, unusable, worst_code
 from pipeline.cli.logs import log_above, set_verbosity
 from pipeline.cli.outlet_commands import outlets_app
-from pipeline.cli.store_commands import migrate, store_app
+from pipeline.cli.store_commands import forget, migrate, store_app
 from pipeline.core.errors import ConfigError, MissingExtra
 
 if TYPE_CHECKING:
@@ -310,6 +310,7 @@ def gallery(
 app.add_typer(outlets_app, name="outlets")
 app.add_typer(store_app, name="store")
 command()(migrate)
+command()(forget)
 
 
 @command()

@@ -14,10 +14,13 @@ def since(text: str, settings: Settings) -> datetime | None:
 
     A day begins as the configuration's time zone says.
     """
-    if not text:
-        return None
+    return moment("--since", text, settings) if text else None
+
+
+def moment(option: str, text: str, settings: Settings) -> datetime:
+    """The moment that an option names, in the same way. Raises ConfigError."""
     try:
         at = datetime.fromisoformat(text)
     except ValueError:
-        raise ConfigError(f"--since {text} is not a date: write it as 2026-11-01.") from None
+        raise ConfigError(f"{option} {text} is not a date: write it as 2026-11-01.") from None
     return at if at.tzinfo else at.replace(tzinfo=ZoneInfo(settings.timezone))

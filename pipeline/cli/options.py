@@ -201,6 +201,14 @@ ClaimFile = Annotated[
     ),
 ]
 
+Before = Annotated[
+    str,
+    typer.Option(metavar="DATE", help="Rows that ended before this day, such as 2026-01-01."),
+]
+AndFiles = Annotated[
+    bool, typer.Option("--files", help="Delete their saved files, too, if no other row uses them.")
+]
+
 RowWithHistory = Annotated[
     str, typer.Option(metavar="R", help="One row and its history: row_id, name or row number.")
 ]

@@ -1,4 +1,4 @@
-"""The commands `promptsheet store …` and `promptsheet migrate`, with their options.
+"""The commands `promptsheet store …`, `migrate` and `forget`, with their options.
 
 Slow imports are in the functions that need them, as in `commands`.
 """
@@ -34,3 +34,18 @@ def migrate(config: flags.Configs = None) -> None:
 
     settings = [load(path) for path in flags.config_paths(config)]
     raise typer.Exit(worst_code(settings, bring))
+
+
+def forget(
+    before: flags.Before,
+    config: flags.Config = None,
+    files: flags.AndFiles = False,
+    yes: flags.Yes = False,
+) -> None:
+    """Remove old prompts and results from the store. Nothing is paid again."""
+    from pipeline.cli.forget import forget as remove
+    from pipeline.cli.screen import screen
+    from pipeline.config import load
+
+    (path,) = flags.config_paths(config)
+    raise typer.Exit(remove(load(path), screen(), before, with_files=files, yes=yes))

@@ -7,7 +7,7 @@ restored from an old file, and a sheet that is up to date is not written at all.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 
 from pipeline.core import messages
@@ -22,6 +22,7 @@ from pipeline.core.picks import PICKED, addresses_of
 from pipeline.core.states import costs_nothing, shown, with_results
 from pipeline.core.statuses import is_ours
 from pipeline.core.text import printable
+from pipeline.core.traces import has_traces
 
 #: The text of a cell, for a job and the attempt of it that people see.
 Says = Callable[[Job, Attempt], str]
@@ -191,8 +192,23 @@ def _progress_of_several(made: Sequence[tuple[Job, Attempt]]) -> str:
     return f"{sum(known) // len(known)}%" if any(known) else ""
 
 
+def kept_in_cells(job: Job, attempt: Attempt) -> tuple[str, str]:
+    """The texts of the cells `grid_url` and `text` of an attempt."""
+    return attempt.result.grid_url, _text(job, attempt)
+
+
+def texts_in(grid: Grid, columns: Columns) -> Iterator[str]:
+    """Every text that cells of results hold: addresses, paths and whole texts."""
+    places = [(n, at) for n, at in columns.index.items() if n in _FROM_RESULT or n == PICKED]
+    for row in grid[1:]:
+        for name, at in places:
+            if at < len(row) and row[at]:
+                yield from row[at].split("\n") if name in _LISTS else (row[at],)
+
+
 def _urls(job: Job, attempt: Attempt) -> list[str]:
-    return [job.links.get(url, url) for url in attempt.result.urls]
+    texts = [job.links.get(url, url) for url in attempt.result.urls]
+    return [text for text in texts if not has_traces(text)] if attempt.forgotten else texts
 
 
 def _files(job: Job, attempt: Attempt) -> str:
@@ -247,6 +263,8 @@ _OF_RESULT: Mapping[str, Says] = {
 }
 #: Cells that keep their content while the result is made again.
 _FROM_RESULT = {*_OF_RESULT, "files"} - {"task_id"}
+#: Cells that list results, one per line.
+_LISTS = ("image_urls", "files", PICKED)
 _SAYS: Mapping[str, Says] = {
     **_OF_RESULT,
     "files": _files,

@@ -87,7 +87,7 @@ def _messages(
     for job in sorted(jobs, key=lambda one: one.key.take):
         attempt = shown(job)
         kind = TOLD.get(attempt.state) if attempt else None
-        if attempt is None or kind is None or kind not in kinds:
+        if attempt is None or kind is None or kind not in kinds or attempt.forgotten:
             continue
         if attempt.state is State.UNKNOWN:  # It may be sent again by itself.
             status, _ = job_status(job, attempt.inputs, rules, now, "")

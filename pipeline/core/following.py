@@ -211,6 +211,11 @@ def _needs_task(endpoint: Endpoint, given: Mapping[str, str]) -> bool:
     return any(one.required or not has_address for one in takes if one.parent != "url")
 
 
+def _needs_only_task(endpoint: Endpoint, given: Mapping[str, str]) -> bool:
+    """Whether a row takes nothing of its parent but the id of its task."""
+    return all(one.parent == "task" for one in _takes(endpoint, given).values())
+
+
 def _kinds(endpoint: Endpoint, api: Api) -> Collection[str]:
     """The kinds of result whose addresses the endpoint takes."""
     its = api.provider.endpoints
@@ -230,6 +235,13 @@ def unusable(
     `name` is what the child calls its parent; `endpoint` and `given` are of the child.
     """
     row, api = quoted(name, 40), rules.api_named(endpoint)
+    if attempt.forgotten and not _needs_only_task(_endpoint(endpoint, rules), given):
+        return say(
+            "the result of the row {row} was forgotten on {day}: raise take in that row to "
+            "generate it again",
+            row=row,
+            day=f"{attempt.forgotten.at.astimezone():%Y-%m-%d}",
+        )
     child = _endpoint(endpoint, rules)
     if not _is_at(api, attempt, rules) and _needs_task(child, given):
         its = api.provider.name

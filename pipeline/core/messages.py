@@ -13,10 +13,11 @@ from pipeline.core.cell_errors import is_unfinished
 from pipeline.core.credits import Credits, total
 from pipeline.core.invisible import visible
 from pipeline.core.language import NOTHING, Said, figures, of_units, say, say_counted, together
-from pipeline.core.model import State
+from pipeline.core.model import Job, State
 from pipeline.core.states import Charge
 from pipeline.core.statuses import ON_THE_WAY, Status
 from pipeline.core.text import all_of, in_credits, joined, printable, quoted, time_limit
+from pipeline.core.traces import is_trace
 
 #: Characters that may begin a formula in a spreadsheet, with their full-width forms.
 _LIVE = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠", "|", "%")
@@ -266,16 +267,25 @@ def made_from(changes: Mapping[str, str], state: State) -> Said:
     """The content of the changed cells when the row was sent; empty if nothing changed."""
     if not changes:
         return NOTHING
-    was = [
-        say("{column} was {text}", column=name, text=quoted(text))
-        if text
-        else say("{column} was empty", column=name)
-        for name, text in changes.items()
-    ]
+    was = [_was(name, text) for name, text in changes.items()]
     some = together([*was[:MOST_CHANGES], *(["…"] if len(was) > MOST_CHANGES else [])], "; ")
     if state is State.SUCCEEDED:
         return say("{changes} when these pictures were made.", changes=some)
     return say("{changes} when this row was sent.", changes=some)
+
+
+def _was(column: str, text: str) -> Said:
+    if not text:
+        return say("{column} was empty", column=column)
+    if is_trace(text):
+        return say("{column} was another text, which was forgotten", column=column)
+    return say("{column} was {text}", column=column, text=quoted(text))
+
+
+def forgotten(job: Job) -> Said:
+    """When the words and the result of a job were removed from the store."""
+    days = {its.at.astimezone().date() for a in job.attempts if (its := a.forgotten)}
+    return say("What it was made from, and its result, were forgotten on {day}.", day=max(days))
 
 
 #: The most changed cells that a note names.

@@ -140,6 +140,19 @@ class Result:
 
 
 @dataclass(frozen=True, slots=True)
+class Forgotten:
+    """When an attempt was forgotten, and traces (`traces`) of what its cells showed."""
+
+    at: datetime
+    #: Of each result: its address, the lasting address of its saved file, and the path of that.
+    urls: tuple[str, ...] = ()
+    links: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
+    grid_url: str = ""
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Attempt:
     """One submission of a job, with everything that it was sent with, except secrets."""
 
@@ -183,6 +196,8 @@ class Attempt:
     early_poll: datetime | None = None
     #: Why its result was set aside and made again, such as "blank"; empty if it was not.
     remade: str = ""
+    #: Set if its words and its result were removed from the store (`promptsheet forget`).
+    forgotten: Forgotten | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ from pipeline.core.inputs import parsed
 from pipeline.core.language import Said, say
 from pipeline.core.model import Attempt
 from pipeline.core.text import quoted
+from pipeline.core.traces import readable
 
 #: The field that a template fills.
 PROMPT: Final = "prompt"
@@ -192,8 +193,8 @@ class Prompts:
 
 
 def prompt_sent(attempt: Attempt) -> str:
-    """The prompt that an attempt was sent with; empty if it had none."""
-    return attempt.prompt or parsed(attempt.inputs).get(PROMPT, "")
+    """The prompt that an attempt was sent with, for people; empty if it had none."""
+    return readable(attempt.prompt or parsed(attempt.inputs).get(PROMPT, ""))
 
 
 def chosen(text: str, turns: _Turns) -> str:

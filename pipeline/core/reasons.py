@@ -40,6 +40,8 @@ NOT_HTTP: Final = message("the answer is not HTTP")
 NO_REASON: Final = message("{api} gave no reason")
 SAID_AND_NO_RESULT: Final = message("{api} says {status} and: {reason}, but sent no result")
 NO_RESULT: Final = message("{api} says {status}, but sent no result")
+# Why it failed, once that was forgotten.
+FORGOTTEN: Final = message("the reason was forgotten")
 # Why a file that a cell names cannot be sent.
 NO_NAME: Final = message("that does not name a file in the folder of [media] inputs")
 NO_FILE: Final = message("there is no such file in {folder}")

@@ -164,6 +164,7 @@ def advance(attempt: Attempt, event: Event, at: datetime) -> Attempt:
                 reported=attempt.reported if reported is None else reported,
                 reason="",
                 ended_at=at,
+                forgotten=None,
             )
         case Failed(reason, reported=reported):
             return replace(
@@ -227,6 +228,11 @@ def shown(job: Job) -> Attempt | None:
 def first_success(job: Job) -> Attempt | None:
     """The first success, also if it was set aside; None if there is none."""
     return _first(a for a in job.attempts if a.state is _OK)
+
+
+def is_forgotten(job: Job) -> bool:
+    """True if the result that people saw of it was removed from the store."""
+    return any(attempt.forgotten is not None for attempt in job.attempts)
 
 
 def with_results(job: Job, attempt: Attempt) -> Attempt:

@@ -171,9 +171,10 @@ class Board:
         store, key, wanted = self.campaign.store, self.campaign.key, set(ids)
         order, dismissed = self._changes.order, self._changes.dismissed
         takes: dict[str, list[Job]] = defaultdict(list)
-        for job in store.jobs.of_rows(key, wanted).values():
+        recalled = self._reading.recalled(wanted)
+        for job in recalled.jobs(store.jobs.of_rows(key, wanted)).values():
             takes[job.key.row_id].append(job)
-        known = store.rows.known(key, wanted & order.keys())
+        known = recalled.rows(store.rows.known(key, wanted & order.keys()))
         memory = Memory(known, order, {}, {})
         # Files are checked when they are shown: a check of every file would be slow.
         view = View(memory, self._reading.said(wanted, memory), self._rules, None, wiring.now())

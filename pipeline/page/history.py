@@ -30,6 +30,7 @@ JOB_KINDS: Final = {
     "postponed": say("Not accepted; it will be sent again"),
     "adopted": say("Taken over from the sheet"),
     "picked": say("Picked"),
+    "forgotten": say("Words and result forgotten"),
 }
 #: What a person did on the page -> its text.
 ON_THE_PAGE: Final = {

@@ -14,11 +14,12 @@ from typing import Final
 
 from pipeline.config import GoogleSource
 from pipeline.core.errors import PromptsheetError
+from pipeline.core.forgetting import Recalled
 from pipeline.core.header import Columns
 from pipeline.core.known_rows import Memory
 from pipeline.core.model import Grid
 from pipeline.open_sheet import open_sheet
-from pipeline.reports.results import RowCells, row_cells
+from pipeline.reports.results import RowCells, recalled_by, row_cells
 from pipeline.sheets import Sheet
 from pipeline.sync.configured_sheet import Campaign
 
@@ -63,9 +64,18 @@ class Reading:
 
     def said(self, ids: Iterable[str], memory: Memory) -> dict[str, RowCells]:
         """The cells of these rows, if id and inputs still match the store."""
-        grid, places = self._found
-        among = [at for one in ids for at in places.get(one, ())]
-        return row_cells(grid, self._campaign.settings, memory, among)
+        grid, _ = self._found
+        return row_cells(grid, self._campaign.settings, memory, self._at(ids))
+
+    def recalled(self, ids: Iterable[str]) -> Recalled:
+        """The texts of these rows that the store has forgotten."""
+        grid, _ = self._found
+        settings, store = self._campaign.settings, self._campaign.store
+        return recalled_by(grid, settings, store, self._at(ids))
+
+    def _at(self, ids: Iterable[str]) -> list[int]:
+        _, places = self._found
+        return [at for one in ids for at in places.get(one, ())]
 
     def _changed(self) -> Grid | None:
         """The sheet if it has changed; None if it has not, or cannot be read."""

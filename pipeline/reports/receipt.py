@@ -30,8 +30,9 @@ from pipeline.core.provider import Provider
 from pipeline.core.receipt_lines import Bodies, Charge, Line, Sent
 from pipeline.core.receipts import Asked, Reading, Receipt, grouped, receipt
 from pipeline.core.rules import Rules
+from pipeline.core.traces import readable
 from pipeline.open_sheet import open_sheet
-from pipeline.reports.results import row_cells
+from pipeline.reports.results import recalled_by, row_cells
 from pipeline.reports.task_lists import WITHIN, TooLong, Unread, contents, listed
 from pipeline.store import Balance, Store
 from pipeline.sync.ports import Wire
@@ -74,8 +75,8 @@ class SheetReceipt:
 def prompt_of(sent: Sent) -> str:
     """The prompt of an attempt; without one, its inputs."""
     if sent.made_prompt:
-        return sent.made_prompt
-    given = parsed(sent.inputs)
+        return readable(sent.made_prompt)
+    given = {name: readable(text) for name, text in parsed(sent.inputs).items()}
     return given.get("prompt") or ", ".join(f"{name}: {text}" for name, text in given.items())
 
 
@@ -95,7 +96,9 @@ def sheet_receipt(settings: Settings, since: datetime | None) -> SheetReceipt:
         sheet = open_sheet(settings, store)
         memory = store.rows.memory(sheet.key)
         try:
-            cells = row_cells(sheet.read(), settings, memory)
+            grid = sheet.read()
+            memory = recalled_by(grid, settings, store).memory(memory)
+            cells = row_cells(grid, settings, memory)
         except SheetError:
             cells = {}
         rows = {

@@ -22,6 +22,7 @@ from pipeline.core.costs import Cost, costs_of
 from pipeline.core.credits import Credits
 from pipeline.core.errors import SheetError, StoreError
 from pipeline.core.feedback import feedback_for
+from pipeline.core.forgetting import Recalled
 from pipeline.core.generations import as_sent, has_several, label, several
 from pipeline.core.header import Columns
 from pipeline.core.inputs import parsed
@@ -29,16 +30,18 @@ from pipeline.core.job_status import job_status
 from pipeline.core.known_rows import Memory
 from pipeline.core.model import Attempt, Grid, Job, KnownRow, State
 from pipeline.core.prompt_templates import prompt_sent
-from pipeline.core.revisions import revised, revision_in
+from pipeline.core.revisions import revised, revision_in, unrevised
 from pipeline.core.rules import Rules
-from pipeline.core.states import cost_of, counted, shown, state_of
+from pipeline.core.states import cost_of, counted, is_forgotten, shown, state_of
 from pipeline.core.statuses import NOT_SENT, Status
 from pipeline.core.takes import take_of
 from pipeline.core.text import joined
+from pipeline.core.traces import readable
 from pipeline.open_pictures import is_elsewhere
 from pipeline.open_sheet import open_sheet
 from pipeline.plain_files import is_plain
 from pipeline.sheets import Sheet
+from pipeline.store import Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,14 +128,17 @@ def results_and_waiting_rows(settings: Settings) -> list[Shown]:
         )
     with wiring.scratch_store(settings) as store:
         sheet = open_sheet(settings, store)
+        grid = _grid_now(sheet)
+        recalled = recalled_by(grid, settings, store) if grid else Recalled()
+        memory = recalled.memory(store.rows.memory(sheet.key))
         view = View(
-            memory=store.rows.memory(sheet.key),
-            cells=_row_cells_now(sheet, settings, store.rows.memory(sheet.key)),
+            memory=memory,
+            cells=row_cells(grid, settings, memory) if grid else {},
             rules=wiring.rules(settings, sheet.key, store),
             media=settings.media,
             now=wiring.now(),
         )
-        return list(_in_order(store.jobs.all(sheet.key).values(), view))
+        return list(_in_order(recalled.jobs(store.jobs.all(sheet.key)).values(), view))
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,7 +245,7 @@ def _of_job(job: Job, known: KnownRow | None, redo: str, view: View) -> Shown:
     )
     if known and said and is_edited and link_in(attempt.inputs):
         status, note = (said.status, said.note) if status == Status.DONE else (status, note)
-    inputs = parsed(as_written(attempt.inputs))
+    note = joined(note, messages.forgotten(job)) if is_forgotten(job) else note
     ended = attempt.state in (State.SUCCEEDED, State.FAILED)
     return Shown(
         row_id=row_id,
@@ -247,8 +253,8 @@ def _of_job(job: Job, known: KnownRow | None, redo: str, view: View) -> Shown:
         name=_name(row_id, view),
         take=job.key.take,
         prompt=prompt_sent(attempt),
-        inputs=inputs,
-        feedback=revision_in(attempt.inputs).feedback,
+        inputs=_shown_inputs(as_written(attempt.inputs)),
+        feedback=readable(revision_in(attempt.inputs).feedback),
         endpoint=attempt.endpoint,
         status=status,
         note=note,
@@ -293,21 +299,25 @@ def _written(
     view: View,
     job: Job | None = None,
 ) -> Shown:
-    wrote, feedback, _ = revision_in(inputs)
+    feedback = revision_in(inputs).feedback
     return Shown(
         row_id=row_id,
         line=view.line(row_id),
         name=_name(row_id, view),
         take=take,
-        prompt=view.rules.given(inputs, take).get("prompt", ""),
-        feedback=feedback,
-        inputs=wrote,
-        endpoint=wrote.get("endpoint") or view.rules.endpoint,
+        prompt=readable(view.rules.given(inputs, take).get("prompt", "")),
+        feedback=readable(feedback),
+        inputs=_shown_inputs(unrevised(inputs)),
+        endpoint=view.rules.endpoint_name(inputs),
         status=status,
         note=note,
         state=state_of(job) if job else None,
         attempts=len(job.attempts) if job else 0,
     )
+
+
+def _shown_inputs(inputs: str) -> dict[str, str]:
+    return {name: readable(text) for name, text in parsed(inputs).items()}
 
 
 def _unsent(row_id: str, view: View, otherwise: Status = Status.QUEUED) -> tuple[str, str]:
@@ -322,12 +332,22 @@ def _name(row_id: str, view: View) -> str:
     return said.name if said else ""
 
 
-def _row_cells_now(sheet: Sheet, settings: Settings, memory: Memory) -> dict[str, RowCells]:
-    """The cells of the rows, by id; empty if the sheet cannot be read."""
+def _grid_now(sheet: Sheet) -> Grid:
+    """The sheet; empty if it cannot be read."""
     try:
-        return row_cells(sheet.read(), settings, memory)
+        return sheet.read()
     except SheetError:
-        return {}
+        return ()
+
+
+def recalled_by(
+    grid: Grid, settings: Settings, store: Store, among: Iterable[int] | None = None
+) -> Recalled:
+    """The forgotten texts of the store that stand in a reading; with `among`, at these places."""
+    recalled = Recalled(store.forgetting.tracer())
+    if recalled.tracer is None:
+        return recalled
+    return recalled.reading(settings.header.read(grid).rows(grid, among))
 
 
 def row_cells(

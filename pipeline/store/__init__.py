@@ -27,6 +27,7 @@ A `Store` has parts, each with the methods about one subject:
     store.outlets      the outlets of each sheet
     store.filling      messages about what ended before an outlet was there
     store.outbox       the messages to them, and what became of each
+    store.forgetting   removes words and results of old rows
 
 The other modules: `schema` has the tables, `column_types` says how a value is kept in a column,
 `migrations` makes the tables and upgrades them, `upgrading` runs the `revisions` for an older
@@ -65,12 +66,14 @@ from pipeline.store.copying import CopiedStore, copy_store, copy_tables
 from pipeline.store.durations import Durations
 from pipeline.store.errors import store_errors
 from pipeline.store.files import Files
+from pipeline.store.forgetting import Forgetting, Terms
 from pipeline.store.heartbeats import Heartbeats
 from pipeline.store.history import HistoryLine
 from pipeline.store.integrity import damage
 from pipeline.store.jobs import Jobs
 from pipeline.store.leases import Lease, Leases
 from pipeline.store.migrations import prepare, version_of
+from pipeline.store.old_rows import OldRows
 from pipeline.store.outbox import Delivery, Outbox, OutletState
 from pipeline.store.outbox_filling import Filled, OutboxFilling
 from pipeline.store.outbox_lines import Line
@@ -109,6 +112,7 @@ __all__ = [
     "Limits",
     "Line",
     "NewFile",
+    "OldRows",
     "OutletEntry",
     "OutletState",
     "PriceList",
@@ -121,6 +125,7 @@ __all__ = [
     "SheetRecord",
     "Spent",
     "Store",
+    "Terms",
     "Twin",
     "WantedRow",
     "damage",
@@ -212,6 +217,7 @@ class Store:
         self.outbox = Outbox(database)
         self.outlets = Outlets(database)
         self.filling = OutboxFilling(database)
+        self.forgetting = Forgetting(database)
 
     @property
     def id(self) -> str:

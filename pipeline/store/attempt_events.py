@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any, Final, NamedTuple
 
 from pipeline.core.causes import cause_again, person_again, sender_again
+from pipeline.core.forgetting import reason_left
 from pipeline.core.language import Said, say, say_counted, together
 from pipeline.core.model import JobKey, Result
 from pipeline.core.reasons import told
@@ -106,6 +107,24 @@ def from_line(line: bytes) -> TimedFact:
         return TimedFact(fact, datetime.fromisoformat(kept["at"]))
     except (KeyError, TypeError) as error:
         raise ValueError(f"not a fact: {error}") from error
+
+
+def body_left(kind: str, body: Mapping[str, Any]) -> dict[str, object]:
+    """What stays of the fields of an event in the history when its words are forgotten.
+
+    Amounts and the id of the task stay, and of a result the number of its addresses.
+    """
+    left = {name: value for name, value in body.items() if name in _STAY}
+    if "result" in body:
+        left["result"] = {"urls": [""] * len(body["result"]["urls"]), "grid_url": ""}
+    if "reason" in body:
+        left["reason"] = reason_left(body["reason"])
+    return left | ({"by": ""} if kind in ("asked", "picked") else {})
+
+
+_STAY: Final = frozenset(
+    ("endpoint", "price", "task_id", "because", "percent", "refused", "reported", "pictures")
+)
 
 
 def event_text(kind: str, body: Mapping[str, Any]) -> Said:

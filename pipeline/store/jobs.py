@@ -122,11 +122,7 @@ class Jobs(StorePart):
         """All jobs of some rows of a sheet."""
         with self._database.reading() as connection:
             number = number_of(connection, sheet)
-            return {
-                job.key: job
-                for chunk in chunks(sorted(row_ids))
-                for job in _load(connection, _SOME_JOBS, {"sheet": number, "ids": chunk}).values()
-            }
+            return {job.key: job for job in jobs_of(connection, number, row_ids).values()}
 
     def get(self, key: JobKey) -> Job | None:
         """The job of this take; None if there is none."""
@@ -281,6 +277,15 @@ class Jobs(StorePart):
             about = {"sheet": number, "since": since, "now": now}
             rows = connection.execute(_CHANGED, about)
             return ChangedJobs(now, {JobKey(sheet, *row) for row in rows})
+
+
+def jobs_of(connection: Connection, sheet: int, row_ids: Collection[str]) -> dict[int, Job]:
+    """Number inside the store -> job, for all jobs of some rows of a sheet."""
+    return {
+        number: job
+        for chunk in chunks(sorted(row_ids))
+        for number, job in _load(connection, _SOME_JOBS, {"sheet": sheet, "ids": chunk}).items()
+    }
 
 
 def found(connection: Connection, keys: Iterable[JobKey]) -> dict[int, Job]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
@@ -26,8 +27,10 @@ from sqlalchemy import (
 
 from pipeline.core.known_rows import Memory
 from pipeline.core.model import KnownRow, RowKind
+from pipeline.core.traces import has_traces
 from pipeline.store.row_events import NewRowEvent, RowEventKind, write_row_events
 from pipeline.store.schema import known_rows, orders, past, sheets
+from pipeline.store.traces import tracer_of
 from pipeline.store.transactions import (
     StorePart,
     chunks,
@@ -159,16 +162,16 @@ class Rows(StorePart):
         two people who press at once, or one who presses twice, approve once. `take` and `person`
         are for the history; `by_sheet` says that a cell took it back, and nobody on the page.
         """
-        row = known_rows.c.row_id == row_id, known_rows.c.inputs == inputs
         news = known_rows.c.approved_on_page != covers
         with self._database.writing() as connection:
             number = number_of(connection, sheet)
-            here = select(known_rows.c.row_id).where(known_rows.c.sheet == number, *row, news)
-            if connection.execute(here).first() is None:
+            row = known_rows.c.sheet == number, known_rows.c.row_id == row_id
+            kept = connection.execute(select(known_rows.c.inputs).where(*row, news)).scalar()
+            if kept is None or not _is_same(connection, kept, inputs):
                 return False
             # There is something to do, which a quick check must not miss.
             version = raise_versions(connection, [number])[number]
-            noting = update(known_rows).where(known_rows.c.sheet == number, *row)
+            noting = update(known_rows).where(*row)
             connection.execute(noting.values(approved_on_page=covers, approval_version=version))
             taken_back = RowEventKind.UNTICKED if by_sheet else RowEventKind.UNAPPROVED
             kind = RowEventKind.APPROVED if covers else taken_back
@@ -221,6 +224,7 @@ class Rows(StorePart):
             if noted:
                 disturb(connection, number)
             before = _before(connection, number, list(noted))
+            noted = _without_forgotten(connection, noted, before)
             _keep_past(connection, number, noted, before)
             write_row_events(connection, number, self._database.now(), _ticks(noted, before))
             _keep_rows(connection, number, noted.values())
@@ -331,6 +335,26 @@ def _before(connection: Connection, number: int, row_ids: list[str]) -> dict[str
         for chunk in chunks(row_ids)
         for row_id, *rest in connection.execute(here.where(known_rows.c.row_id.in_(chunk)))
     }
+
+
+def _is_same(connection: Connection, kept: str, inputs: str) -> bool:
+    """True if a row that is kept with these inputs has those now, also if they were forgotten."""
+    if kept == inputs or not has_traces(kept):
+        return kept == inputs
+    tracer = tracer_of(connection)
+    return tracer is not None and tracer.is_same(kept, inputs)
+
+
+def _without_forgotten(
+    connection: Connection, noted: dict[str, KnownRow], before: Mapping[str, _Before]
+) -> dict[str, KnownRow]:
+    """The rows to note; inputs that were forgotten, and have not changed since, stay forgotten."""
+    same = {
+        row_id: replace(noted[row_id], inputs=was.inputs)
+        for row_id, was in before.items()
+        if has_traces(was.inputs) and _is_same(connection, was.inputs, noted[row_id].inputs)
+    }
+    return noted | same
 
 
 def _ticks(noted: dict[str, KnownRow], before: Mapping[str, _Before]) -> Iterator[NewRowEvent]:

@@ -43,7 +43,7 @@ from sqlalchemy import (
 from pipeline.store.column_types import Amount, Listed, Moment, Words
 
 #: Raised when the tables change; a store of a higher version is not touched.
-VERSION: Final = 18
+VERSION: Final = 19
 
 metadata = MetaData()
 
@@ -283,6 +283,8 @@ attempts = Table(
     Column("credit_price", Words, nullable=False, default="", server_default=""),
     # Why its result was set aside and made again; empty if it was not.
     Column("remade", Words, nullable=False, default="", server_default=""),
+    # When its words and its result were removed, and traces of these, as JSON; empty if not.
+    Column("forgotten", Text, nullable=False, default="", server_default=""),
     Index("attempts_by_task", "task_id"),
     Index("attempts_by_deadline", "state", "deadline"),
     # Only of those that have one: polling alone pays nothing for it.

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from dataclasses import asdict
 from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import Text, insert, type_coerce
 
-from pipeline.core.model import Attempt, Result, State
+from pipeline.core.model import Attempt, Forgotten, Result, State
 from pipeline.store.attempt_events import result_fields, to_result
 from pipeline.store.column_types import escaped, from_number, to_number, unescaped
 from pipeline.store.prepared import Prepared
@@ -70,7 +71,24 @@ def to_plain(attempt: Attempt) -> tuple[object, ...]:
         escaped(attempt.prompt),
         to_number(attempt.early_poll),
         attempt.remade,
+        to_forgotten(attempt.forgotten),
     )
+
+
+def to_forgotten(forgotten: Forgotten | None) -> str:
+    """That an attempt was forgotten, as its column in the store."""
+    if forgotten is None:
+        return ""
+    return json.dumps({**asdict(forgotten), "at": to_number(forgotten.at)})
+
+
+def from_forgotten(text: str) -> Forgotten | None:
+    """The same from its column."""
+    if not text:
+        return None
+    fields = json.loads(text)
+    lists = {name: tuple(fields[name]) for name in ("urls", "links", "files")}
+    return Forgotten(**{**fields, **lists, "at": from_number(fields["at"])})
 
 
 def to_shares(shares: tuple[str, ...]) -> str:
@@ -91,8 +109,8 @@ def to_text(result: Result) -> str:
 def from_plain(fields: Iterable[Any]) -> Attempt:
     """An attempt from plain values, in the order of ATTEMPT."""
     number, state, inputs, columns, endpoint, price, sent_at, deadline, task_id, *after = fields
-    progress, result, reason, ended_at, reported, *sent_to, hook, prompt, early_poll, remade = after
-    provider, base_url, account, resend_key, poll_at, asked_at = sent_to
+    progress, result, reason, ended_at, reported, *sent_to, prompt, early_poll, remade, gone = after
+    provider, base_url, account, resend_key, poll_at, asked_at, hook = sent_to
     return Attempt(
         number,
         _STATES[state],
@@ -118,6 +136,8 @@ def from_plain(fields: Iterable[Any]) -> Attempt:
         unescaped(prompt),
         from_number(early_poll),
         remade,
+        # What was delivered after that is there.
+        None if result else from_forgotten(gone),
     )
 
 

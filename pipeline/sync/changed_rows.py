@@ -71,6 +71,7 @@ class ChangedRows:
         self._parted, self._earlier = parts, (grid, parts)
         rows = list(columns.rows(grid, parts.others))
         self._state.load(self._state.rows.ids - parts.unchanged.keys())
+        self._state.recall(rows)
         known = self._state.rows.memory.known
         if may_hold_results(grid, columns, parts, rows, left) or needs_all_rows(rows, known):
             return self.all_rows(columns, grid)
@@ -80,7 +81,9 @@ class ChangedRows:
         """All rows, with all that is known of any loaded."""
         self._state.complete()
         self._parted = None
-        return list(columns.rows(grid))
+        rows = list(columns.rows(grid))
+        self._state.recall(rows)
+        return rows
 
     def keep(self, look: Look) -> None:
         """Keep which rows need no look the next time."""

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from pipeline.core import cells
+from pipeline.core.forgotten_results import with_results_in_cells
 from pipeline.core.header import Columns
 from pipeline.core.lines import Line
 from pipeline.core.model import Grid, Patch, State, patched
@@ -82,11 +83,18 @@ class Corrections:
 
     def _out_of_date(self, look: Look, lines: Sequence[Line]) -> Patch:
         is_accepted = not look.hold or look.hold.kind not in ("owner", "columns")
-        jobs = self._state.jobs.all.values() if is_accepted else None
+        grid, columns = look.grid, look.columns
+        lines, jobs = with_results_in_cells(
+            lines,
+            self._state.jobs.all.values() if is_accepted else None,
+            grid,
+            columns,
+            self._state.rows.tracer,
+        )
         return cells.patch(
             lines,
-            look.grid,
-            look.columns,
+            grid,
+            columns,
             jobs,
             self._changed_rows.others,
             links=self._rules.links,

@@ -5,11 +5,12 @@ The store is the record, and other processes write there too. This is a pass's c
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+from pipeline.core.forgetting import Recalled
 from pipeline.core.model import Attempt, Job, JobKey, State
 from pipeline.core.remakes import RemakeRule
 from pipeline.core.states import advance, is_open, shown
@@ -28,6 +29,8 @@ class KnownJobs:
     """Jobs by their key. Only this class changes them; others read `all`."""
 
     def __init__(self, store: Store, sheet: str, clock: Clock) -> None:
+        #: Forgotten texts that stand in the sheet.
+        self._recalled = Recalled()
         self.all: dict[JobKey, Job] = {}
         #: The store's change counter when its changes were last taken over.
         self.version = 0
@@ -95,12 +98,12 @@ class KnownJobs:
 
     def load(self, row_ids: Collection[str]) -> None:
         """Load the jobs of these rows."""
-        self.all.update(self._store.jobs.of_rows(self._sheet, row_ids))
+        self._add(self._store.jobs.of_rows(self._sheet, row_ids))
 
     def load_all(self) -> None:
         """Load all jobs of the sheet."""
         self.version, _ = self._store.jobs.changed(self._sheet, 0)
-        self.all.update(self._store.jobs.all(self._sheet))
+        self._add(self._store.jobs.all(self._sheet))
 
     def changed_since(self, version: int) -> Collection[JobKey]:
         """The jobs that were changed after this version."""
@@ -109,9 +112,17 @@ class KnownJobs:
 
     def reload(self, keys: Collection[JobKey]) -> dict[JobKey, Job]:
         """Load these jobs again, and return them."""
-        now = self._store.jobs.all(self._sheet, only=keys)
-        self.all.update(now)
-        return now
+        return self._add(self._store.jobs.all(self._sheet, only=keys))
+
+    def recall(self, recalled: Recalled) -> None:
+        """Take over forgotten texts that stand in the sheet."""
+        self._recalled = recalled
+        self._add(self.all)
+
+    def _add(self, jobs: Mapping[JobKey, Job]) -> dict[JobKey, Job]:
+        found = self._recalled.jobs(jobs)
+        self.all.update(found)
+        return found
 
     def write_down(self, keys: Collection[JobKey]) -> None:
         """Make a job for each of these keys, in the store and here."""
@@ -131,7 +142,7 @@ class KnownJobs:
         else:
             self._store.jobs.ask(key, attempts)
         if now := self._store.jobs.get(key):
-            self.all[key] = now
+            self._add({key: now})
 
     def begun(self, key: JobKey, attempt: Attempt) -> None:
         """Note an attempt that was begun."""

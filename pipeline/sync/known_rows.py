@@ -8,9 +8,12 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
+from pipeline.core.forgetting import Recalled
+from pipeline.core.forgotten_results import InCells
 from pipeline.core.header import Columns, Marked
 from pipeline.core.known_rows import Memory, own_results
 from pipeline.core.model import Grid, Job, KnownRow
+from pipeline.core.traces import Tracer
 from pipeline.core.unchanged_rows import Unchanged
 from pipeline.store import Store
 
@@ -19,6 +22,8 @@ class KnownRows:
     """The known rows during a pass. Only this class changes them."""
 
     def __init__(self, store: Store, sheet: str) -> None:
+        #: Forgotten texts that stand in the sheet.
+        self._recalled = Recalled(store.forgetting.tracer())
         self.memory = Memory({}, {}, {}, {})
         #: Every id that the store knows anything about.
         self.ids: set[str] = set()
@@ -37,7 +42,7 @@ class KnownRows:
         rows_version = self._store.unchanged.rows_version(self._sheet)
         if rows_version != self._rows_version:
             self._rows_version, self.unchanged = rows_version, Unchanged()
-        self.memory = self._store.rows.memory(self._sheet)
+        self.memory = self._recalled.memory(self._store.rows.memory(self._sheet))
         self.add_ids(self.memory.known)
         self._loaded = None
 
@@ -47,7 +52,7 @@ class KnownRows:
         self.changed_ids = {*changed}
         self.ids = {*left.rows, *left.others, *changed}
         self._loaded = {*left.others, *changed}
-        self.memory = self._store.rows.memory(self._sheet, self._loaded)
+        self.memory = self._recalled.memory(self._store.rows.memory(self._sheet, self._loaded))
         return self._loaded
 
     def load(self, ids: Iterable[str]) -> set[str]:
@@ -55,10 +60,16 @@ class KnownRows:
         if self._loaded is None or not (missing := {*ids} - self._loaded):
             return set()
         found, memory = self._store.rows.memory(self._sheet, missing), self.memory
+        found = self._recalled.memory(found)
         known, past = {**memory.known, **found.known}, {**memory.past, **found.past}
         self.memory = replace(memory, known=known, past=past)
         self._loaded |= missing
         return missing
+
+    @property
+    def tracer(self) -> Tracer | None:
+        """What makes the traces of forgotten texts; None if nothing was ever forgotten."""
+        return self._recalled.tracer
 
     @property
     def is_complete(self) -> bool:
@@ -75,6 +86,14 @@ class KnownRows:
     def forget_unchanged(self) -> None:
         """Look at every row in this pass."""
         self.unchanged = Unchanged()
+
+    def recall(self, rows: Iterable[Marked]) -> Recalled | None:
+        """Bring back the forgotten texts that stand in these rows; None if none are new."""
+        if (recalled := self._recalled.reading(rows)) is self._recalled:
+            return None
+        self._recalled = recalled
+        self.memory = recalled.memory(self.memory)
+        return recalled
 
     def add_ids(self, ids: Iterable[str]) -> None:
         """These ids are in the sheet."""
@@ -98,7 +117,8 @@ class KnownRows:
     def update(self, rows: Mapping[str, KnownRow]) -> None:
         """Take over these rows, as the store has them now."""
         if rows:
-            self.memory = replace(self.memory, known={**self.memory.known, **rows})
+            known = {**self.memory.known, **self._recalled.rows(rows)}
+            self.memory = replace(self.memory, known=known)
 
     def note(
         self,
@@ -146,12 +166,15 @@ class KnownRows:
         jobs: Iterable[Job],
     ) -> Memory:
         """The known rows to match a reading with, without the ids that are `unchanged`."""
-        memory = self.memory
+        memory, tracer = self.memory, self._recalled.tracer
+        if tracer:
+            jobs = map(InCells.of(grid, columns, tracer).job, jobs)
         if unchanged:
             known = {one: row for one, row in memory.known.items() if one not in unchanged}
             memory = replace(memory, known=known)
         unknown = {row.mark for row in rows if row.mark and row.mark not in memory.known}
         foreign = self._store.rows.foreign(self._sheet, unknown) if unknown else {}
+        foreign = {one: self._recalled.inputs(inputs) for one, inputs in foreign.items()}
         before = memory.columns
         same = before is None or set(columns.inputs) <= before
         return replace(

@@ -94,6 +94,7 @@ class Planner:
         # A row is planned together with those that it names; they are unchanged, too.
         rows = list(columns.rows(grid, sorted(relatives(grid, columns, places).union(places))))
         state.load(row.mark for row in rows)
+        state.recall(rows)
         seen = match_by_id_alone(rows, state.rows.memory)
         rules = replace(self._rules, delimiter=self._sheet.delimiter)
         made = plan(seen, grid, columns, state.jobs.all, rules, self._clock.now())

@@ -24,6 +24,7 @@ from pipeline.core.rules import Rules
 from pipeline.core.samples import is_held
 from pipeline.core.states import cost_of, shown
 from pipeline.core.statuses import NEEDS_ATTENTION, Status
+from pipeline.core.traces import readable
 from pipeline.sync.sheet_sync import SheetSync
 
 
@@ -163,7 +164,7 @@ def _lines(texts: Iterable[str]) -> str:
 
 def asked_for(inputs: str, take: int | None, rules: Rules) -> str:
     """The finished prompt of a row, or all its inputs by name if it has none."""
-    wrote = parsed(unrevised(inputs))
+    wrote = {name: readable(text) for name, text in parsed(unrevised(inputs)).items()}
     finished = rules.finished(inputs, take or 1)
     prompt = (finished and finished.prompt) or wrote.get("prompt")
     return prompt or "; ".join(f"{name}: {text}" for name, text in wrote.items())

@@ -195,6 +195,11 @@ class SheetState:
         """The known rows to match a reading with, without the ids that are `unchanged`."""
         return self.rows.memory_for(grid, columns, rows, unchanged, self.jobs.all.values())
 
+    def recall(self, rows: Iterable[Marked]) -> None:
+        """Bring back the forgotten texts that stand in these rows of a reading."""
+        if recalled := self.rows.recall(rows):
+            self.jobs.recall(recalled)
+
     def mark_changed(self, ids: Collection[str]) -> None:
         """Something happened to these rows: load them, and look at them in the next reading."""
         self.rows.mark_changed(ids)

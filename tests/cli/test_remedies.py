@@ -52,6 +52,7 @@ NOTHING_TO_DO = {
     "account_differs",  # about what else may have used the account; all rows are done
     # About a first take, which is made; and tested with endpoints that have pictures or no prompt.
     *("feedback_too_early", "too_many_picked", "picked_is_gone", "takes_no_feedback"),
+    "forgotten",  # says when it was done
     "charged_more",  # about prices; all rows are done (tests/sync/test_charges.py)
 }
 

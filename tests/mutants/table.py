@@ -8,6 +8,7 @@ from tests.mutants import (
     campaigns,
     chats,
     choosing,
+    forgetting,
     generations,
     languages,
     new_rows,
@@ -45,4 +46,5 @@ FAULTS: Final[tuple[Fault, ...]] = (
     *generations.FAULTS,
     *languages.FAULTS,
     *choosing.FAULTS,
+    *forgetting.FAULTS,
 )

@@ -179,6 +179,7 @@ def test_an_older_store_is_upgraded_once_no_program_of_that_version_works_with_i
 ) -> None:
     with Store(url) as store, store._database.writing() as connection:
         connection.exec_driver_sql("DROP TABLE wanted_rows")
+        connection.exec_driver_sql("ALTER TABLE attempts DROP COLUMN forgotten")
         connection.exec_driver_sql(
             f"UPDATE promptsheet SET value = '{VERSION - 1}' WHERE name = 'version'"
         )

@@ -416,6 +416,27 @@ class Keyed(Machine):
         self.world.clock.on(seconds)
 
 
+class Forgetful(Machine):
+    """The same where all that is finished is forgotten, at any moment."""
+
+    @rule(pick=PICK, finished=st.booleans(), more=st.lists(PICK, max_size=3))
+    def forget(self, pick: int, finished: bool, more: list[int]) -> None:
+        world = self.world
+        if finished and (one := world.start(MAIN)) is not None:
+            for _ in range(2):
+                world.look(one)
+                world.clock.on(world.shape.settle.total_seconds())
+            world.begin(one)
+            while one.ready:
+                world.leave(one, Answer.AT_ONCE if pick % 4 else Answer.REFUSED)
+            world.record(one)
+            world.look(one)
+            world.end(one)
+        world.forget()
+        for gesture in more:
+            world.gesture(gesture)
+
+
 class Chained(Keyed):
     """The same with rows that follow other rows, at either version."""
 
@@ -573,6 +594,17 @@ CHAINED: dict[str, tuple[str, ...]] = {
 }
 
 
+#: The same where finished rows are forgotten.
+FORGETFUL: dict[str, tuple[str, ...]] = {
+    "rows are forgotten": ("forgotten",),
+    "results are forgotten": ("results forgotten",),
+    "cells keep their results": ("forgotten, and shown",),
+    "rows are edited": ("edit", "edit back"),
+    "cells are meddled with": ("fill down", "clear", "copy over"),
+    "rows are done": ("at rest: done",),
+}
+
+
 @pytest.mark.timeout(300)
 def test_in_any_order_of_events_nothing_is_paid_twice_or_lost_and_all_rows_end() -> None:
     counts = counted(6, 24)
@@ -594,6 +626,17 @@ def test_the_same_holds_where_lost_submissions_are_sent_again_under_their_keys()
 
     print(summary(counts))
     assert missing(counts, KEYED) == []
+
+
+@pytest.mark.timeout(300)
+def test_the_same_holds_if_what_is_finished_is_forgotten_at_any_moment() -> None:
+    counts = counted(1, 10, "Forgetful")
+    for number in (2, 77):
+        if missing(counts, FORGETFUL):
+            counts += counted(number, 10, "Forgetful")
+
+    print(summary(counts))
+    assert missing(counts, FORGETFUL) == []
 
 
 @pytest.mark.timeout(300)

@@ -56,7 +56,7 @@ class AtRest:
 
     def _good(self, line: Line, cells: dict[str, str]) -> bool:
         """True if the final status of a row agrees with what people can see."""
-        tasks = self._tasks(cells)
+        tasks = self._tasks(cells) or self._forgotten_tasks(cells)
         words = {task.words for task in tasks}
         key = JobKey(
             SHEET,
@@ -143,3 +143,10 @@ class AtRest:
         """The tasks whose pictures a row shows."""
         found = (self._api.by_url.get(url) for url in cells.get("image_urls", "").split())
         return list({task.id: task for task in found if task}.values())
+
+    def _forgotten_tasks(self, cells: dict[str, str]) -> list[Task]:
+        """The task of a row whose results are neither in the store nor in its cells."""
+        if cells["row_id"] not in self._world.forgotten:
+            return []
+        task = self._api.tasks.get(cells["task_id"])
+        return [task] if task else []

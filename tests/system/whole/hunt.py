@@ -19,7 +19,7 @@ from tests.system.test_whole import Machine, run
 from tests.system.whole.faults import FOUND_BY, planted
 
 #: The names of the classes that can run without a fault.
-MACHINES = ("Machine", "Keyed", "Chained")
+MACHINES = ("Machine", "Keyed", "Chained", "Forgetful")
 
 #: What the last line of a run without a fault begins with.
 LAST_LINE = "counts: "

@@ -22,8 +22,8 @@ from typing import Any
 from pipeline.core.apis import Api as NamedApi
 from pipeline.core.errors import ColumnsError
 from pipeline.core.fields import columns_of
+from pipeline.core.forgetting import stays_by
 from pipeline.core.header import Header
-from pipeline.core.inputs import parsed
 from pipeline.core.lines import Line as Planned
 from pipeline.core.listing import page_answers, page_of
 from pipeline.core.model import JobKey, Request, Response, State
@@ -31,7 +31,7 @@ from pipeline.core.protocol import poll_answer, task_event, verdict
 from pipeline.core.provider import Provider
 from pipeline.core.rules import Rules
 from pipeline.core.states import Event, Failed, Lost, Postponed, Succeeded, state_of
-from pipeline.store import Fact, Lease, Limits, Store
+from pipeline.store import Fact, Lease, Limits, Store, Terms
 from pipeline.sync import clock as pass_clock
 from pipeline.sync.sheet_sync import SheetSync
 from pipeline.sync.submissions import Sending, Submissions
@@ -141,6 +141,8 @@ class World:
         self.retried_words: Counter[str] = Counter()
         #: Jobs with a lost answer or a crashed start.
         self.uncertain: set[JobKey] = set()
+        #: Rows whose words and results left the store.
+        self.forgotten: set[str] = set()
         self.paused = False
         self.version = shape.version
         #: Idempotency key -> the submission that was begun with it.
@@ -536,7 +538,7 @@ class World:
                     self._tell(f"retry of {job.key}")
                     self.retried[job.key] += 1
                     # The row may go back to the prompt of an attempt that was lost.
-                    sent = {parsed(attempt.inputs)["prompt"] for attempt in job.attempts}
+                    sent = {sent.words for sent in self.begun_for[job.key]}
                     self.retried_words.update(sent | {line.words for line in self.team.lines})
 
     def press(self, pick: int) -> None:
@@ -557,8 +559,22 @@ class World:
                 self.counts["made again"] += 1
                 self._tell(f"somebody presses that {mark} be made again")
                 # It asks for the prompt that the row has when it is sent.
-                sent = {parsed(attempt.inputs)["prompt"] for attempt in job.attempts}
+                sent = {sent.words for sent in self.begun_for[job.key]}
                 self.retried_words.update(sent | {line.words for line in self.team.lines})
+
+    def forget(self) -> None:
+        """Remove the words and results of all finished rows from the store."""
+        rules = self._rules()
+        with self._opened(self.owner()) as store:
+            self.clock.on(1)
+            old = store.forgetting.old(SHEET, self.clock())
+            store.forgetting.forget(SHEET, old.row_ids, Terms(stays_by(rules), rules.links))
+            again = store.forgetting.old(SHEET, self.clock())
+        self._tell(f"forgotten: {old.row_ids}")
+        assert not again.rows, "what was forgotten is there again"
+        self.forgotten.update(old.row_ids)
+        self.counts["forgotten"] += old.rows
+        self.counts["results forgotten"] += old.results
 
     def back_up(self) -> None:
         """Copy the store, at any moment."""
@@ -635,6 +651,8 @@ class World:
                 for number, urls in successes.items() if where == name else ():
                     attempt = next(a for a in jobs[key].attempts if a.number == number)
                     kept = attempt.state, attempt.result.urls
+                    if its := attempt.forgotten:
+                        kept = attempt.state, urls if len(its.urls) == len(urls) else ()
                     assert kept == (State.SUCCEEDED, urls), f"{key} had {urls}, now {kept}"
 
     def assert_rows_are_true(self, one: Pass) -> None:
@@ -673,7 +691,11 @@ class World:
             take = line.take_number and line.take_number + again.get(mark, 0)
             if successes := self.recorded.get((one.store_name, JobKey(SHEET, mark, take))):
                 first = next(iter(successes.values()))
-                assert tuple(urls) == first, f"line {place} shows {urls} and not {first}"
+                is_shown = tuple(urls) == first
+                if mark in self.forgotten:  # what people remove from the cells is nowhere else
+                    self.counts["forgotten, and shown"] += is_shown
+                    is_shown = {*urls} <= {*first}
+                assert is_shown, f"line {place} shows {urls} and not {first}"
 
     def peace(self) -> None:
         """Without disturbances, and with an API that answers, every row ends or says what it waits
