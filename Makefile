@@ -68,7 +68,7 @@ lock: .venv/ready-dev
 	$(BIN)/uv --version || $(BIN)/pip install uv
 	$(COMPILE) pyproject.toml --extra google --extra excel --extra serve -o requirements.lock
 	$(COMPILE) pyproject.toml --all-extras --group dev -c requirements.lock -o requirements-dev.lock
-	$(COMPILE) pyproject.toml --extra google --extra excel --extra serve --extra postgresql --extra s3 \
+	$(COMPILE) pyproject.toml --extra google --extra excel --extra serve --extra fleet --extra s3 \
 		-c requirements-dev.lock -o configs/deploy/docker/requirements.lock
 	printf 'pip\nuv\n' | $(COMPILE) --upgrade - -o requirements-installers.lock
 

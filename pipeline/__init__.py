@@ -35,7 +35,8 @@ The packages, from the highest layer down. Imports go down only; import-linter c
     outlets/      tells results to chats, tables and other programs
     config/       TOML and environment -> Settings
     images        opens pictures safely, and scales them down
-    scheduler, callers, terminal, plain_files    when a pass is due; safe text, logs and files
+    schedule, scheduler    when a pass is due, and the engine of a fleet
+    callers, terminal, plain_files    safe text, logs and files
     telemetry         traces and metrics for OpenTelemetry
     event_log         the log of events of rows and passes, for programs
     google_session    sessions for Google's APIs

@@ -21,7 +21,7 @@ from pipeline.core.outbox import Message, MessageKind
 from pipeline.core.rules import Rules
 from pipeline.open_outlets import open_outlet
 from pipeline.plain_files import is_plain
-from pipeline.scheduler import Schedule
+from pipeline.schedule import Schedule
 from pipeline.store import Line, Store
 from pipeline.sync.announcing import announce_silence
 from pipeline.sync.configured_sheet import Campaign

@@ -377,14 +377,15 @@ async def run(
                 ways = wires(settings, stack)
                 await _refresh_prices(settings, store, ways)
                 read_styles(settings, store)
-                sync = open_sync(settings, store, sheet, accept_columns, start)
+                clock = Clock(store.now)
+                sync = open_sync(settings, store, sheet, accept_columns, start, clock)
                 runner = Runner(
                     sync,
-                    submissions(settings, sync, by=by),
+                    submissions(settings, sync, clock, by),
                     accesses(settings, sync, ways),
                     LazyMedia(settings, stack) if settings.saves_files else None,
                     asked,
-                    CLOCK,
+                    clock,
                     names=settings.file_name,
                     tell=tell,
                     shown=shown,

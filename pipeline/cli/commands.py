@@ -151,12 +151,13 @@ def watch(
 ) -> None:
     """Run on a schedule, with webhooks and the page, until stopped."""
     set_verbosity(verbose, quiet, log_format)
-    settings = _loaded(flags.config_paths(configs), need_key=True)
+    load = partial(_loaded, flags.config_paths(configs), need_key=True)
+    settings = load()
     _require_serve()
     from pipeline.server.watch import watch as watch_sheets
 
     telemetry.start()
-    raise typer.Exit(watch_sheets(settings, _console(), quiet=quiet))
+    raise typer.Exit(watch_sheets(settings, _console(), load, quiet=quiet))
 
 
 @command()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from zoneinfo import ZoneInfo
 
 from pipeline import wiring
 from pipeline.core.costs import OWN, Account, Cost, accounts, summed
@@ -36,6 +37,11 @@ class SheetStatus:
     trouble: str = ""
     #: Why saved files on another machine cannot be read; empty if they can.
     unread: str = ""
+    #: How many runs in a row could not use the sheet (0: the last one could), why the last one
+    #: could not, and when the next one begins (HH:MM).
+    failures: int = 0
+    failed: str = ""
+    retry_at: str = ""
     #: When the run that is working on the sheet began; None if there is none.
     running_since: datetime | None = None
     #: How many rows wait until a person has looked at the sample.
@@ -53,7 +59,7 @@ def sheet_status_of(campaign: Campaign, trouble: str, unread: str = "") -> Sheet
     """
     settings, store, key = campaign.settings, campaign.store, campaign.key
     record = store.sheets.get(key)
-    lease = store.leases.of(key)
+    lease, turn = store.leases.of(key), store.turns.of(key)
     # A lease expires by itself, so the holder of a valid lease is working.
     alive = lease and lease.until > wiring.now() and not is_dead(lease.holder)
     limits = wiring.limits(settings)
@@ -75,8 +81,15 @@ def sheet_status_of(campaign: Campaign, trouble: str, unread: str = "") -> Sheet
         hold="" if record.paused else record.hold,
         trouble=trouble,
         unread=unread,
+        failures=turn.failures,
+        failed=turn.trouble,
+        retry_at=_time_of_day(turn.retry_at, settings.timezone) if turn.retry_at else "",
         running_since=lease.since if lease and alive else None,
         sample_waits=waits,
         sample_results=results_of(*KeptSample(store, key, sample).results()) if waits else "",
         outlets=tuple(troubles(store, key, settings, wiring.now())),
     )
+
+
+def _time_of_day(moment: datetime, timezone: str) -> str:
+    return f"{moment.astimezone(ZoneInfo(timezone)):%H:%M}"

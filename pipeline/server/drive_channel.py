@@ -2,15 +2,16 @@
 
 Each call only says "look now", so the sheet is read and compared first. `DriveChannel` owns the
 channel that is open: it is renewed before it ends, and stopped at the end. A channel that a killed
-process has left ends by itself, and its calls get the same 404 as any unknown address.
+process has left ends by itself; until then, its calls count as well. Any of the machines that watch
+the sheet may receive a call, so all know the token.
 """
 
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import hmac
 import logging
-import secrets
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -44,15 +45,10 @@ class DriveChannel:
         self._source, self._say = settings.source, say
         trigger = settings.trigger
         self._address = f"{trigger.public_url}/run/{quote(trigger.name)}/edited"
-        self._token = secrets.token_urlsafe(32)
+        self._token = _token_of(settings)
         self._channels: Channels | None = None
         self._open: OpenChannel | None = None
         self._said = ""
-
-    def is_token(self, text: str) -> bool:
-        """Returns whether a call has the token of our channels; compared in constant time."""
-        given = text.encode("utf-8", "surrogatepass")
-        return hmac.compare_digest(given, self._token.encode())
 
     async def keep(self) -> None:
         """Keep a channel open until it is cancelled; then stop it."""
@@ -102,10 +98,27 @@ class DriveChannel:
 
 def channel_of(settings: Settings, say: Callable[[str], None]) -> DriveChannel | None:
     """The channel that a configuration asks for: a Google Sheet, and an address for Google."""
+    return DriveChannel(settings, say) if _wants_channel(settings) else None
+
+
+def _wants_channel(settings: Settings) -> bool:
     trigger = settings.trigger
-    has_address = trigger.token and trigger.public_url.startswith("https://")
-    wanted = has_address and settings.schedule.wants_edits and _is_google(settings)
-    return DriveChannel(settings, say) if wanted else None
+    has_address = bool(trigger.token) and trigger.public_url.startswith("https://")
+    return has_address and settings.schedule.wants_edits and _is_google(settings)
+
+
+def is_channel_token(settings: Settings, text: str) -> bool:
+    """Returns whether a call has the token of the sheet's channels; compared in constant time."""
+    given = text.encode("utf-8", "surrogatepass")
+    return _wants_channel(settings) and hmac.compare_digest(given, _token_of(settings).encode())
+
+
+def _token_of(settings: Settings) -> str:
+    """The token of the channels: all machines that watch the sheet know it, and no one else."""
+    secret = settings.trigger.token
+    assert secret, "only a configuration with a token has channels"
+    about = f"edits of {settings.trigger.name}".encode()
+    return hmac.new(secret.reveal().encode(), about, hashlib.sha256).hexdigest()
 
 
 def _is_google(settings: Settings) -> bool:

@@ -135,9 +135,10 @@ class NoEdits:
         """Nothing."""
 
 
-def edits_of(
-    campaign: Campaign, fingerprint: Callable[[], str], *, is_told: bool = False
-) -> FileEdits | GoogleEdits | NoEdits:
+Edits = FileEdits | GoogleEdits | NoEdits
+
+
+def edits_of(campaign: Campaign, fingerprint: Callable[[], str], *, is_told: bool = False) -> Edits:
     """What notices the edits of this sheet, as `[schedule] react` says.
 
     `is_told` is whether Google calls after a change.

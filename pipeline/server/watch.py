@@ -1,343 +1,187 @@
 """The command `watch`: scheduled passes, the webhook receiver and the page, in one process.
 
-The passes over a sheet run one after another, and each continues until the tasks that it sent have
-ended. Between two passes, the sheet is not read until a pass is due, a caller asks for one, a
-person edits the sheet, or the store has changed: by a webhook, a click on the page, or another
-process. If a pass is still running then, it reads the sheet again instead. `Watcher` owns the state
-of one sheet. Errors of a pass are printed, and the next pass runs.
+With a store in a SQLite file, this process runs all passes. With one on PostgreSQL it is a machine
+of a fleet (see `fleet`). When a configuration has changed, the passes end as they do at the end of
+the program, and begin again with the new one.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Sequence
-from contextlib import suppress
-from datetime import datetime
-from itertools import count
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Coroutine, Sequence
+from importlib.util import find_spec
+from typing import Any
 
 from rich.console import Console
 
-from pipeline import passes, wiring
+from pipeline import wiring
 from pipeline.config import Settings
-from pipeline.core.causes import AFTER_EDIT
-from pipeline.core.errors import PromptsheetError
-from pipeline.core.repeats import is_news, trouble_of
+from pipeline.core.errors import ConfigError, MissingExtra, PromptsheetError
 from pipeline.delivering import delivering
-from pipeline.reports import summary
-from pipeline.reports.plan import NamedRow
-from pipeline.scheduler import Schedule
+from pipeline.plain_files import read_plain
 from pipeline.server import event_loop, service_manager
-from pipeline.server.drive_channel import channel_of
-from pipeline.server.edits import edits_of
-from pipeline.server.pass_requests import EndedPass, PassRequest, PassRequests, Taken
+from pipeline.server.fleet import Fleet
 from pipeline.server.serve import open_servers, print_at
 from pipeline.server.signals import interrupting
-from pipeline.sync import quick_check
+from pipeline.server.watcher import Watcher
 from pipeline.sync.background import in_background
 from pipeline.sync.configured_sheet import Campaign
-from pipeline.sync.lease import Busy
-from pipeline.sync.outcome import Asked, Outcome
-from pipeline.sync.runner import Runner
 
-if TYPE_CHECKING:
-    from pipeline.server.metrics import Metrics
-
-#: Seconds between two checks of the store for changes.
-CHECK_EVERY = 1.0
+#: Reads all configurations again. Raises ConfigError.
+Load = Callable[[], list[Settings]]
+#: Seconds between two looks at the files of the configurations.
+RELOAD_EVERY = 2.0
 
 
-def watch(settings: Sequence[Settings], console: Console, quiet: bool = False) -> int:
+def watch(
+    settings: Sequence[Settings], console: Console, load: Load | None = None, quiet: bool = False
+) -> int:
     """Watch these sheets until a signal arrives. Returns 0, or 130 if that interrupted a pass.
 
+    `load` reads the configurations again after a change; without it, a change has no effect.
     `quiet` reports only problems.
     """
-    return event_loop.run(_watch(settings, console, quiet))
+    return event_loop.run(_watch(settings, console, load, quiet))
 
 
-async def _watch(settings: Sequence[Settings], console: Console, quiet: bool) -> int:
-    watchers: list[Watcher] = []
+async def _watch(
+    settings: Sequence[Settings], console: Console, load: Load | None, quiet: bool
+) -> int:
+    watching: _Watching | None = None
+    before: Sequence[Settings] = ()
+    is_ending = False
 
     def end() -> None:
+        nonlocal is_ending
+        is_ending = True
         service_manager.ending()
-        for watcher in watchers:
-            watcher.end()
+        if watching:
+            watching.end()
 
-    def say(title: str, sentence: str) -> None:
-        if not quiet:
-            print_at(console, title, sentence)
-
-    with wiring.campaigns(settings) as all_of_them:
-        watchers += (Watcher(one, console, quiet) for one in all_of_them)
-        # The servers stay open while passes end, so that calls in the meantime are recorded.
-        controls = {watcher.key: watcher for watcher in watchers}
-        with interrupting(end), delivering(all_of_them):
-            async with open_servers(all_of_them, passes=controls, say=say) as servers:
-                for watcher in watchers:
-                    watcher.metrics = servers.metrics
-                lines = [*servers.lines, *(watcher.first_line for watcher in watchers)]
-                lines.append("Restart it after a change to the configuration.")
-                for words in () if quiet else lines:
-                    console.print(words, markup=False)
-                async with service_manager.service("watch"):
-                    await asyncio.gather(*(watcher.run() for watcher in watchers))
-    return 130 if any(watcher.interrupted for watcher in watchers) else 0
+    with interrupting(end):
+        while True:
+            watching = _Watching(settings, console, load, quiet)
+            try:
+                changed = await watching.run()
+            except PromptsheetError as e:
+                if not before or is_ending:
+                    raise
+                print_at(console, "watch", f"{e} The configuration of before is used again.")
+                settings, before = before, ()
+                continue
+            if is_ending or changed is None:
+                return 130 if watching.is_interrupted else 0
+            settings, before = changed, settings
 
 
-class Watcher:
-    """The passes over one sheet."""
+class _Watching:
+    """The passes over some sheets, as they are configured now."""
 
-    def __init__(self, campaign: Campaign, console: Console, quiet: bool = False) -> None:
-        settings = campaign.settings
-        self.interrupted = False
-        self.metrics: Metrics | None = None
-        self.running_since: datetime | None = None
-        self.last: EndedPass | None = None
-        self.passes = 0
-        #: True if a rule stopped the sending. It stays stopped until the program is restarted.
-        self.is_stopped = False
-        self._campaign, self._console, self._quiet = campaign, console, quiet
-        self._schedule = Schedule(
-            settings.schedule.cron, settings.schedule.every, settings.timezone
-        )
-        self._is_ending = False
-        #: Ends the present wait between two passes.
-        self._waker = asyncio.Event()
-        self._requests = PassRequests(settings.trigger.apart.total_seconds())
-        self._channel = channel_of(settings, self._say_of_channel)
-        self._edits = edits_of(campaign, self._fingerprint, is_told=self._channel is not None)
-        #: A digest of the sheet as the last pass left it; empty if it is not known.
-        self._last_fingerprint = ""
-        self._has_edit = False
-        #: What the pass may send that is running, or that ran last.
-        self._running = PassRequest()
-        #: True if a pass is running that was to read the sheet again.
-        self._owes_look = False
-        self._runner: Runner | None = None
-        self._began = wiring.now()
-        self._numbers = count(1)
-        #: The store's change counter when the last pass last read the sheet.
-        self._cursor = 0
-        #: Problem -> when it was printed, so that a lasting problem is not printed after each pass.
-        self._printed: dict[str, datetime] = {}
+    def __init__(
+        self, settings: Sequence[Settings], console: Console, load: Load | None, quiet: bool
+    ) -> None:
+        self._settings, self._load = settings, load
+        self._console, self._quiet = console, quiet
+        self._watchers: list[Watcher] = []
+        self._fleet: Fleet | None = None
+        self._contents = _contents_of(settings)
+        self._changed: Sequence[Settings] | None = None
 
     @property
-    def first_line(self) -> str:
-        """The line about the sheet that is printed at the start."""
-        schedule = self._campaign.settings.schedule
-        every = schedule.every.total_seconds() if schedule.every else 0
-        when = f"at {schedule.cron}" if schedule.cron else f"every {every:g} s"
-        if schedule.react:
-            when += f", and within {schedule.react.total_seconds():g} s after an edit"
-        return f"Watching {self._campaign.title}, {when}."
-
-    @property
-    def key(self) -> str:
-        """The sheet's name in the store."""
-        return self._campaign.key
+    def is_interrupted(self) -> bool:
+        """True if the end interrupted a pass."""
+        return any(watcher.interrupted for watcher in self._watchers)
 
     def end(self) -> None:
         """Stop sending. `run` ends when the answers to open requests are recorded."""
-        self._is_ending = True
-        self._waker.set()
-        if self._runner:
-            self.interrupted = True
-            self._runner.interrupt()
+        for watcher in self._watchers:
+            watcher.end()
+        if self._fleet:
+            self._fleet.end()
 
-    async def run(self) -> None:
-        """Run pass after pass, until `end` is called."""
-        jobs = [self._edits.watch(self._edited)]
-        if self._channel:
-            jobs.append(self._channel.keep())
-        async with in_background(jobs, self.key):
-            while not self._is_ending:
-                await self._pass()
-                await self._wait()
+    async def run(self) -> Sequence[Settings] | None:
+        """Watch until `end` is called, or until the configuration has changed: returns the new one.
 
-    # -- callers ---------------------------------------------------------------------------------
+        Raises ConfigError and ListenError.
+        """
+        _check(self._settings)
+        with wiring.campaigns(self._settings) as all_of_them:
+            watchers = [Watcher(one, self._console, self._quiet) for one in all_of_them]
+            self._watchers += watchers
+            jobs = self._passes(watchers, all_of_them)
+            controls = {watcher.key: watcher for watcher in watchers}
+            # The servers stay open while passes end, so that calls in the meantime are recorded.
+            with delivering(all_of_them):
+                async with open_servers(all_of_them, passes=controls, say=self._say) as servers:
+                    for watcher in watchers:
+                        watcher.metrics = servers.metrics
+                    self._print([*servers.lines, *(watcher.first_line for watcher in watchers)])
+                    background = [self._watch_files(self._load)] if self._load else []
+                    async with service_manager.service("watch"), in_background(background, "watch"):
+                        await asyncio.gather(*jobs)
+        return self._changed
 
-    def ask(self, request: PassRequest) -> Taken:
-        """Ask for a pass. A pass that is running reads the sheet again, if it may send all rows."""
-        if self.running_since is None or (request.is_plain and not self._running.is_plain):
-            self._waker.set()
-            return self._requests.add(request)
-        if not request.is_plain:
-            return Taken.REFUSED
-        self._look_again()
-        return Taken.RUNNING
+    def _passes(
+        self, watchers: Sequence[Watcher], all_of_them: Sequence[Campaign]
+    ) -> list[Coroutine[Any, Any, None]]:
+        """What runs the passes: each sheet for itself, or those on a server in a fleet."""
+        shared = [one for one, its in zip(watchers, all_of_them, strict=True) if _is_shared(its)]
+        jobs = [watcher.run() for watcher in watchers if watcher not in shared]
+        if shared:
+            server = next(one for one in all_of_them if _is_shared(one))
+            self._fleet = Fleet(shared, server.store, server.settings.store_url, self._tell)
+            jobs.append(self._fleet.run())
+        return jobs
 
-    def waits(self) -> float | None:
-        """Seconds until the pass begins that was asked for; None if none was."""
-        return self._requests.waits()
+    async def _watch_files(self, load: Load) -> None:
+        """Wait until a file has changed, and can be read; then end the passes."""
+        while self._changed is None:
+            await asyncio.sleep(RELOAD_EVERY)
+            contents = await asyncio.to_thread(_contents_of, self._settings)
+            if contents == self._contents:
+                continue
+            self._contents = contents
+            try:
+                self._changed = await asyncio.to_thread(load)
+            except PromptsheetError as e:
+                self._tell(f"{e} The configuration of before stays in use.")
+        self._say("watch", "The configuration has changed. The passes end and begin again with it.")
+        self.end()
 
-    def is_told_of_edit(self, token: str) -> bool:
-        """Check soon for edits, if the token is that of our channel. Returns whether it is."""
-        if self._channel is None or not self._channel.is_token(token):
-            return False
-        self._edits.check_now()
-        return True
+    def _print(self, lines: Sequence[str]) -> None:
+        for words in () if self._quiet else lines:
+            self._console.print(words, markup=False)
 
-    def _say_of_channel(self, sentence: str) -> None:
-        self._print(self._campaign.settings.source.name, sentence)
+    def _say(self, title: str, sentence: str) -> None:
+        if not self._quiet:
+            print_at(self._console, title, sentence)
 
-    def _edited(self) -> None:
-        if self.running_since is not None and self._running.is_plain:
-            self._look_again()
-        else:
-            self._has_edit = True
-            self._waker.set()
+    def _tell(self, sentence: str) -> None:
+        print_at(self._console, "watch", sentence)
 
-    def _look_again(self) -> None:
-        self._owes_look = True
-        if self._runner:
-            self._runner.look_again()
 
-    def _fingerprint(self) -> str:
-        return self._runner.fingerprint if self._runner else self._last_fingerprint
-
-    # -- passes ----------------------------------------------------------------------------------
-
-    async def _pass(self) -> None:
-        request = self._requests.take()
-        if request is None and self._has_edit:
-            request = PassRequest(by=AFTER_EDIT)
-        self._running = request or PassRequest()
-        self.running_since, self._has_edit = wiring.now(), False
-        self.passes += 1
-        outcome: Outcome | Busy | None = None
-        try:
-            outcome = await self._outcome_of(self._running)
-        finally:
-            if self._runner:
-                self._last_fingerprint = self._runner.fingerprint
-            is_owed = self._owes_look and (self._runner is None or self._runner.awaits_look)
-            ended = outcome if isinstance(outcome, Outcome) else self._still_known()
-            self.last = EndedPass(self.running_since, wiring.now(), ended)
-            self._runner, self.running_since, self._owes_look = None, None, False
-        if is_owed:
-            self._requests.add(PassRequest())
-        elif isinstance(outcome, Busy) and request:
-            self._requests.put_back(request)  # Another run works on the sheet: try again later.
-
-    def _still_known(self) -> Outcome | None:
-        """What the last reading showed: this pass did nothing, or another run works."""
-        if self.last is None or (known := self.last.outcome) is None:
-            return None
-        return Outcome(known.title, known.key, statuses=known.statuses, attention=known.attention)
-
-    async def _outcome_of(self, request: PassRequest) -> Outcome | Busy | None:
-        """Run a pass, and print what came of it. None if nothing can have changed."""
-        counter = await self._change_counter()
-        found = await asyncio.to_thread(quick_check.checked, self._campaign.settings)
-        if found is not quick_check.Found.CHANGED:  # messages are delivered beside the passes
-            self._cursor = counter
-            return None
-        async with in_background([self._look_when_due()], self.key):
-            outcome = await self._outcome(request)
-            # After a failed pass, the next one waits for a change, or until it is due.
-            last_counter = outcome.version if isinstance(outcome, Outcome) else 0
-            self._cursor = last_counter or counter
-            self._print_outcome(outcome)
-        return outcome
-
-    async def _outcome(self, request: PassRequest) -> Outcome | Busy:
-        """Run one pass and return its outcome. No error stops the next pass."""
-        campaign = self._campaign
-        run = wiring.run(
-            campaign.settings,
-            Asked(
-                wait=True,
-                limit=0 if self.is_stopped else request.limit,
-                only=NamedRow(request.row) if request.row else None,
-            ),
-            store=campaign.store,
-            start=f"{wiring.START}-{next(self._numbers)}",
-            by=request.by,
-            shown=self._shown,
-            started=self._started,
+def _check(settings: Sequence[Settings]) -> None:
+    """Raise ConfigError if these sheets cannot be watched by one process."""
+    servers = {one.store_url for one in settings if one.store_file is None}
+    if len(servers) > 1:
+        raise ConfigError(
+            "These configurations keep their stores on different PostgreSQL databases. Start one "
+            "watch for each database."
         )
-        return await passes.ended(campaign.settings, run, campaign.store)
+    if servers and find_spec("dbos") is None:
+        raise MissingExtra("watch with a store on PostgreSQL", "fleet")
 
-    def _shown(self, seconds: float) -> None:
-        if self.metrics:
-            self.metrics.shown(self._campaign, seconds)
 
-    def _started(self, runner: Runner) -> None:
-        self._runner = runner
-        self._owes_look = False  # its first look is still to come
-        if self._is_ending:
-            self.end()
+def _is_shared(campaign: Campaign) -> bool:
+    return campaign.settings.store_file is None
 
-    async def _look_when_due(self) -> None:
-        """During a pass, make it read the sheet whenever another pass is due."""
-        while True:
-            await asyncio.sleep(self._until(self._due()))
-            if self._runner:
-                self._runner.look_again()
 
-    async def _wait(self) -> None:
-        """Wait until a pass is due or asked for, or there is something to read or to write."""
-        due, ended = self._due(), wiring.now()
-        pause = self._campaign.settings.pace.write_every / 2
-        while not (self._is_ending or self._has_edit) and (left := self._until(due)) > 0:
-            asked_in = self._requests.waits()
-            if asked_in == 0:
-                return
-            with suppress(TimeoutError):
-                async with asyncio.timeout(min(left, CHECK_EVERY, asked_in or left)):
-                    await self._waker.wait()
-            self._waker.clear()
-            if wiring.now() - ended >= pause and await self._change_counter() > self._cursor:
-                return
-
-    async def _change_counter(self) -> int:
-        """The store's change counter; 0 if it cannot be read (the next pass reports why)."""
-        campaign = self._campaign
+def _contents_of(settings: Sequence[Settings]) -> list[bytes]:
+    """What is in the files of the configurations; b"" where one cannot be read now."""
+    found = []
+    for one in settings:
         try:
-            return await asyncio.to_thread(campaign.store.jobs.version, campaign.key)
-        except PromptsheetError:
-            return 0
-
-    def _due(self) -> datetime:
-        return self._schedule.due(wiring.now(), self._began)
-
-    def _until(self, moment: datetime) -> float:
-        return (moment - wiring.now()).total_seconds()
-
-    def _print_outcome(self, outcome: Outcome | Busy) -> None:
-        """Print a line about a pass in which something happened, and each new problem."""
-        if isinstance(outcome, Busy):
-            self._print_problems(
-                outcome.title, [f"Another run ({outcome.holder}) is working on it."]
-            )
-            return
-        troubles = {*outcome.notices, *outcome.sentences}
-        if outcome.stopped and not self.is_stopped:
-            self.is_stopped = True
-            troubles.add("Nothing more is sent until watch is restarted.")
-        self._print_problems(outcome.title, troubles)
-        if outcome.has_news and not self._quiet:
-            self._print(outcome.title, summary.closing(outcome))
-            if outcome.quote:
-                self._print(outcome.title, outcome.quote)
-        if outcome.newly:
-            first, *others = summary.attention(outcome, self._campaign.settings.path)
-            self._print(outcome.title, first)
-            for line in others:
-                self._console.print(line, markup=False)
-            with suppress(PromptsheetError):  # the next pass reports them again
-                self._campaign.store.reports.keep_rows(outcome.key, ())
-
-    def _print_problems(self, title: str, sentences: Collection[str]) -> None:
-        """Print the problems of a pass: each one when it begins, and then once a day."""
-        now, said = wiring.now(), {}
-        for sentence in sorted(sentences):
-            trouble = trouble_of(sentence)
-            said[trouble] = self._printed.get(trouble, now)
-            if is_news({trouble}, self._printed, now):
-                self._print(title, sentence)
-                said[trouble] = now
-        self._printed = said
-
-    def _print(self, title: str, sentence: str) -> None:
-        print_at(self._console, title, sentence)
+            found.append(read_plain(one.path))
+        except OSError:
+            found.append(b"")
+    return found

@@ -4,6 +4,7 @@ A `Store` has parts, each with the methods about one subject:
 
     store.sheets       each sheet: its claim, its holds, its title and place
     store.leases       which process works on a sheet now
+    store.turns        when each sheet was last looked at, and when it is tried again
     store.rows         what was written in each row when it was last read
     store.row_events   what people did to each row
     store.wanted_rows  rows that people asked for, which a pass adds to the sheet
@@ -47,7 +48,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -61,6 +62,7 @@ from pipeline.store.batch import BatchResult
 from pipeline.store.budget import Budget, Spent
 from pipeline.store.callbacks import Callbacks, Hooked
 from pipeline.store.charges import Charges
+from pipeline.store.clock import StoreClock, utc_now
 from pipeline.store.connection import copied, network_file_system, opened, parsed_url, place_of
 from pipeline.store.copying import CopiedStore, copy_store, copy_tables
 from pipeline.store.durations import Durations
@@ -94,6 +96,7 @@ from pipeline.store.sheets import SheetChanges, SheetRecord, Sheets
 from pipeline.store.stats import Stats
 from pipeline.store.styles import KeptStyles
 from pipeline.store.transactions import Database
+from pipeline.store.turns import Turn, Turns
 from pipeline.store.unchanged_rows import UnchangedRows
 from pipeline.store.wanted_rows import WantedRow, WantedRows
 
@@ -126,6 +129,7 @@ __all__ = [
     "Spent",
     "Store",
     "Terms",
+    "Turn",
     "Twin",
     "WantedRow",
     "damage",
@@ -157,11 +161,6 @@ def scratch_copy(url: str, file: Path | None, now: Callable[[], datetime]) -> It
             raise type(e)(str(e).replace(str(copy), str(file))) from e
 
 
-def utc_now() -> datetime:
-    """The present moment, in UTC."""
-    return datetime.now(UTC)
-
-
 class Store:
     """The store at an address such as `sqlite:///promptsheet.db`. It is made if it does not exist.
 
@@ -181,8 +180,9 @@ class Store:
         place = place_of(address)
         if address.get_backend_name() == "sqlite":
             rescue = rescue_of(Path(place)).path
-        engine = opened(address, patience)
-        self._database = database = Database(engine, place, rescue, now)
+        clock = StoreClock(now)
+        engine = opened(address, patience, clock)
+        self._database = database = Database(engine, place, rescue, clock.now)
         try:
             with store_errors(place):
                 database.id = prepare(engine, place)
@@ -191,6 +191,7 @@ class Store:
             raise
         self.sheets = Sheets(database)
         self.leases = Leases(database)
+        self.turns = Turns(database)
         self.rows = Rows(database)
         self.row_events = RowEvents(database)
         self.wanted_rows = WantedRows(database)
@@ -223,6 +224,10 @@ class Store:
     def id(self) -> str:
         """The store's own id, made with its tables. Every claim of the store holds it."""
         return self._database.id
+
+    def now(self) -> datetime:
+        """The present moment. A store on a server has the server's time, for all machines."""
+        return self._database.now()
 
     @property
     def place(self) -> str:

@@ -25,6 +25,7 @@ from sqlalchemy.exc import ArgumentError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from pipeline.core.errors import StoreError
+from pipeline.store.clock import StoreClock
 from pipeline.store.compiled import COMPILED
 from pipeline.store.errors import store_errors
 
@@ -70,14 +71,14 @@ def place_of(url: URL) -> str:
     return named.render_as_string()
 
 
-def opened(url: URL, patience: float) -> Engine:
+def opened(url: URL, patience: float, clock: StoreClock) -> Engine:
     """An engine whose writing transactions (option WRITES) come one after the other."""
     if url.get_backend_name() == "sqlite":
         return _open_sqlite(url, patience)
     # Costs a tenth of a second to import, so only those pay who have one.
     from pipeline.store.postgresql import open_postgresql
 
-    return open_postgresql(url, patience)
+    return open_postgresql(url, patience, clock)
 
 
 def reader(engine: Engine) -> Engine:

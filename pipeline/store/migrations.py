@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Engine, create_mock_engine, func, insert, sel
 from sqlalchemy.engine.mock import MockConnection
 
 from pipeline.core.errors import StoreError
+from pipeline.store.clock import StoreClock, utc_now
 from pipeline.store.connection import is_server, opened, parsed_url, place_of, writer
 from pipeline.store.errors import store_errors
 from pipeline.store.schema import VERSION, meta, metadata
@@ -105,7 +106,7 @@ def version_of(url: str) -> int | None:
     Nothing is made or upgraded. Raises StoreError.
     """
     address = parsed_url(url)
-    engine = opened(address, 30.0)
+    engine = opened(address, 30.0, StoreClock(utc_now))
     try:
         with store_errors(place_of(address)), engine.connect() as connection:
             found = _marks(connection)

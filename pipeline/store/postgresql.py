@@ -7,6 +7,7 @@ Raises StoreError for a server that cannot be used.
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
@@ -15,6 +16,7 @@ from sqlalchemy.engine import URL
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from pipeline.core.errors import MissingExtra, StoreError
+from pipeline.store.clock import StoreClock
 from pipeline.store.connection import WRITES
 from pipeline.store.schema import VERSION, metadata, spell_for_postgresql
 
@@ -41,6 +43,7 @@ _set = func.set_config
 _BEGIN: Final = select(
     _set("idle_in_transaction_session_timeout", bindparam("silent"), True),
     func.pg_advisory_xact_lock(LOCK),
+    func.clock_timestamp(),
 )
 _CONNECTED: Final = (
     "SELECT set_config('lock_timeout', %s, false), set_config('synchronous_commit', "
@@ -49,7 +52,7 @@ _CONNECTED: Final = (
 )
 
 
-def open_postgresql(url: URL, patience: float) -> Engine:
+def open_postgresql(url: URL, patience: float, clock: StoreClock) -> Engine:
     """An engine whose writing transactions (option WRITES) come one after the other."""
     spell_for_postgresql(metadata)
     try:
@@ -64,18 +67,22 @@ def open_postgresql(url: URL, patience: float) -> Engine:
 
     @event.listens_for(engine, "connect")
     def connected(connection: Driver[Any], entry: ConnectionPoolEntry) -> None:
-        _prepare(connection, patience)
+        clock.heard(_prepare(connection, patience))
 
     @event.listens_for(engine, "begin")
     def begun(connection: Connection) -> None:
         if connection.get_execution_options().get(WRITES):
-            connection.execute(_BEGIN, {"silent": f"{SILENT}s"})
+            answer = connection.execute(_BEGIN, {"silent": f"{SILENT}s"})
+            clock.heard(answer.one()[2])
 
     return engine
 
 
-def _prepare(connection: Driver[Any], patience: float) -> None:
-    """Make a new connection ready: amounts, patience, and the lock of its version."""
+def _prepare(connection: Driver[Any], patience: float) -> datetime:
+    """Make a new connection ready: amounts, patience, and the lock of its version.
+
+    Returns the time on the server.
+    """
     from psycopg.adapt import Loader
 
     class Amounts(Loader):
@@ -94,4 +101,6 @@ def _prepare(connection: Driver[Any], patience: float) -> None:
     connection.adapters.register_loader("numeric", Amounts)
     connection.autocommit = True
     connection.execute(_CONNECTED, [f"{patience}s", LOCK, VERSION])
+    (now,) = connection.execute("SELECT clock_timestamp()").fetchone() or (datetime.now(UTC),)
     connection.autocommit = False
+    return now

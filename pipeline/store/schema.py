@@ -3,6 +3,7 @@
     promptsheet   the mark of a store: its version and its id
     sheets        one line for each sheet: who runs it, whether it may send, its claim
     leases        which process works on a sheet now
+    turns         when a sheet was last looked at, and when it is tried again after failures
     known_rows    what was written in each row at the last reading; `past` what was there before
     row_events    what people did to a row, on the page or in the sheet
     wanted_rows   rows that people asked for on the page, which a pass adds to the sheet
@@ -43,7 +44,7 @@ from sqlalchemy import (
 from pipeline.store.column_types import Amount, Listed, Moment, Words
 
 #: Raised when the tables change; a store of a higher version is not touched.
-VERSION: Final = 19
+VERSION: Final = 20
 
 metadata = MetaData()
 
@@ -93,6 +94,21 @@ leases = Table(
     Column("holder", Words, nullable=False),
     Column("since", Moment, nullable=False),
     Column("until", Moment, nullable=False),
+)
+
+turns = Table(
+    "turns",
+    metadata,
+    Column("sheet", ForeignKey(sheets.c.id), primary_key=True, autoincrement=False),
+    # When the last look of the last pass began, and the version of the jobs that the pass knew.
+    Column("looked_at", Moment),
+    Column("seen", BigInteger, nullable=False, default=0),
+    # When a person, or a program, last asked for a pass.
+    Column("asked_at", Moment),
+    # How many passes in a row have failed, why the last one did, and when the next one is due.
+    Column("failures", Integer, nullable=False, default=0),
+    Column("trouble", Words, nullable=False, default=""),
+    Column("retry_at", Moment),
 )
 
 known_rows = Table(

@@ -28,6 +28,7 @@ def close(sync: SheetSync, tally: Tally, *, detailed: bool) -> None:
     outcome.title = sync.sheet.title  # A Google Sheet has its title once it was read.
     outcome.statuses = sync.last.plan.statuses
     outcome.version = sync.state.jobs.version
+    outcome.looked_at = sync.last.began_at
     outcome.notices = [*sync.last.notices]
     outcome.notices += sentences(tally.charged, sync.rules.apis)
     # If the store cannot be read any more, that was reported before.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from pipeline.core.costs import Cost, own
 from pipeline.core.credits import Credits
@@ -93,6 +94,8 @@ class Outcome:
     outlets: Sequence[OutletState] = ()
     #: The version of the sheet's jobs when the pass last read their changes.
     version: int = 0
+    #: When its last look began that read the sheet; None if none did.
+    looked_at: datetime | None = None
     code: int = 0
 
     @property

@@ -16,7 +16,7 @@ from pipeline.config import load
 from pipeline.open_sheet import open_sheet
 from pipeline.sandbox import Sandbox
 from pipeline.server import event_loop
-from pipeline.server.watch import Watcher
+from pipeline.server.watcher import Watcher
 from pipeline.sync.configured_sheet import Campaign
 from pipeline.sync.look import Look
 from pipeline.sync.sheet_sync import SheetSync

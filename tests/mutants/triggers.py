@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.mutants.fault import Fault
 
-_WATCH = "pipeline/server/watch.py"
+_WATCH = "pipeline/server/watcher.py"
 _EDITS = "pipeline/server/edits.py"
 _TRIGGERS = "tests/server/test_triggers.py"
 
@@ -61,8 +61,8 @@ FAULTS = (
         "anybody can call in the name of Google",
         "P7",
         _WATCH,
-        "if self._channel is None or not self._channel.is_token(token):",
-        "if self._channel is None:",
+        "if not is_channel_token(self._campaign.settings, token):",
+        "if False:",
         "tests/server/test_google_edits.py",
     ),
 )

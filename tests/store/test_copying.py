@@ -32,7 +32,7 @@ def place(tmp_path: Path, postgresql_server: PostgresqlServer) -> Place:
     made = iter(range(9))
 
     def place(kind: str) -> str:
-        name = f"copy_{tmp_path.parent.parent.name[-9:].replace('-', '_')}_{next(made)}"
+        name = f"copy_{tmp_path.parent.name[-9:].replace('-', '_')}_{next(made)}"
         if kind == "sqlite":
             return f"sqlite:///{tmp_path}/{name}.db"
         return postgresql_server.make_database(name)
@@ -59,6 +59,7 @@ def fill(store: Store) -> None:
     store.files.miss(KEYS[1], 1, "https://x/1.png", Unsaved("gone", 3, None, True))
     store.rate_limit.permits("key", 7, 60)
     store.unchanged.keep(sheet, Unchanged("u", 3, {"r_000000001": b"12345678"}), 2)
+    store.turns.looked(sheet, NOON, 3)
     lease = store.leases.take(sheet, "gone:1", 1)
     assert lease
 

@@ -19,7 +19,8 @@ from unittest.mock import patch
 from sqlalchemy import URL, Engine
 
 import pipeline.store as store_package
-from pipeline.store import Store, connection, migrations
+from pipeline.store import Store, connection, migrations, utc_now
+from pipeline.store.clock import StoreClock
 
 #: Engine and id of each store file.
 _engines: dict[str, Engine] = {}
@@ -37,10 +38,10 @@ def kept_engines() -> Iterator[None]:
         _forget_all()
 
 
-def _kept_engine(url: URL, patience: float) -> Engine:
+def _kept_engine(url: URL, patience: float, clock: StoreClock) -> Engine:
     where = str(url)
     if where not in _engines:
-        _engines[where] = connection.opened(url, patience)
+        _engines[where] = connection.opened(url, patience, clock)
     return _engines[where]
 
 
@@ -92,7 +93,7 @@ def emptied() -> Path:
 def blank(name: str) -> Path:
     """An empty store, made once."""
     file = _made("promptsheet-blank-") / f"{name}.db"
-    engine = connection.opened(connection.parsed_url(f"sqlite:///{file}"), 1.0)
+    engine = connection.opened(connection.parsed_url(f"sqlite:///{file}"), 1.0, StoreClock(utc_now))
     migrations.prepare(engine, str(file))
     engine.dispose()
     return file

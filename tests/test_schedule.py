@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.scheduler import Schedule, problem_with
+from pipeline.schedule import Schedule, problem_with
 
 BEGAN = datetime(2026, 3, 1, 12, 0, 7, tzinfo=UTC)
 PARIS = ZoneInfo("Europe/Paris")

@@ -1,0 +1,7 @@
+"""A version whose only news is a table."""
+
+revision, down_revision = "20", "19"
+
+
+def upgrade() -> None:
+    """Change the tables."""

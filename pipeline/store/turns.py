@@ -1,0 +1,103 @@
+"""Whose turn it is: when each sheet was last looked at, and what asks for the next pass."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import Select, and_, func, select
+
+from pipeline.core.resting import rest_after
+from pipeline.store.leases import Lease
+from pipeline.store.schema import leases, sheets, turns
+from pipeline.store.transactions import StorePart, made, upsert
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """What is known about the passes over one sheet."""
+
+    #: The version of its jobs now, and the version that the last pass knew.
+    version: int = 0
+    seen: int = 0
+    #: When the last look of the last pass began; None before the first.
+    looked_at: datetime | None = None
+    #: When a person, or a program, last asked for a pass.
+    asked_at: datetime | None = None
+    #: How many passes in a row have failed, and why the last one did.
+    failures: int = 0
+    trouble: str = ""
+    #: When the next pass is due after such a failure; None without one.
+    retry_at: datetime | None = None
+    #: Who works on the sheet now, `host:pid`; empty if no one does.
+    holder: str = ""
+
+
+_coalesce = func.coalesce
+_EVERY: Final = (
+    select(
+        sheets.c.key,
+        sheets.c.version,
+        _coalesce(turns.c.seen, 0),
+        turns.c.looked_at,
+        turns.c.asked_at,
+        _coalesce(turns.c.failures, 0),
+        _coalesce(turns.c.trouble, ""),
+        turns.c.retry_at,
+        _coalesce(leases.c.holder, ""),
+    )
+    .select_from(sheets)
+    .outerjoin(turns, turns.c.sheet == sheets.c.id)
+)
+#: What the name of a machine's lease begins with.
+_MACHINE: Final = "watch "
+
+
+class Turns(StorePart):
+    """The turns of the sheets, by the sheet's key."""
+
+    def all(self) -> dict[str, Turn]:
+        """Every sheet of the store with its turn, as of one moment. It is one statement."""
+        return self._found(_EVERY)
+
+    def of(self, sheet: str) -> Turn:
+        """The turn of one sheet."""
+        return self._found(_EVERY.where(sheets.c.key == sheet)).get(sheet, Turn())
+
+    def _found(self, asked: Select[Any]) -> dict[str, Turn]:
+        at_work = and_(leases.c.sheet == sheets.c.key, leases.c.until > self._database.now())
+        with self._database.reading() as connection:
+            found = connection.execute(asked.outerjoin(leases, at_work)).all()
+        return {key: Turn(*rest) for key, *rest in found}
+
+    def looked(self, sheet: str, at: datetime, seen: int) -> None:
+        """A pass has ended whose last look began then. Failures before it do not count any more."""
+        self._keep(sheet, looked_at=at, seen=seen, failures=0, trouble="", retry_at=None)
+
+    def failed(self, sheet: str, trouble: str) -> datetime:
+        """A pass has failed. Returns when the sheet has rested, and the next one is due."""
+        before = self.of(sheet).failures
+        retry_at = self._database.now() + rest_after(before + 1)
+        self._keep(sheet, failures=before + 1, trouble=trouble, retry_at=retry_at, asked_at=None)
+        return retry_at
+
+    def ask(self, sheet: str) -> None:
+        """Ask for a pass: one begins soon, or the running one looks again."""
+        self._keep(sheet, asked_at=self._database.now())
+
+    def machines(self) -> list[Lease]:
+        """The leases of the machines that take part, also those that have run out."""
+        ours = select(leases).where(leases.c.sheet.startswith(_MACHINE))
+        with self._database.reading() as connection:
+            return [Lease(*row) for row in connection.execute(ours)]
+
+    @staticmethod
+    def name_of_machine(name: str) -> str:
+        """The name of the lease that says that a machine is alive."""
+        return f"{_MACHINE}{name}"
+
+    def _keep(self, sheet: str, **values: object) -> None:
+        with self._database.writing() as connection:
+            line = upsert(connection, turns).values(sheet=made(connection, sheet), **values)
+            connection.execute(line.on_conflict_do_update(index_elements=["sheet"], set_=values))
