@@ -6,6 +6,7 @@ row, so that none is lost when the cells are written again. Pure.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
@@ -49,10 +50,11 @@ def has_results(grid: Grid, line: Line, columns: Columns) -> bool:
 def shares(grid: Grid, line: Line, columns: Columns) -> list[Share]:
     """The results that the cells of a row show, by its generations.
 
-    Cells list them in the order of the generations, and those that were not sent have none. Where
-    it is not certain which addresses are whose, the tasks are asked about again. Where it is not
-    certain which task is whose, each is a generation of its own, without a ratio, and so are the
-    addresses together.
+    Cells list them in the order of the generations, and those that were not sent have none. An
+    address that names a task is of that task. Of a row that is not done, the other addresses are
+    together a generation of their own, so that no answer about a task replaces them; and where it
+    is not certain which task is whose, each task is one, without a ratio. All these tasks are asked
+    about again.
     """
     row, each = grid[line.seen.place], line.each
     found = _found(row, columns)
@@ -62,23 +64,33 @@ def shares(grid: Grid, line: Line, columns: Columns) -> list[Share]:
     if exact := _exact(found, each, is_done=is_done):
         return exact
     tasks, urls = found.tasks, found.urls[: MOST_RESULTS * len(each)]
+    own = {task: tuple(url for url in urls if _names(url, task)) for task in tasks}
+    rest = tuple(url for url in urls if not any(url in its for its in own.values()))
+    if rest and is_done:  # No answer comes any more: they stay together, in their order.
+        own, rest = {}, urls
+    is_kept = bool(rest) and not is_done
     is_full, is_alike = len(tasks) == len(each), len({one.inputs for one in each}) == 1
     if is_alike:
         fits = is_full or (len(tasks) < len(each) and (is_done or not urls))
     else:
         fits = is_full and not is_done
-    # Of a task whose id was removed, only the addresses are left: no answer may replace them.
-    is_kept = bool(urls) and not (fits or is_done)
+    fits = fits and not is_kept
     its = each if fits else _without_ratio(line, len(tasks) + is_kept or 1)
     named = (*tasks, *[""] * (len(its) - len(tasks)))
+    most = max(map(len, own.values()), default=0)
     made = [
-        Share(one, task, (), _state(task, is_done=is_done), fits)
+        Share(one, task, urls := own.get(task, ()), _state(task, len(urls), most, is_done), fits)
         for one, task in zip(its, named, strict=True)
     ]
-    holder = len(made) - 1 if is_kept else 0
-    state = State.SUCCEEDED if is_kept else made[holder].state
-    made[holder] = replace(made[holder], urls=urls, state=state)
+    if rest:
+        holder = len(made) - 1 if is_kept else 0
+        made[holder] = replace(made[holder], urls=rest, state=State.SUCCEEDED)
     return made
+
+
+def _names(url: str, task: str) -> bool:
+    """True if an address has the id of a task in it, as most vendors make them."""
+    return re.search(rf"(?<![0-9A-Za-z]){re.escape(task)}(?![0-9A-Za-z])", url) is not None
 
 
 def _found(row: Sequence[str], columns: Columns) -> _Found:
@@ -108,8 +120,12 @@ def _exact(found: _Found, its: Sequence[Line], *, is_done: bool) -> list[Share]:
     ]
 
 
-def _state(task: str, *, is_done: bool) -> State:
-    if is_done:
+def _state(task: str, urls: int, most: int, is_done: bool) -> State:
+    """The state of a task with so many addresses; no other task of its row has more than `most`.
+
+    One that has fewer may have lost some, and is asked about again.
+    """
+    if is_done or (urls and urls == most):
         return State.SUCCEEDED
     return State.RUNNING if task else State.UNKNOWN
 

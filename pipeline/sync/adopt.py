@@ -7,6 +7,7 @@ that have a task or pictures become jobs with that task and those pictures.
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -38,13 +39,13 @@ from pipeline.core.takes import take_of
 from pipeline.sheets import Sheet
 from pipeline.store import NewFile, SavedFile, Store
 
-#: The states of what is taken over, in the order of `Adopted`.
-_COUNTED: Final = (State.SUCCEEDED, State.RUNNING, State.UNKNOWN)
+#: The states of what is taken over: the first that a row has counts.
+_COUNTED: Final = (State.RUNNING, State.SUCCEEDED, State.UNKNOWN)
 
 
 @dataclass(frozen=True, slots=True)
 class Adopted:
-    """How many rows were taken over with pictures, with a task to poll, or with neither."""
+    """How many rows were taken over with a task to poll, else with pictures, or with neither."""
 
     pictures: int = 0
     tasks: int = 0
@@ -81,8 +82,7 @@ def adopt(
     grid = sheet.read()
     columns = header.read(grid)
     lines = _lines(grid, columns, store, rules, now, chance)
-    # A row with several generations counts once.
-    counts: dict[State, set[str]] = {state: set() for state in _COUNTED}
+    found: dict[str, set[State]] = defaultdict(set)
     left = [one for one in lines if one.is_unrecognized and has_results(grid, one, columns)]
     jobs = store.jobs.all(sheet.key).values()
     known = {attempt.task_id for job in jobs for attempt in job.attempts}
@@ -98,10 +98,10 @@ def adopt(
                     for url, path in saved
                     if path
                 )
-            counts[attempt.state].add(key.row_id)
+            found[key.row_id].add(attempt.state)
     for job in store.jobs.all(sheet.key).values():
         if state_of(job) is State.PENDING and _close(job, store, now):
-            counts[State.UNKNOWN].add(job.key.row_id)
+            found[job.key.row_id].add(State.UNKNOWN)
     order = [""] * len(grid)
     for line in lines:
         order[line.seen.place] = line.seen.row_id
@@ -112,7 +112,9 @@ def adopt(
     sheet.write_claim(mine, lying)
     store.sheets.update(sheet.key, config=config, hold="")
     numbers = tuple(line.seen.place + 1 for line in left)
-    pictures, tasks, unknown = (len(counts[state]) for state in _COUNTED)
+    # A row with several generations counts once, by what is still to come.
+    counts = Counter(next(state for state in _COUNTED if state in its) for its in found.values())
+    tasks, pictures, unknown = (counts[state] for state in _COUNTED)
     return Adopted(pictures, tasks, unknown, numbers)
 
 

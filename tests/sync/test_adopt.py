@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from pipeline import wiring
-from pipeline.core.model import Attempt, Request, Response
+from pipeline.core.model import Attempt, Request, Response, State
 from pipeline.open_sheet import open_sheet
 from pipeline.sync.adopt import Adopted, adopt
 from pipeline.sync.outcome import Asked
@@ -33,6 +33,9 @@ class Shop(Api):
     ends: Sequence[str] = ()
     late: bool = False
     made: list[str] = field(default_factory=list)
+    #: The tasks that it does not know any more, and what the name of a picture begins with.
+    forgotten: set[str] = field(default_factory=set)
+    pictures: str = "{task}"
 
     async def submit(self, request: Request, within: float) -> Response:
         self.received.append((self.loop.time(), "fox"))
@@ -45,13 +48,25 @@ class Shop(Api):
         self.made.append(end)
         return reply({"task_id": f"task-{len(self.made)}"})
 
+    async def ask(self, request: Request, within: float) -> Response:
+        body = request.body or {}
+        asked = body.get("task_ids", [body.get("task_id")])
+        assert isinstance(asked, list)
+        known = [one for one in asked if one not in self.forgotten]
+        if known == asked:
+            return await super().ask(request, within)
+        if not known:
+            return reply({"message": "Task not found"}, 404)
+        return await super().ask(replace(request, body={"task_ids": known}), within)
+
     def _answer_about(self, task: str) -> dict[str, object]:
         end = self.made[int(task.removeprefix("task-")) - 1]
         if end == "running" and not self.late:
             return {"task_id": task, "status": "processing"}
         if end == "failed":
             return {"task_id": task, "status": "failed", "message": "it did not work"}
-        urls = [f"http://127.0.0.1/{task}-{number}.png" for number in (1, 2)]
+        name = self.pictures.format(task=task, number=int(task.removeprefix("task-")) * 7)
+        urls = [f"http://127.0.0.1/{name}-{number}.png" for number in (1, 2)]
         return {"task_id": task, "status": "finished", "image_urls": urls}
 
 
@@ -75,11 +90,17 @@ def lose_store(bench: Bench) -> None:
         file.unlink()
 
 
-def sent(folder: Path, row: tuple[str, str], ends: Sequence[str], take: str = "") -> Bench:
+def sent(
+    folder: Path,
+    row: tuple[str, str],
+    ends: Sequence[str],
+    take: str = "",
+    pictures: str = "{task}",
+) -> Bench:
     """A sheet with one row that a run has sent, and with the results that came so far."""
-    bench = Bench(folder, [], kind=Shop)
+    bench = Bench(folder, [], '[pace]\ngive_up_after = "5m"\n', kind=Shop)
     assert isinstance(bench.api, Shop)
-    bench.api.ends = ends
+    bench.api.ends, bench.api.pictures = ends, pictures
     bench.write([["prompt", "count", "ratios", "take", *COLUMNS], ["a fox", *row, take]])
     for _ in range(3):
         bench.run(Asked(wait=False))
@@ -96,27 +117,40 @@ def save(bench: Bench, cells: dict[str, str]) -> None:
     bench.write([[*cells], [*cells.values()]])
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@example(ROWS[1], ["done", "running", "done"], None, {"task-3"}, False, "picture{number}")
+@example(ROWS[0], ["done", "running", "done"], None, {"task-3"}, False, "{task}")
+@example(ROWS[0], ["failed"] * 3, None, set(), True, "{task}")
+@settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(
     row=st.sampled_from(ROWS),
     ends=st.lists(st.sampled_from(ENDS), min_size=3, max_size=3),
     cleared=st.none() | st.tuples(st.sampled_from(["task_id", "image_urls"]), st.integers(0, 5)),
+    forgotten=st.sets(st.sampled_from(["task-1", "task-2", "task-3"])),
+    asks_for_one=st.booleans(),
+    pictures=st.sampled_from(["{task}", "picture{number}"]),
 )
 def test_an_adoption_of_a_row_with_generations_loses_nothing_and_pays_nothing(
-    row: tuple[str, str], ends: list[str], cleared: tuple[str, int] | None
+    row: tuple[str, str],
+    ends: list[str],
+    cleared: tuple[str, int] | None,
+    forgotten: set[str],
+    asks_for_one: bool,
+    pictures: str,
 ) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        bench = sent(Path(folder), row, ends)
+        bench = sent(Path(folder), row, ends, pictures=pictures)
         assert isinstance(bench.api, Shop)
         (before,) = bench.rows()
         if cleared:
             before = without_entry(before, *cleared)
+        if asks_for_one:
+            before |= {"count": "", "ratios": ""}
         save(bench, before)
         lose_store(bench)
         paid = len(bench.api.received)
 
         found = adopted(bench)
-        bench.api.late = True
+        bench.api.late, bench.api.forgotten = True, forgotten
         for _ in range(2):
             bench.run()
 
@@ -124,13 +158,15 @@ def test_an_adoption_of_a_row_with_generations_loses_nothing_and_pays_nothing(
         assert len(bench.api.received) == paid
         tasks = {one.task_id for one in attempts(bench)}
         assert {*before["task_id"].split()} <= tasks
-        assert {*before["task_id"].split()} <= {*after["task_id"].split()}
+        failed = {one.task_id for one in attempts(bench) if one.state is State.FAILED}
+        assert {*before["task_id"].split()} - failed <= {*after["task_id"].split()}
         urls = after["image_urls"].split()
         assert {*before["image_urls"].split()} <= {*urls}
         assert len({*urls}) == len(urls)
         assert found.left == ()
         assert after["status"] in ("done", "failed", "check needed", "edited")
-        assert all(one.state not in ("running", "submitting") for one in attempts(bench))
+        left = {one.task_id for one in attempts(bench) if one.state in ("running", "submitting")}
+        assert left <= forgotten
         bench.close()
 
 
