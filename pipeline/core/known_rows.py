@@ -137,7 +137,7 @@ def remembered(seen: Seen, take: int | None, since: datetime) -> KnownRow:
         return KnownRow(
             row_id=seen.row_id,
             inputs=row.inputs,
-            first_take=take or 1,
+            first_take=take or 0,
             standing=seen.standing,
             since=since,
             others=row.others,
@@ -149,15 +149,19 @@ def remembered(seen: Seen, take: int | None, since: datetime) -> KnownRow:
     old = row.feedback if first or row.feedback == known.old_feedback else ""
     beside = row.others, row.pick, row.feedback, old
     same = known.inputs == row.inputs
-    raised = take == known.first_take + 1
+    # Until its cell holds a usable number, it is not known which take it asked for first.
+    first_take = known.first_take or take or 0
+    raised = take == first_take + 1
     released = raised or (seen.standing is RowKind.COPY and not same)
     standing = RowKind.ROW if released else seen.standing
     was = known.others, known.pick, known.feedback, known.old_feedback
-    if same and standing is known.standing and beside == was:
+    same_take = first_take == known.first_take
+    if same and same_take and standing is known.standing and beside == was:
         return known
     return replace(
         known,
         inputs=row.inputs,
+        first_take=first_take,
         standing=standing,
         since=known.since if same else since,
         others=row.others,

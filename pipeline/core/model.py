@@ -65,7 +65,7 @@ class KnownRow:
     row_id: str
     #: Canonical text of what the person wrote (`header.Columns.inputs`).
     inputs: str
-    #: The take cell of the first reading, or of the reading that made it a copy or unrecognized.
+    #: The take cell of the first reading with a usable number in it; 0 until then.
     first_take: int
     standing: RowKind = RowKind.ROW
     #: When these inputs were first seen; they are sent once they have looked the same for `settle`.

@@ -287,7 +287,7 @@ def _queued(job: Job, known: KnownRow | None, view: View) -> Shown:
 def without_job(known: KnownRow, view: View) -> Shown:
     """A row without a job: it is new, or it is not sent for some reason."""
     status, note = _unsent(known.row_id, view, Status.WAITING)
-    return _written(known.row_id, known.inputs, known.first_take, status, note, view)
+    return _written(known.row_id, known.inputs, known.first_take or 1, status, note, view)
 
 
 def _written(

@@ -208,6 +208,29 @@ def test_a_row_of_a_take_that_cannot_be_read_keeps_its_cells_and_is_named(tmp_pa
     bench.close()
 
 
+def test_a_take_that_could_not_be_read_at_first_is_no_new_take_once_it_can(tmp_path: Path) -> None:
+    bench = sent(tmp_path, ROWS[0], ["done"] * 3, take="2")
+    (before,) = bench.rows()
+    save(bench, before | {"take": "2nd"})
+    lose_store(bench)
+    assert adopted(bench).left == (2,)
+    bench.run()
+
+    save(bench, before)
+    bench.run()
+    (meanwhile,) = bench.rows()
+    assert (meanwhile["status"], meanwhile["task_id"]) == ("done", before["task_id"])
+    assert adopted(bench) == Adopted(pictures=1)
+    bench.run()
+
+    assert bench.rows() == [before]
+    assert len(bench.api.received) == 3
+    save(bench, before | {"take": "3"})
+    bench.run()
+    assert len(bench.api.received) == 6
+    bench.close()
+
+
 @pytest.mark.parametrize("row", ROWS)
 def test_a_row_that_asks_for_one_now_still_shows_all_that_was_made(
     row: tuple[str, str], tmp_path: Path
