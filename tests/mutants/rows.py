@@ -87,8 +87,8 @@ FAULTS = (
         "any higher take releases a copy",
         "P1",
         "pipeline/core/known_rows.py",
-        "raised = take == known.first_take + 1",
-        "raised = take is not None and take > known.first_take",
+        "raised = take == first_take + 1",
+        "raised = take is not None and take > first_take",
         f"{_MATCHING} {_PLANNING}",
     ),
     Fault(
