@@ -17,8 +17,11 @@ from typing import TYPE_CHECKING, BinaryIO, Final, NamedTuple, Self, TypeVar, ca
 from urllib.parse import unquote, urlsplit
 
 from pipeline.config import Settings
-from pipeline.core.errors import FileGone, MissingExtra, NoPlace, NotRead
+from pipeline.core import reasons
+from pipeline.core.errors import FileGone, MissingExtra, NoPlace, NotRead, PartUnread
 from pipeline.core.filetypes import ENOUGH, MEDIA_TYPES, ending_of
+from pipeline.provider.input_files import InputFiles, input_files
+from pipeline.provider.input_folder import MOST_BYTES, Content
 
 if TYPE_CHECKING:
     from pipeline.provider.downloads.destination import About, Destination
@@ -80,6 +83,42 @@ def path_of_link(settings: Settings, link: str) -> str:
     if re.search(r"[?#\\\0]", name) or {"", ".", ".."} & {*name.split("/")}:
         return ""
     return f"{remote.address.rstrip('/')}/{name}" if remote else name
+
+
+def request_files(settings: Settings) -> InputFiles | None:
+    """The files that requests of a configuration may need; None if they need none."""
+    return input_files(settings, SavedElsewhere(settings) if settings.remote else None)
+
+
+class SavedElsewhere:
+    """Saved pictures on another machine, from which later takes start."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    def problem(self, name: str, kind: str = "") -> str:
+        """Why this picture cannot be sent, as the end of a sentence; empty if it can be.
+
+        It is not looked for there: a plan asks no other machine.
+        """
+        if not is_elsewhere(name):
+            return reasons.told(reasons.NO_NAME)
+        return "" if kind_of(name, "").startswith(kind) else reasons.told(reasons.NO_PICTURE)
+
+    def read(self, name: str) -> Content:
+        """The picture with this path. Raises PartUnread with the end of a sentence."""
+        try:
+            with Pictures(self._settings) as pictures:
+                facts = pictures.facts(name, kind_of(name, ""))
+                if facts.size > MOST_BYTES:
+                    size = MOST_BYTES // 1_000_000
+                    raise PartUnread(reasons.FILE_TOO_LARGE.format(size=size))
+                data = b"".join(pictures.pieces(name, 0, facts.size))
+        except NotRead as error:
+            raise PartUnread(str(error).rstrip(".")) from error
+        if not facts.type:
+            raise PartUnread(reasons.FILE_ODD)
+        return Content(PurePosixPath(facts.name).name, data, facts.type)
 
 
 class Facts(NamedTuple):

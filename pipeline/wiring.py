@@ -30,8 +30,8 @@ from pipeline.core.prompt_templates import Prompts
 from pipeline.core.provider import Provider
 from pipeline.core.rules import Rules
 from pipeline.core.webhook import Callback
+from pipeline.open_pictures import request_files
 from pipeline.open_sheet import kept_styles, open_sheet, place_of, read_styles, styles_in
-from pipeline.provider.input_files import input_files
 from pipeline.provider.lazy import LazyApiClient, LazyMedia
 from pipeline.sheets import Sheet
 from pipeline.store import Limits, PriceList, Store, scratch_copy
@@ -117,7 +117,7 @@ def rules(settings: Settings, key: str, store: Store | None = None) -> Rules:
         prices={**own.prices, **settings.prices},
         # A person's own price is for a row, whatever the list's price is for.
         modes={name: mode for name, mode in own.modes.items() if name not in settings.prices},
-        files=input_files(settings),
+        files=request_files(settings),
         remake=settings.remake,
         prompts=_prompts(settings, settings.prompt, store) if settings.prompt else None,
         feedback=settings.feedback,
@@ -242,7 +242,7 @@ def wires(settings: Settings, stack: AsyncExitStack) -> list[LazyApiClient]:
             key,
             base_url=url,
             concurrency=table.concurrency,
-            inputs=input_files(settings),
+            inputs=request_files(settings),
             stack=stack,
         )
         for provider, key, url, table in (own, *others)

@@ -13,11 +13,13 @@ from PIL import Image
 
 from pipeline import wiring
 from pipeline.config import Settings
-from pipeline.core.errors import FileGone, NotRead
-from pipeline.open_pictures import PAUSE, Pictures, kind_of, name_of
+from pipeline.core.cell_files import SAVED
+from pipeline.core.errors import FileGone, NotRead, PartUnread
+from pipeline.open_pictures import PAUSE, Pictures, kind_of, name_of, request_files
 from pipeline.page import downloads, thumbnails
 from pipeline.provider.downloads.destination import MOST_BYTES, About
 from pipeline.provider.downloads.folder import Folder
+from pipeline.provider.input_folder import MOST_BYTES as MOST_SENT
 
 PLACE = "s3://pictures/spring"
 
@@ -174,3 +176,23 @@ def test_names_and_kinds_come_from_addresses() -> None:
     assert kind_of(in_drive, "https://cdn.example.com/x.MP4?sig=1.png") == "video/mp4"
     assert kind_of(f"{PLACE}/a.webp", "https://x/y.mp4") == "image/webp"
     assert kind_of(in_drive, "https://x/y") == "image/png"
+
+
+def test_a_picture_to_start_from_is_read_whole_or_not_at_all(bench: Bench) -> None:
+    png = b"\x89PNG\r\n\x1a\n"
+    fox = bench.put("fox-1.png", png + bytes(20))
+    large = bench.put("fox-2.png", png + bytes(MOST_SENT))
+    files = request_files(bench.settings)
+    assert files
+
+    assert files.problem(f"{SAVED}{fox}", "image") == ""
+    assert bench.shelf.asked == []
+    content = files.read(f"{SAVED}{fox}")
+    assert (content.name, content.type, len(content.data)) == ("fox-1.png", "image/png", 28)
+    with pytest.raises(PartUnread, match="that file is larger than 12 MB"):
+        files.read(f"{SAVED}{large}")
+    bench.shelf.fails_after = 0
+    with pytest.raises(PartUnread, match=r"cannot be read from s3://pictures now \(503\)"):
+        files.read(f"{SAVED}{fox}")
+    # A cell names no file of the place.
+    assert files.problem(fox) != ""

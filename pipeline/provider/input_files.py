@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from tenacity import (
     Retrying,
@@ -32,6 +32,16 @@ _TRIES: Final = 3
 _MANY: Final = b"ateLimitExceeded"
 
 
+class SavedFiles(Protocol):
+    """The place of saved pictures."""
+
+    def problem(self, name: str, kind: str = "") -> str:
+        """Why this picture cannot be sent, as the end of a sentence; empty if it can be."""
+
+    def read(self, name: str) -> Content:
+        """The picture with this path. Raises PartUnread with the end of a sentence."""
+
+
 class _Busy(Exception):
     """Google may give the file later."""
 
@@ -39,15 +49,15 @@ class _Busy(Exception):
 class InputFiles:
     """Reads files for requests. `folder` or `drive` is None if cells may name no such file.
 
-    `saved` is the folder of saved pictures; None if they are on another machine. Its repr changes
-    with the files in the folder that cells may name.
+    `saved` is the place of saved pictures; None if there is none. Its repr changes with the files
+    in the folder that cells may name.
     """
 
     def __init__(
         self,
         folder: InputFolder | None = None,
         drive: DriveFiles | None = None,
-        saved: InputFolder | None = None,
+        saved: SavedFiles | None = None,
     ) -> None:
         self._folder, self._drive, self._saved = folder, drive, saved
 
@@ -75,8 +85,8 @@ class InputFiles:
             raise PartUnread("set [media] inputs to the folder of that file")
         return folder.read(name)
 
-    def _place_of(self, name: str) -> tuple[InputFolder | None, str]:
-        """The folder of a file, and its name there."""
+    def _place_of(self, name: str) -> tuple[SavedFiles | None, str]:
+        """The place of a file, and its name there."""
         if name.startswith(SAVED):
             return self._saved, name.removeprefix(SAVED)
         return self._folder, name
@@ -179,8 +189,11 @@ class DriveFiles:
         return authorized_session(account.credentials, token_session(self._base), self._base)
 
 
-def input_files(settings: Settings) -> InputFiles | None:
-    """The files that cells of a configuration may name; None if they may name none."""
+def input_files(settings: Settings, elsewhere: SavedFiles | None) -> InputFiles | None:
+    """The files that cells of a configuration may name; None if they may name none.
+
+    `elsewhere` is the place of saved pictures on another machine; None if they are on this one.
+    """
     folder = InputFolder(settings.inputs) if settings.inputs else None
     source, place = settings.source, settings.remote
     drive = None
@@ -188,5 +201,5 @@ def input_files(settings: Settings) -> InputFiles | None:
         drive = DriveFiles(source.credentials, source.base_url)
     elif place is not None and place.kind == "drive":
         drive = DriveFiles(place.credentials, place.base_url)
-    saved = InputFolder(settings.media) if settings.media else None
+    saved = InputFolder(settings.media) if settings.media else elsewhere
     return InputFiles(folder, drive, saved) if folder or drive or saved else None

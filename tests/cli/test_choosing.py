@@ -14,6 +14,7 @@ from pipeline.core.feedback import on_page
 from pipeline.core.model import JobKey
 from pipeline.sandbox import Sandbox
 from pipeline.store import Store
+from tests.fakes.buckets import BUCKET, google_storage
 from tests.fakes.team import Team
 
 TASK_SECONDS = 0
@@ -162,6 +163,40 @@ def test_a_picked_picture_whose_link_has_expired_is_sent_as_the_saved_file(
     assert (fox["status"], fox["note"]) == ("done", "")
     # A cell can never name a saved file.
     assert (owl["status"], len(sent(flux))) == ("invalid", 2)
+
+
+def test_a_picked_picture_whose_link_has_expired_is_read_again_from_the_bucket(
+    flux: Team, api: Sandbox
+) -> None:
+    with google_storage() as store:
+        (flux.folder / "place.key").write_text('"anon"')
+        (flux.folder / "place.key").chmod(0o600)
+        media = {"save_to": f"gs://{BUCKET}/spring", "credentials": "file:place.key"}
+        media["base_url"] = f"http://127.0.0.1:{store.port}"
+        tables = {"provider": {"endpoint": "flux"}, "media": media}
+        flux.configured("promptsheet", tables=tables)
+        flux.write(HEADER, "a fox,fox,,,,")
+        assert flux.finish().code == 0
+        long_ago = "update attempts set ended_at = ended_at - 100 * 24 * 3600 * 1000000"
+        with closing(sqlite3.connect(flux.folder / "promptsheet.db")) as connection, connection:
+            connection.execute(long_ago)
+        with flux.editing() as rows:
+            rows[0] |= {"take": "2", "pick": "1", "feedback": "add snow"}
+        assert flux.finish().code == 0
+        (second,) = flux.rows()
+        (start,) = sent(flux)[1]["fluxParams"]["input_images"]
+        store.files.clear()
+        with closing(sqlite3.connect(flux.folder / "promptsheet.db")) as connection, connection:
+            connection.execute(long_ago)
+        with flux.editing() as rows:
+            rows[0] |= {"take": "3"}
+        flux.finish()
+        (third,) = flux.rows()
+
+    assert start.startswith(api.url)
+    assert (second["status"], second["note"]) == ("done", "")
+    assert (third["status"], api.state()["tasks_taken"]) == ("failed", 2)
+    assert "The file is no longer in gs://pictures" in third["note"]
 
 
 def test_feedback_and_a_tick_of_the_page_make_one_take_and_no_cell_is_changed(flux: Team) -> None:
