@@ -18,7 +18,7 @@ _log.setLevel(_OFF)
 # Events are written only by handlers that were added for them.
 _log.propagate = False
 
-#: Event of a job -> what it says. The first ten are lines of the store's history.
+#: Event of a job -> what it says. The first eleven are lines of the store's history.
 JOB_EVENTS: Final = {
     "sent": "the attempt was noted in the store; its request leaves now",
     "accepted": "the API took the task",
@@ -30,6 +30,8 @@ JOB_EVENTS: Final = {
     "asked": "one more attempt of this take was asked for, by a person or by `[rules] remake`",
     "adopted": "`doctor --adopt` took over a task of the API",
     "picked": "a person picked pictures on the page",
+    "forgotten": "[`promptsheet forget`](forget.md) removed the words and the result of this take "
+    "from the store",
     "downloaded": "a picture was saved",
     "not_downloaded": "a picture could not be saved at this try",
     "written": "the sheet shows the end of the row",

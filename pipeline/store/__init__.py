@@ -64,7 +64,7 @@ from pipeline.store.callbacks import Callbacks, Hooked
 from pipeline.store.charges import Charges
 from pipeline.store.clock import StoreClock, utc_now
 from pipeline.store.connection import copied, network_file_system, opened, parsed_url, place_of
-from pipeline.store.copying import CopiedStore, copy_store, copy_tables
+from pipeline.store.copying import CopiedStore, copy_store
 from pipeline.store.durations import Durations
 from pipeline.store.errors import store_errors
 from pipeline.store.files import Files
@@ -91,6 +91,7 @@ from pipeline.store.row_events import RowEvent, RowEventKind, RowEvents
 from pipeline.store.rows import Rows, places_in
 from pipeline.store.samples import Samples
 from pipeline.store.saved_files import NewFile, SavedFile, Twin
+from pipeline.store.scratch import Scratch
 from pipeline.store.sessions import Sessions
 from pipeline.store.sheets import SheetChanges, SheetRecord, Sheets
 from pipeline.store.stats import Stats
@@ -143,19 +144,21 @@ __all__ = [
 
 @contextmanager
 def scratch_copy(url: str, file: Path | None, now: Callable[[], datetime]) -> Iterator[Store]:
-    """A temporary copy of the store at an address, so that a preview changes nothing.
+    """The store at an address as it is now, so that a preview changes nothing.
 
-    `file` is where it is, for SQLite. Errors name the store itself.
+    It is a temporary copy of `file`, or without one a transaction on the server that is never
+    committed. Errors name the store itself.
     """
+    if file is None:
+        with Store(url, now=now, is_scratch=True) as store:
+            yield store
+        return
     with tempfile.TemporaryDirectory(prefix="promptsheet-") as folder:
         copy = Path(folder) / "copy.db"
         try:
-            if file and file.exists():
+            if file.exists():
                 copied(file, copy)
             with Store(f"sqlite:///{copy}", now=now) as store:
-                if file is None:
-                    with Store(url, now=now) as server:
-                        store.fill_from(server)
                 yield store
         except StoreError as e:
             raise type(e)(str(e).replace(str(copy), str(file))) from e
@@ -166,7 +169,8 @@ class Store:
 
     `rescue` is the rescue file of a store on a server; that of a SQLite file is beside it.
     `patience` is how many seconds it waits for other processes before it gives up. `now` must
-    return aware moments. Close it after use, or use it in a `with`. Raises StoreError.
+    return aware moments. With `is_scratch`, what is written to a store on a server stays nowhere.
+    Close it after use, or use it in a `with`. Raises StoreError.
     """
 
     def __init__(
@@ -175,6 +179,8 @@ class Store:
         now: Callable[[], datetime] = utc_now,
         patience: float = 30.0,
         rescue: Path | None = None,
+        *,
+        is_scratch: bool = False,
     ) -> None:
         address = parsed_url(url)
         place = place_of(address)
@@ -182,7 +188,11 @@ class Store:
             rescue = rescue_of(Path(place)).path
         clock = StoreClock(now)
         engine = opened(address, patience, clock)
-        self._database = database = Database(engine, place, rescue, clock.now)
+        self._database = database = (
+            Scratch(engine, place, clock.now)
+            if is_scratch
+            else Database(engine, place, rescue, clock.now)
+        )
         try:
             with store_errors(place):
                 database.id = prepare(engine, place)
@@ -241,12 +251,6 @@ class Store:
         """
         return self._database.snapshot()
 
-    def fill_from(self, other: Store) -> None:
-        """Take over all contents of another store as of one moment. This one must be new."""
-        with other._database.reading() as of, self._database.writing() as into:
-            copy_tables(of, into)
-        self._database.id = other.id
-
     def copy_to(self, other: Store) -> CopiedStore:
         """Move all contents into an empty store: see `copying.copy_store`."""
         self.attempts.rescued()
@@ -254,6 +258,7 @@ class Store:
 
     def close(self) -> None:
         """Close the store; it must not be used afterwards."""
+        self._database.close()
         self._database.engine.dispose()
 
     def __enter__(self) -> Self:

@@ -31,4 +31,5 @@ class Heartbeats(StorePart):
             line = line.on_conflict_do_update(
                 index_elements=["name"], set_={"value": str(now)}, where=is_due
             )
-            return connection.execute(line).rowcount == 1
+            # PostgreSQL's driver does not say how many lines an INSERT has changed.
+            return connection.execute(line.returning(meta.c.name)).first() is not None

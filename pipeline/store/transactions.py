@@ -106,6 +106,9 @@ class Database:
         self._queue = Lock()
         self._snapshots = local()
 
+    def close(self) -> None:
+        """End what is open besides the connections of the engine; here nothing."""
+
     @contextmanager
     def snapshot(self) -> Iterator[None]:
         """Read as of one moment: all reads of this thread in the block share one transaction.

@@ -24,6 +24,7 @@ from pipeline.core.model import (
     State,
     Unsaved,
 )
+from pipeline.core.outbox import MessageKind
 from pipeline.core.states import Accepted, Event, Failed, Progressed, Succeeded, state_of
 from pipeline.store import (
     Fact,
@@ -478,3 +479,21 @@ def test_files_are_noted_together_and_those_without_a_job_are_left_out(store: St
     job = store.jobs.get(KEY)
     assert job
     assert job.files == {"a": "a.png", "b": "b.png"}
+
+
+def test_a_service_is_called_and_an_alarm_is_told_once_until_something_changes(
+    url: str, clock: Clock
+) -> None:
+    minute = timedelta(minutes=1)
+    with Store(url, clock) as store:
+        store.sheets.get("sheet")
+        called = [store.heartbeats.take("heartbeat", minute) for _ in range(2)]
+        told = [
+            store.alarms.set("sheet", "credits", state, MessageKind.ATTENTION, "Few credits.")
+            for state in ("few", "few", "")
+        ]
+        clock.forward(61)
+        later = store.heartbeats.take("heartbeat", minute)
+
+    assert (called, later) == ([True, False], True)
+    assert told == [True, False, True]

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -17,6 +15,7 @@ from pipeline.core.errors import ConfigError
 from pipeline.sandbox import Sandbox
 from pipeline.store import Store
 from pipeline.sync import heartbeat
+from tests.fakes.monitor import Monitor, monitoring
 from tests.fakes.program import KEY, KEY_NAME, ROOT, Program
 from tests.fakes.service import service
 from tests.fakes.team import Team
@@ -25,34 +24,10 @@ TASK_SECONDS = 0
 TEAM_TABLES = None
 
 
-class Monitor:
-    """A service that waits for calls. It keeps their paths, and answers with `status`."""
-
-    def __init__(self, url: str) -> None:
-        self.url, self.calls, self.status = f"{url}/ping/4e1d?a=b", list[str](), 200
-
-
 @pytest.fixture
 def monitor() -> Iterator[Monitor]:
-    class Calls(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            its.calls.append(self.path)
-            self.send_response(its.status)
-            self.send_header("Location", "/elsewhere")
-            self.send_header("Content-Length", "0")
-            self.end_headers()
-
-        def log_message(self, *args: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Calls)
-    its = Monitor(f"http://127.0.0.1:{server.server_port}")
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-    thread.start()
-    yield its
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with monitoring() as its:
+        yield its
 
 
 def configure(team: Team, monitor: Monitor, more: str = "") -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import signal
+from collections import Counter
 from contextlib import ExitStack
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,6 +14,8 @@ from typing import Any
 import pytest
 
 from pipeline.sandbox import Sandbox
+from pipeline.store import Store
+from tests.fakes.monitor import monitoring
 from tests.fakes.postgresql import PostgresqlServer, own_server
 from tests.fakes.program import KEY, Program, at_one_instant, call
 from tests.fakes.sandbox_process import sandbox_process
@@ -174,3 +179,38 @@ def test_a_team_moves_its_store_to_a_server_and_goes_on(tmp_path: Path, url: str
         assert "is not empty" in other.said
         assert sandbox.state()["tasks"] == dict.fromkeys(PROMPTS[:8], 1)
         assert team.statuses() == {"done": 8}
+
+
+def test_previews_leave_nothing_on_the_server_and_logs_calls_and_forgetting_work_there(
+    tmp_path: Path, url: str
+) -> None:
+    with sandbox_process(KEY, task_seconds=0.1) as sandbox, monitoring() as monitor:
+        team = Team(tmp_path, sandbox.url)
+        team.write_prompts(PROMPTS[:3])
+        config = team.configured(tables={"schedule": {"ping_url": monitor.url}})
+        keep_in(url, config)
+        before = [call(*words, config) for words in (["run", "--plan"], ["status"], ["doctor"])]
+        with Store(url) as store:
+            sheets = store.sheets.all()
+        ended = call("run", config, "--wait", "--log-format", "json")
+        words = ["status", "--json"], ["receipt", "--json"], ["doctor"]
+        after = [call(*one, config) for one in words]
+        gone = call("forget", config, "--before", datetime.now(UTC).isoformat(), "--yes")
+        again = [call(*one, config) for one in (["run", "--wait"], ["status"], ["receipt"])]
+
+        assert [one.code for one in (*before, ended, *after, gone, *again)] == [0] * 11
+        assert "12 credits" in before[0].said
+        assert sheets == []
+        lines = [line for line in ended.out.splitlines() if line.startswith("{")]
+        events = Counter(json.loads(line)["event"] for line in lines)
+        assert [events[one] for one in ("sent", "succeeded", "written", "pass_ended")] == [
+            3,
+            3,
+            3,
+            1,
+        ]
+        assert json.loads(after[0].out)["rows"] == {"done": 3}
+        assert "Forgotten: 3 rows." in gone.out
+        assert monitor.calls == ["/ping/4e1d?a=b"]  # once in a minute
+        assert sandbox.state()["tasks"] == dict.fromkeys(PROMPTS[:3], 1)
+        assert team.statuses() == {"done": 3}
