@@ -66,9 +66,10 @@ class Program:
         environment: Mapping[str, str] | None = None,
         err: int | None = None,
         gate: int | None = None,
+        run: str = "pipeline.cli.commands",
     ) -> None:
         self.process = Child(
-            "pipeline.cli.commands",
+            run,
             list(map(str, words)),
             {**os.environ, KEY_NAME: KEY} if environment is None else environment,
             folder=folder,
