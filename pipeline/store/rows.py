@@ -19,6 +19,7 @@ from sqlalchemy import (
     bindparam,
     delete,
     insert,
+    literal_column,
     select,
     text,
     type_coerce,
@@ -277,12 +278,16 @@ _MARKS = select(
 _IDS = type_coerce(orders.c.ids, Text)
 _ORDER = select(_IDS).where(orders.c.sheet == bindparam("sheet"))
 _COLUMNS = select(sheets.c.columns).where(sheets.c.id == bindparam("sheet"))
-# Each text is word for word what an index is for.
+
+
+# Each text is word for word what an index of few rows is for. SQLite would take the primary key
+# instead, and look at all rows of the sheet: the plus keeps it from that.
+_FEW_HERE = literal_column("+known_rows.sheet") == bindparam("sheet")
 _EXTRA_TAKES = select(known_rows.c.row_id, known_rows.c.extra_takes).where(
-    known_rows.c.sheet == bindparam("sheet"), text("again > 0")
+    _FEW_HERE, text("again > 0")
 )
 _FEEDBACK = select(known_rows.c.row_id, known_rows.c.feedback_on_page).where(
-    known_rows.c.sheet == bindparam("sheet"), text("again > 0")
+    _FEW_HERE, text("again > 0")
 )
 _APPROVED = select(known_rows.c.row_id, known_rows.c.approved_on_page).where(
     known_rows.c.sheet == bindparam("sheet"),
@@ -290,7 +295,7 @@ _APPROVED = select(known_rows.c.row_id, known_rows.c.approved_on_page).where(
     text("approval_moved > 0"),
 )
 _DISMISSED = select(known_rows.c.row_id, known_rows.c.dismissed).where(
-    known_rows.c.sheet == bindparam("sheet"), text("dismissed <> ''")
+    _FEW_HERE, text("dismissed <> ''")
 )
 _PAST = (
     select(past.c.row_id, past.c.inputs)

@@ -1,0 +1,67 @@
+"""What a pass asks of the store does not cost more because more rows are finished."""
+
+from __future__ import annotations
+
+import re
+from contextlib import closing
+from pathlib import Path
+from typing import Any, Final
+
+from sqlalchemy.event import listen
+
+from pipeline.store import Store
+from tests.store.build import plan_of
+from tests.sync.bench import Bench
+
+#: Tables with lines for each finished row.
+_GROWING: Final = "jobs|attempts|events|files|known_rows|past|row_events|outbox"
+#: These indexes have only the few rows that need something.
+_FEW: Final = r"(?!.*known_rows_(?:again|dismissed|approved)\b)"
+#: How the plans of SQLite and of PostgreSQL say that all lines are read, or all of one sheet.
+_GROWS: Final = (
+    re.compile(rf"^{_FEW}.*\bSCAN (?:{_GROWING})\b", re.MULTILINE),
+    re.compile(rf"^{_FEW}.*\bSEARCH (?:{_GROWING})\b.*\(sheet=\?\)$", re.MULTILINE),
+    re.compile(rf"\bSeq Scan on (?:{_GROWING})\b"),
+    re.compile(
+        rf"^{_FEW}.*Index.* on (?:{_GROWING})\b[^\n]*\n +Index Cond: \(sheet = [^)]*\)$",
+        re.MULTILINE,
+    ),
+)
+
+
+def note_plans(store: Store, plans: dict[str, str]) -> None:
+    """Note the plan of each statement of this store from now on."""
+
+    def plan(_: object, cursor: Any, statement: str, values: Any, *more: object) -> None:
+        if statement.startswith(("SELECT", "UPDATE", "DELETE", "INSERT")):
+            its = values[0] if isinstance(values, list) else values
+            plans[statement] = plan_of(cursor.connection.cursor(), statement, its)
+
+    for engine in (store._database._reader, store._database._writer):
+        listen(engine, "before_cursor_execute", plan)
+
+
+def test_no_statement_of_a_pass_reads_all_finished_rows(tmp_path: Path, url: str) -> None:
+    (tmp_path / "address").write_text(url)
+    (tmp_path / "address").chmod(0o600)
+    more = '[store]\nurl = "file:address"\n' if url.startswith("postgresql") else ""
+    prompts = [f"fox {number}" for number in range(30)]
+    bench = Bench(tmp_path, prompts, more, environ={"APIFRAME_API_KEY": "key"})
+    with closing(bench):
+        for _ in range(2):
+            bench.run()
+        with bench.file.open("a") as file:
+            file.write("an owl\n")
+        plans: dict[str, str] = {}
+        outcome = bench.run(before=lambda store: note_plans(store, plans))
+
+    growing = [
+        f"{statement}\n{plan}"
+        for statement, plan in plans.items()
+        # What reads a fixed number of the newest rows costs the same.
+        if "LIMIT" not in statement and any(one.search(plan) for one in _GROWS)
+    ]
+    assert outcome.statuses == {"done": 31}
+    assert bench.api.prompts["an owl"] == 1
+    assert len(plans) > 20
+    assert growing == []
