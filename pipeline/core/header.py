@@ -8,12 +8,14 @@ them) and *ours* (we write them). All others are left alone.
 from __future__ import annotations
 
 import re
+import sys
 import unicodedata
 import zlib
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from typing import Final
 
 from pipeline.core.cell_errors import input_text
 from pipeline.core.fields import INDEX, PARENT
@@ -189,41 +191,61 @@ class Columns:
 
         `among` says which places of the grid to look at, where not all are asked for.
         """
-        places = [(name, self.index[name]) for name in self.inputs]
-        known = {at for name, at in self.index.items() if name in OURS or name in self.inputs}
+        inputs_of, others_of = self.reader_of_inputs(), self.reader_of_others()
         results = [self.index[n] for n in ("task_id", "image_urls") if n in self.index]
         marks = [self.index[n] for n in OURS if n in self.index and n != "row_id"]
-        others = [at for at in range(len(self.header)) if at not in known]
-        chosen = [name for name in (*WRITTEN, RATIO) if name in self.inputs]
-        pick, feedback = self.index.get("pick"), self.index.get("feedback")
+        row_id, take = self.index.get("row_id", _NOWHERE), self.index.get("take", _NOWHERE)
+        pick, feedback = self.index.get("pick", _NOWHERE), self.index.get("feedback", _NOWHERE)
         for place in range(1, len(grid)) if among is None else among:
             row = grid[place]
+            wide = len(row)
+            inputs = inputs_of(row)
+            if not inputs or self._repeats_header(row):
+                continue
+            yield Marked(
+                place,
+                visible(row[row_id]) if row_id < wide else "",
+                inputs,
+                visible(input_text(row[take])) if take < wide else "",
+                others_of(row),
+                _holds_text([row[at] for at in results if at < wide and not _is_note(row[at])]),
+                _holds_text([row[at] for at in marks if at < wide]),
+                visible(row[pick]) if pick < wide else "",
+                normalise(input_text(row[feedback])) if feedback < wide else "",
+            )
+
+    def reader_of_inputs(self) -> Callable[[Sequence[str]], str]:
+        """Returns a function that gives the canonical text of what a line asks for.
+
+        It is empty if the line asks for nothing.
+        """
+        places = [(name, self.index[name]) for name in self.inputs]
+        chosen = [name for name in (*WRITTEN, RATIO) if name in self.inputs]
+
+        def inputs_of(row: Sequence[str]) -> str:
             wide = len(row)
             wrote = {
                 n: v for n, at in places if at < wide and (v := normalise(input_text(row[at])))
             }
-            if not self._asks(wrote) or self._repeats_header(row):
-                continue
+            if not self._asks(wrote):
+                return ""
             for name in chosen:
                 if name in wrote:
                     wrote[name] = self._spelled(name, wrote[name])
-            yield Marked(
-                place=place,
-                mark=self.control(row, "row_id"),
-                inputs=canonical(wrote),
-                take=visible(input_text(self.cell(row, "take"))),
-                others=_number_of([row[at] for at in others if at < wide]),
-                has_results=_holds_text(
-                    [row[at] for at in results if at < wide and not _is_note(row[at])]
-                ),
-                has_marks=_holds_text([row[at] for at in marks if at < wide]),
-                pick="" if pick is None or pick >= wide else visible(row[pick]),
-                feedback=(
-                    ""
-                    if feedback is None or feedback >= wide
-                    else normalise(input_text(row[feedback]))
-                ),
-            )
+            return canonical(wrote)
+
+        return inputs_of
+
+    def reader_of_others(self) -> Callable[[Sequence[str]], str]:
+        """Returns a function that gives the number of all else that people wrote in a line."""
+        known = {at for name, at in self.index.items() if name in OURS or name in self.inputs}
+        others = [at for at in range(len(self.header)) if at not in known]
+
+        def others_of(row: Sequence[str]) -> str:
+            wide = len(row)
+            return _number_of([row[at] for at in others if at < wide])
+
+        return others_of
 
     def compared(self, name: str, cell: str) -> str:
         """The text of a cell in the column `name`, as inputs are compared."""
@@ -252,6 +274,8 @@ class Columns:
         return True
 
 
+#: The place of a column that is not there: no row is so wide.
+_NOWHERE: Final = sys.maxsize
 #: A line with only these inputs does not ask for anything yet; see `Columns._asks`.
 _NOT_ENOUGH = frozenset(WRITTEN)
 

@@ -11,6 +11,7 @@ import re
 import unicodedata
 from collections.abc import Collection, Mapping
 from functools import lru_cache
+from json.encoder import encode_basestring
 
 from pipeline.core.invisible import is_blank, visible
 
@@ -56,11 +57,11 @@ _TIME = re.compile(r"([0-9]{1,4}):([0-5]?[0-9])(?::00(?:[.,]0+)?)?(?:\s?([AaPp][
 
 def canonical(inputs: Mapping[str, str]) -> str:
     """Inputs as one text: equal inputs, equal text."""
-    return _as_canonical(inputs)
-
-
-# Made once: making it takes longer than its work.
-_as_canonical = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode
+    # As JSON with sorted keys and without spaces. A JSON encoder takes three times as long.
+    cells = [
+        f"{encode_basestring(name)}:{encode_basestring(inputs[name])}" for name in sorted(inputs)
+    ]
+    return f"{{{','.join(cells)}}}"
 
 
 def parsed(inputs: str) -> dict[str, str]:

@@ -9,6 +9,7 @@ A `Store` has parts, each with the methods about one subject:
     store.row_events   what people did to each row
     store.wanted_rows  rows that people asked for, which a pass adds to the sheet
     store.unchanged    the rows that the last pass left with nothing to do
+    store.settled      the rows that are plainly done, without an object for each
     store.jobs         the takes of each row, with their attempts, files and history
     store.picks        the pictures that were picked on the page
     store.files        where the pictures of each take were saved, or why not
@@ -93,6 +94,7 @@ from pipeline.store.samples import Samples
 from pipeline.store.saved_files import NewFile, SavedFile, Twin
 from pipeline.store.scratch import Scratch
 from pipeline.store.sessions import Sessions
+from pipeline.store.settled_rows import SettledRows
 from pipeline.store.sheets import SheetChanges, SheetRecord, Sheets
 from pipeline.store.stats import Stats
 from pipeline.store.styles import KeptStyles
@@ -206,6 +208,7 @@ class Store:
         self.row_events = RowEvents(database)
         self.wanted_rows = WantedRows(database)
         self.unchanged = UnchangedRows(database)
+        self.settled = SettledRows(database)
         self.jobs = Jobs(database)
         self.picks = Picks(database)
         self.files = Files(database)

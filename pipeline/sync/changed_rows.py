@@ -16,6 +16,7 @@ from pipeline import __version__
 from pipeline.core.header import Columns, Header, Marked
 from pipeline.core.model import Grid
 from pipeline.core.rules import Rules
+from pipeline.core.settled_rows import can_settle, settled_rows
 from pipeline.core.unchanged_rows import (
     Parted,
     Unchanged,
@@ -63,9 +64,8 @@ class ChangedRows:
 
     def rows(self, columns: Columns, grid: Grid) -> list[Marked]:
         """The rows that have to be looked at, with all that is known of them loaded."""
-        left = self._state.rows.unchanged
-        is_like_before = left.rows and is_usual(columns, self._state.record.ours)
-        if not is_like_before or left.under != self._under(columns):
+        left = self._left(columns, grid)
+        if not left.rows:
             return self.all_rows(columns, grid)
         parts = parted(grid, columns, left, self._state.rows.changed_ids, self._earlier)
         self._parted, self._earlier = parts, (grid, parts)
@@ -76,6 +76,24 @@ class ChangedRows:
         if may_hold_results(grid, columns, parts, rows, left) or needs_all_rows(rows, known):
             return self.all_rows(columns, grid)
         return rows
+
+    def _left(self, columns: Columns, grid: Grid) -> Unchanged:
+        """The rows that an earlier pass left unchanged under the present rules.
+
+        If none is known to, those that are plainly done.
+        """
+        if not is_usual(columns, self._state.record.ours):
+            return Unchanged()
+        rows, under = self._state.rows, self._under(columns)
+        if rows.unchanged.rows and rows.unchanged.under == under:
+            return rows.unchanged
+        if rows.is_complete or not can_settle(columns, self._rules):
+            return Unchanged()
+        places, digests = settled_rows(grid, columns, self._rules, rows.plainly_done())
+        others = frozenset(rows.ids.difference(digests))
+        rows.settle(Unchanged(under, self._state.jobs.version, digests, others))
+        self._earlier = grid, Parted(places, Counter(), ())
+        return rows.unchanged
 
     def all_rows(self, columns: Columns, grid: Grid) -> list[Marked]:
         """All rows, with all that is known of any loaded."""

@@ -102,8 +102,13 @@ class KnownJobs:
 
     def load_all(self) -> None:
         """Load all jobs of the sheet."""
-        self.version, _ = self._store.jobs.changed(self._sheet, 0)
+        self.version = self._store.jobs.version(self._sheet)
         self._add(self._store.jobs.all(self._sheet))
+
+    def load_first(self, row_ids: Collection[str]) -> None:
+        """Load the jobs of these rows; the others have not changed up to now."""
+        self.version = self._store.jobs.version(self._sheet)
+        self.load(row_ids)
 
     def changed_since(self, version: int) -> Collection[JobKey]:
         """The jobs that were changed after this version."""

@@ -13,6 +13,7 @@ from pipeline.core.forgotten_results import InCells
 from pipeline.core.header import Columns, Marked
 from pipeline.core.known_rows import Memory, own_results
 from pipeline.core.model import Grid, Job, KnownRow
+from pipeline.core.settled_rows import DoneRow
 from pipeline.core.traces import Tracer
 from pipeline.core.unchanged_rows import Unchanged
 from pipeline.store import Store
@@ -32,6 +33,7 @@ class KnownRows:
         self._store, self._sheet = store, sheet
         #: The version of the known rows, and the rows that are unchanged since then.
         self._rows_version, self.unchanged = store.unchanged.get(sheet)
+        self._is_kept = True
         #: The ids whose rows are loaded; None if all are.
         self._loaded: set[str] | None = None
 
@@ -50,10 +52,25 @@ class KnownRows:
         """Load the rows that are not unchanged, `changed` among them. Returns their ids."""
         left = self.unchanged
         self.changed_ids = {*changed}
-        self.ids = {*left.rows, *left.others, *changed}
-        self._loaded = {*left.others, *changed}
-        self.memory = self._recalled.memory(self._store.rows.memory(self._sheet, self._loaded))
-        return self._loaded
+        some = {*left.others, *changed}
+        self.load_some(some, {*left.rows, *some})
+        return some
+
+    def load_some(self, some: set[str], ids: set[str]) -> None:
+        """Load some of all rows that the store knows; `ids` are those of all."""
+        self.ids, self._loaded = ids, some
+        self.memory = self._recalled.memory(self._store.rows.memory(self._sheet, some))
+
+    def load_unsettled(self) -> set[str] | None:
+        """Load the rows that are not plainly done, and return their ids.
+
+        None, and nothing is loaded, if these are most: then all may as well be loaded.
+        """
+        ids, others = self._store.settled.ids(self._sheet)
+        if len(ids) < 2 * len(others) or not ids:
+            return None
+        self.load_some(others, ids)
+        return others
 
     def load(self, ids: Iterable[str]) -> set[str]:
         """Load these rows if they are not loaded. Returns the ids of those that were not."""
@@ -94,6 +111,14 @@ class KnownRows:
         self._recalled = recalled
         self.memory = recalled.memory(self.memory)
         return recalled
+
+    def plainly_done(self) -> Iterable[DoneRow]:
+        """What the store has of the rows that are plainly done."""
+        return self._store.settled.all(self._sheet)
+
+    def settle(self, settled: Unchanged) -> None:
+        """These rows are unchanged, although no pass has kept that."""
+        self.unchanged, self._is_kept = settled, False
 
     def add_ids(self, ids: Iterable[str]) -> None:
         """These ids are in the sheet."""
@@ -151,9 +176,11 @@ class KnownRows:
         left = self.unchanged
         if not (now.rows or left.rows):
             return  # A sheet that is new: the next pass looks at all rows anyway.
-        is_news = self.changed_ids or replace(now, version=left.version) != left
-        if is_news and self._store.unchanged.keep(self._sheet, now, self._rows_version):
-            self.unchanged, self.changed_ids = now, set()
+        is_kept = self._is_kept and replace(now, version=left.version) == left
+        if (self.changed_ids or not is_kept) and self._store.unchanged.keep(
+            self._sheet, now, self._rows_version
+        ):
+            self.unchanged, self.changed_ids, self._is_kept = now, set(), True
 
     # -- what is asked ---------------------------------------------------------------------------
 

@@ -53,8 +53,10 @@ class SheetState:
         self._loaded_since: set[str] = set()
         if self.rows.unchanged.rows and not whole:
             self._load_changed()
-        else:
+        elif whole or (some := self.rows.load_unsettled()) is None:
             self._load_all()
+        else:
+            self.jobs.load_first(some)
 
     # -- what others have done -------------------------------------------------------------------
 

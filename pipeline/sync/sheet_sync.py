@@ -169,6 +169,7 @@ class SheetSync:
         counted, and have no line.
         """
         if whole:
+            self.state.complete()
             self.state.rows.forget_unchanged()
         self.state.refresh()
         self.state.take_over_extra_takes()
@@ -194,12 +195,8 @@ class SheetSync:
         lines = self.last.plan.each
         still = all(line.status in UNCHANGING or line.waits_for_parent for line in lines)
         unsaved = self.rules.saves_files and self.state.jobs.unsaved()
-        return still and not (
-            self.last.hold
-            or self.state.jobs.open_attempts()
-            or self.changes_by_waiting()
-            or unsaved
-        )
+        waits = self.state.jobs.open_attempts() or self.changes_by_waiting()
+        return still and not (self.last.hold or waits or unsaved)
 
     def _planned(self, look: Look) -> None:
         """Keep a look. Columns that became ours stay in its notices for the whole pass."""

@@ -1,0 +1,129 @@
+"""The rows of a sheet that are plainly done, without an object for each job and attempt.
+
+A row is plainly done if its one job has one attempt, a success of its first take that was made from
+the inputs that the row has now, and if nothing else was asked for (see `core.settled_rows`).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from typing import Any
+
+from sqlalchemy import BindParameter, Select, Text, bindparam, func, or_, select, type_coerce, union
+
+from pipeline.core.model import Result, RowKind, State
+from pipeline.core.settled_rows import DoneRow
+from pipeline.store.attempt_events import result_fields
+from pipeline.store.schema import attempts, files, jobs, known_rows
+from pipeline.store.transactions import StorePart, number_of
+
+_decoded = json.JSONDecoder().decode
+_NOTHING: Mapping[str, Any] = result_fields(Result())
+#: So many rows are in memory at a time.
+_AT_ONCE = 5_000
+_SHEET: BindParameter[int] = bindparam("sheet")
+_KNOWN, _JOBS = known_rows.c, jobs.c
+_UNUSUAL_JOBS = select(_JOBS.row_id).where(
+    _JOBS.sheet == _SHEET,
+    or_(_JOBS.take != 1, _JOBS.part != "", _JOBS.asked != 1, _JOBS.picked != ""),
+)
+_UNUSUAL_ATTEMPTS = select(attempts.c.job).where(
+    or_(
+        attempts.c.number != 1,
+        attempts.c.state != State.SUCCEEDED.value,
+        attempts.c.remade != "",
+        attempts.c.forgotten != "",
+    )
+)
+_UNUSUAL_FILES = select(files.c.job).where(
+    or_(files.c.path == "", files.c.link != "", files.c.findings != "")
+)
+
+
+def _of_done_rows(*columns: Any) -> Select[Any]:
+    """The question for these columns of all rows that are plainly done."""
+    return (
+        select(*columns)
+        .select_from(known_rows)
+        .join(jobs, (_JOBS.sheet == _KNOWN.sheet) & (_JOBS.row_id == _KNOWN.row_id))
+        .join(attempts, attempts.c.job == _JOBS.id)
+        .where(
+            _KNOWN.sheet == _SHEET,
+            _KNOWN.standing == RowKind.ROW.value,
+            _KNOWN.extra_takes == 0,
+            *(_KNOWN[name] == "" for name in _WORDS),
+            attempts.c.inputs == _KNOWN.inputs,
+            _KNOWN.row_id.not_in(_UNUSUAL_JOBS),
+            # Within a subquery, a database looks at all attempts and files once.
+            attempts.c.job.not_in(_UNUSUAL_ATTEMPTS),
+            attempts.c.job.not_in(_UNUSUAL_FILES),
+        )
+    )
+
+
+_WORDS = ("approved_on_page", "pick", "feedback", "old_feedback", "feedback_on_page")
+_SAVED = (
+    select(func.aggregate_strings(files.c.url, "\n"))
+    .where(files.c.job == attempts.c.job)
+    .correlate(attempts)
+    .scalar_subquery()
+)
+_DONE = _of_done_rows(
+    *(
+        type_coerce(column, Text)
+        for column in (
+            *(_KNOWN[n] for n in ("row_id", "inputs", "others", "approved", "approved_for")),
+            *(attempts.c[name] for name in ("columns", "task_id", "result")),
+            _SAVED,
+        )
+    )
+)
+_DONE_IDS = _of_done_rows(type_coerce(_KNOWN.row_id, Text))
+_IDS = union(
+    select(_KNOWN.row_id).where(_KNOWN.sheet == _SHEET),
+    select(_JOBS.row_id).where(_JOBS.sheet == _SHEET),
+)
+
+
+class SettledRows(StorePart):
+    """What the store has of the rows of a sheet that are plainly done."""
+
+    def all(self, sheet: str) -> Iterator[DoneRow]:
+        """Every row that is plainly done. Within a snapshot, for a loop that asks nothing else."""
+        for row_id, inputs, others, approved, approved_for, *rest in self._asked(_DONE, sheet):
+            columns, task_id, text, saved = rest
+            result = _decoded(text) if text else _NOTHING
+            if "left_out" in result:
+                continue
+            # A text with characters that a database refuses is not unescaped: it equals no cell.
+            yield DoneRow(
+                row_id,
+                inputs,
+                others,
+                approved,
+                approved_for,
+                _listed(columns),
+                task_id,
+                "\n".join(result["urls"]),
+                saved or "",
+                result["grid_url"],
+            )
+
+    def ids(self, sheet: str) -> tuple[set[str], set[str]]:
+        """The ids of all rows that the store knows, and of those that are not plainly done."""
+        known = {row_id for (row_id,) in self._asked(_IDS, sheet)}
+        return known, known.difference(row_id for (row_id,) in self._asked(_DONE_IDS, sheet))
+
+    def _asked(self, question: Any, sheet: str) -> Iterator[Any]:
+        with self._database.reading() as connection:
+            about = {"sheet": number_of(connection, sheet)}
+            found = connection.execute(question, about, execution_options={"yield_per": _AT_ONCE})
+            for some in found.partitions():
+                yield from some
+
+
+@lru_cache(maxsize=256)
+def _listed(columns: str) -> tuple[str, ...]:
+    return tuple(json.loads(columns))
