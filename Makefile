@@ -45,7 +45,9 @@ n8n: .venv/ready-dev
 bench: .venv/ready-dev
 	$(BIN)/python -m tests.benchmarks
 
-soak: .venv/ready-dev
+soak: .venv/ready-dev servers
+	@[ -x /usr/sbin/pgbouncer ] || \
+		$(AS_ROOT) apt-get -qq install -y --no-install-recommends pgbouncer >/dev/null
 	$(BIN)/pytest -m soak -n 2 --timeout 3600 -s
 
 # Plant faults one by one, and run the tests that must find each.

@@ -34,6 +34,11 @@ _REFUSED: Final = (
     "the server"
 )
 #: The same for PostgreSQL: SQLSTATEs, or how they begin.
+#: The pooler hands out transactions, and not whole sessions.
+POOLED: Final = (
+    "is behind a connection pooler that changes the session between two transactions. Set "
+    "pool_mode = session in PgBouncer, or name the server itself in [store] url"
+)
 _OF_POSTGRESQL: Final = {
     "55P03": _SENTENCES[sqlite3.SQLITE_BUSY],
     "57014": _SENTENCES[sqlite3.SQLITE_BUSY],
@@ -43,6 +48,8 @@ _OF_POSTGRESQL: Final = {
     "it CREATE on the schema, and all rights on the tables",
     "3D000": "does not exist. Make the database with: createdb -E UTF8 NAME",
     "28": _REFUSED,
+    "26000": POOLED,
+    "42P05": POOLED,
     "53300": "has no connection left. Raise max_connections of the server, or run fewer processes",
     "53": "has a server without enough memory. Try again later",
     "57P03": "cannot be reached yet: the server is starting or stopping. Try again later",

@@ -17,7 +17,8 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from pipeline.core.errors import MissingExtra, StoreError
 from pipeline.store.clock import StoreClock
-from pipeline.store.connection import WRITES
+from pipeline.store.connection import WRITES, place_of
+from pipeline.store.errors import POOLED
 from pipeline.store.schema import VERSION, metadata, spell_for_postgresql
 
 if TYPE_CHECKING:
@@ -67,7 +68,15 @@ def open_postgresql(url: URL, patience: float, clock: StoreClock) -> Engine:
 
     @event.listens_for(engine, "connect")
     def connected(connection: Driver[Any], entry: ConnectionPoolEntry) -> None:
-        clock.heard(_prepare(connection, patience))
+        now, server = _prepare(connection, patience)
+        clock.heard(now)
+        # A pooler tells its clients another number than that of the server's process.
+        entry.info["behind_pooler"] = server if server != connection.info.backend_pid else None
+
+    @event.listens_for(engine, "checkout")
+    def checked_out(connection: Driver[Any], entry: ConnectionPoolEntry, _: object) -> None:
+        if server := entry.info.get("behind_pooler"):
+            _refuse_other_session(connection, server, place_of(url))
 
     @event.listens_for(engine, "begin")
     def begun(connection: Connection) -> None:
@@ -78,10 +87,22 @@ def open_postgresql(url: URL, patience: float, clock: StoreClock) -> Engine:
     return engine
 
 
-def _prepare(connection: Driver[Any], patience: float) -> datetime:
+def _refuse_other_session(connection: Driver[Any], server: int, place: str) -> None:
+    """Raise StoreError if the pooler has given the connection to another process of the server.
+
+    The lock of its version and its settings are then those of somebody else.
+    """
+    connection.autocommit = True
+    found = connection.execute("SELECT pg_backend_pid()", prepare=False).fetchone()
+    connection.autocommit = False
+    if found != (server,):
+        raise StoreError(f"The store {place} {POOLED}.")
+
+
+def _prepare(connection: Driver[Any], patience: float) -> tuple[datetime, int]:
     """Make a new connection ready: amounts, patience, and the lock of its version.
 
-    Returns the time on the server.
+    Returns the time on the server, and the number of its process there.
     """
     from psycopg.adapt import Loader
 
@@ -101,6 +122,7 @@ def _prepare(connection: Driver[Any], patience: float) -> datetime:
     connection.adapters.register_loader("numeric", Amounts)
     connection.autocommit = True
     connection.execute(_CONNECTED, [f"{patience}s", LOCK, VERSION])
-    (now,) = connection.execute("SELECT clock_timestamp()").fetchone() or (datetime.now(UTC),)
+    asked = "SELECT clock_timestamp(), pg_backend_pid()"
+    found = connection.execute(asked).fetchone() or (datetime.now(UTC), 0)
     connection.autocommit = False
-    return now
+    return found

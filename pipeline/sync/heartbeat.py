@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
+    from http.client import HTTPConnection
+
     from pipeline.config import Settings
 
 log = logging.getLogger("promptsheet")
@@ -27,6 +29,10 @@ log = logging.getLogger("promptsheet")
 LEAST: Final = timedelta(minutes=1)
 #: Seconds that a call may take.
 LIMIT: Final = 10.0
+_REASONS: Final = {
+    "gaierror": "its host name is unknown",
+    "ConnectionRefusedError": "nothing listens there",
+}
 #: Name of a configuration's line in the store -> its last call.
 _calls: dict[str, threading.Thread] = {}
 
@@ -62,6 +68,52 @@ def address_of(url: str, *, worked: bool) -> str:
     split = urlsplit(url)
     path = split.path if worked else f"{split.path.rstrip('/')}/fail"
     return split._replace(path=path, fragment="").geturl()
+
+
+def unreachable(url: str) -> str:
+    """Why no connection can be made to the service behind an address; empty if one can.
+
+    The address itself is not called: the service would take that for a pass.
+    """
+    import ssl
+    from http.client import HTTPException
+
+    connection = _connection(url)
+    try:
+        connection.connect()
+    except ssl.SSLError:
+        return "its certificate is not accepted"
+    except TimeoutError:
+        return f"there is no answer within {LIMIT:.0f} s"
+    except (OSError, HTTPException, ValueError) as e:
+        # The text of an error may repeat the host, which may be a part of the secret.
+        kind = type(e).__name__
+        return _REASONS.get(kind, f"the connection failed ({kind})")
+    finally:
+        connection.close()
+    return ""
+
+
+def _connection(url: str) -> HTTPConnection:
+    """A connection to the host of an address, through the proxy that a call would use."""
+    import urllib.request
+    from http.client import HTTPConnection, HTTPSConnection
+
+    split = urlsplit(url)
+    host = split.hostname or ""
+    if split.scheme == "http":
+        return HTTPConnection(host, split.port, timeout=LIMIT)
+    from pipeline.provider.tls import authorities
+
+    proxy = "" if urllib.request.proxy_bypass(host) else urllib.request.getproxies().get("https")
+    if not proxy:
+        return HTTPSConnection(host, split.port, timeout=LIMIT, context=authorities())
+    through = urlsplit(proxy)
+    made = HTTPSConnection(
+        through.hostname or "", through.port, timeout=LIMIT, context=authorities()
+    )
+    made.set_tunnel(host, split.port or 443)
+    return made
 
 
 def _call(config: str, url: str, may: Callable[[], bool]) -> None:

@@ -304,6 +304,12 @@ def the_webhook_address_leads_to_another_program(team: Team, api: Sandbox) -> No
     webhook(team, api.url)
 
 
+@stays("ping", "nothing listens there")
+def nothing_listens_where_the_service_of_ping_url_was(team: Team, api: Sandbox) -> None:
+    more = f'[schedule]\nping_url = "http://127.0.0.1:{free_port()}/ping/4e1d"\n'
+    team.config.write_text(team.config.read_text() + more)
+
+
 @stays("key", "Apiframe refused the API key (401)")
 def the_key_is_refused(team: Team, api: Sandbox) -> None:
     (team.folder / "key").write_text("wrong")

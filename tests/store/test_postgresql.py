@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from functools import partial
 
 import pytest
 from sqlalchemy import create_engine, text
@@ -15,6 +16,7 @@ from pipeline.core.model import Attempt
 from pipeline.store import Limits, Refusal, Store, version_of
 from pipeline.store.postgresql import LOCK
 from pipeline.store.schema import VERSION
+from tests.fakes.pgbouncer import pgbouncer
 from tests.fakes.postgresql import PostgresqlServer, own_server
 from tests.fakes.service import free_port
 from tests.store.build import KEY, LIMITS, Clock, intent
@@ -208,3 +210,26 @@ def test_eight_processes_make_one_store_in_an_empty_database(url: str) -> None:
     with Store(url) as store:
         assert set(ids) == {store.id}
         assert len(store.sheets.all()) == 8
+
+
+@pytest.mark.soak  # needs PgBouncer
+def test_a_pooler_that_hands_out_sessions_works_and_one_of_transactions_is_refused() -> None:
+    def work(url: str, number: int) -> int:
+        with Store(url) as store:
+            for row in range(20):
+                store.jobs.add([KEY._replace(sheet=f"sheet {number}", row_id=f"r_{row:09}")])
+            return len(store.jobs.all(f"sheet {number}"))
+
+    with own_server() as server, ExitStack() as stack:
+        server.make_database("pooled")
+        with pgbouncer(server, "pooled", "session") as url, ThreadPoolExecutor(4) as threads:
+            done = [*threads.map(partial(work, url), range(4))]
+        shared = stack.enter_context(pgbouncer(server, "pooled", "transaction"))
+        store, other = (stack.enter_context(Store(shared)) for _ in range(2))
+        with (
+            other._database.writing(),
+            pytest.raises(StoreError, match="Set pool_mode = session in PgBouncer"),
+        ):
+            store.sheets.all()  # the other one has its session now
+
+    assert done == [20] * 4

@@ -168,3 +168,17 @@ def test_the_address_may_be_kept_outside_the_configuration(team: Team) -> None:
 def test_fail_is_at_the_end_of_the_path(url: str, called: str) -> None:
     assert heartbeat.address_of(url, worked=False) == called
     assert heartbeat.address_of(url, worked=True) == url
+
+
+def test_doctor_reaches_the_service_without_a_call_and_never_shows_its_address(
+    team: Team, monitor: Monitor
+) -> None:
+    configure(team, monitor)
+    team.write("prompt", "a fox")
+    team.finish()
+    calls = list(monitor.calls)
+    doctor = team.start("doctor", team.config)
+
+    assert "The service of [schedule] ping_url can be reached. It was not called" in doctor.out
+    assert monitor.calls == calls
+    assert "4e1d" not in doctor.out

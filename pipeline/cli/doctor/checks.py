@@ -14,6 +14,7 @@ from pipeline.cli.doctor import (
     api,
     files,
     google,
+    heartbeat,
     links,
     lost_answers,
     machine,
@@ -303,6 +304,13 @@ CHECKS: Final[tuple[Check, ...]] = (
         "Webhooks do not reach this program …",
         "",
         webhook.reached,
+    ),
+    Check(
+        "ping",
+        "Can the service of `[schedule] ping_url` be reached? It is not called.",
+        "The service of [schedule] ping_url cannot be reached …",
+        "",
+        heartbeat.service,
     ),
     Check(
         "key",
