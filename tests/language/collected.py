@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -30,6 +31,7 @@ class Used(NamedTuple):
     values: frozenset[str] | None
 
 
+@cache
 def used() -> list[Used]:
     """Every use of a message, by module and line."""
     files = sorted((ROOT / "pipeline").rglob("*.py"))
