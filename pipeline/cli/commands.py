@@ -223,9 +223,13 @@ def expand(
 
 @command()
 def retry(
-    words: flags.ConfigAndRows = None, unknown: flags.Unknown = False, yes: flags.Yes = False
+    words: flags.ConfigAndRows = None,
+    unknown: flags.Unknown = False,
+    yes: flags.Yes = False,
+    log_format: flags.LogFormat = flags.LogFormats.TEXT,
 ) -> None:
     """Send failed rows again, with their present content."""
+    set_verbosity(verbose=False, log_format=log_format)
     from pipeline.cli import status as status_of
 
     first, *others = words or [""]

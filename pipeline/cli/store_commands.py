@@ -11,6 +11,7 @@ import typer
 
 from pipeline.cli import options as flags
 from pipeline.cli.exit_codes import worst_code
+from pipeline.cli.logs import set_verbosity
 
 store_app = typer.Typer(help="Copy a store to another place.", no_args_is_help=True)
 
@@ -41,8 +42,10 @@ def forget(
     config: flags.Config = None,
     files: flags.AndFiles = False,
     yes: flags.Yes = False,
+    log_format: flags.LogFormat = flags.LogFormats.TEXT,
 ) -> None:
     """Remove old prompts and results from the store. Nothing is paid again."""
+    set_verbosity(verbose=False, log_format=log_format)
     from pipeline.cli.forget import forget as remove
     from pipeline.cli.screen import screen
     from pipeline.config import load

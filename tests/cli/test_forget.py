@@ -50,7 +50,7 @@ def test_old_words_and_results_leave_the_store_and_nothing_is_paid_again(
     before, held, paid = cells(team), in_store(team), api.state()["tasks"]
     files = {*team.folder.glob("media/*.png")}
 
-    ended = forget(team, "--files")
+    ended = forget(team, "--files", "--log-format", "json")
     after = in_store(team)
     runs = [team.finish() for _ in range(2)]
     receipt = team.start("receipt", team.config, "--out", "charges.csv")
@@ -59,6 +59,7 @@ def test_old_words_and_results_leave_the_store_and_nothing_is_paid_again(
 
     assert held == [*WORDS, "/media/"]
     assert (ended.code, after) == (0, []), ended
+    assert [json.loads(line)["event"] for line in ended.err.splitlines()] == ["forgotten"] * 3
     assert "3 rows ended before" in ended.out
     assert "with 2 results" in ended.out
     assert files
@@ -140,9 +141,10 @@ def test_a_failed_row_is_sent_again_with_its_words_only_if_a_person_asks(
     forget(team)
     team.finish()
     failed = team.row(WORDS[2])
-    team.start("retry", team.config)
+    retried = team.start("retry", team.config, "--log-format", "json")
     team.finish()
 
+    assert [json.loads(line)["event"] for line in retried.err.splitlines()] == ["asked"]
     assert failed["status"] == "failed"
     assert "the reason was forgotten" in failed["note"]
     assert team.row(WORDS[2])["status"] == "done"
