@@ -10,7 +10,33 @@ _STATES = "tests/core/test_states.py"
 
 _GESTURES = "tests/gestures/test_gestures.py::test_each_gesture_costs_and_shows_what_the_table_says"
 
+_SETTLED = "tests/core/test_settled_rows.py"
+
 FAULTS = (
+    Fault(
+        "an edited row counts as settled",
+        "P1",
+        "pipeline/core/settled_rows.py",
+        "            and inputs_of(row) == one.inputs\n",
+        "",
+        _SETTLED,
+    ),
+    Fault(
+        "a row with an id that is there twice counts as settled",
+        "P2",
+        "pipeline/core/settled_rows.py",
+        "            places[mark] = -1 if mark in places else place",
+        "            places[mark] = place",
+        _SETTLED,
+    ),
+    Fault(
+        "a row whose pictures are not all saved counts as settled",
+        "P3",
+        "pipeline/core/settled_rows.py",
+        '            and not (saves and one.urls and not {*links} <= {*one.saved.split("\\n")})\n',
+        "",
+        _SETTLED,
+    ),
     Fault(
         "a sheet that lost its column skip sends the rows that were skipped",
         "P1",
