@@ -113,14 +113,16 @@ def of_a_file(text: str) -> Said:
     return Said._of(text, _Message((text.replace("{", "{{").replace("}", "}}"),), {}))
 
 
-def said_again(text: str, *messages: str) -> str:
+def said_again(text: str, *messages: str, values: Callable[[str], str] = str) -> str:
     """A text that the store kept, as the message that it was made from; else as it is.
 
-    Values take as much of the text as they can, the first ones first.
+    Values take as much of the text as they can, the first ones first. `values` makes messages of
+    them, too.
     """
     for one in messages:
         if found := _pattern(one).fullmatch(text):
-            return Said._of(text, _Message((one,), found.groupdict()))
+            its = {name: values(value) for name, value in found.groupdict().items()}
+            return Said._of(text, _Message((one,), its))
     return text
 
 

@@ -7,8 +7,10 @@ Pure.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final
 
+from pipeline.core.cell_files import NO_DRIVE
 from pipeline.core.language import Said, message, said_again, say
 from pipeline.core.text import quoted
 
@@ -26,6 +28,28 @@ TOO_LARGE: Final = message("The file is larger than {size} MB.")
 EMPTY: Final = message("The file behind the link is empty.")
 A_PAGE: Final = message("The link shows a page or a message instead of a picture.")
 ODD: Final = message("The link leads to no picture, video or sound of a known kind ({kind}).")
+NOT_NOW: Final = message("The file could not be saved in {place} now ({why}).")
+DRIVE_DAMAGED: Final = message("Google Drive received a damaged file. A later run sends it again.")
+DRIVE_OWN_ID: Final = message("Google Drive did not accept an id of its own.")
+DRIVE_NO_IDS: Final = message("Google Drive gave no ids for new files. A later run tries again.")
+DRIVE_NO_PLACE: Final = message("Google Drive did not say where to send the file.")
+DRIVE_FORGOT: Final = message(
+    "Google Drive no longer knows the upload. A later run begins it again."
+)
+DRIVE_UNREADABLE: Final = message(
+    "The answer of Google Drive cannot be read. A later run tries again."
+)
+DRIVE_NO_TOKEN: Final = message("Google issued no token: {why}. A later run tries again.")
+DRIVE_BUSY: Final = message("Google Drive asks {who} to slow down. A later run tries again.")
+DRIVE_BROKEN: Final = message(
+    "Google Drive reports an internal error ({status}). A later run tries again."
+)
+DRIVE_REFUSED: Final = message("Google Drive refused the file: {why}.")
+NOTHING_THERE: Final = message("nothing answers there")
+NOT_REACHED: Final = message("it cannot be reached")
+NAME_UNKNOWN: Final = message("its name is not known")
+NO_ANSWER: Final = message("no answer came in time")
+TOOK_LONGER: Final = message("it took longer than {seconds} s")
 # Why it is not known if a task was accepted.
 NOT_READABLE: Final = message("HTTP {status} without a readable answer")
 NO_TASK: Final = message("HTTP {status} without a task id")
@@ -36,6 +60,11 @@ CLOSED: Final = message("the connection was closed without an answer")
 CONNECTION_BROKE: Final = message("the connection broke")
 BROKE_OFF: Final = message("the answer broke off, or cannot be unpacked")
 NOT_HTTP: Final = message("the answer is not HTTP")
+ANSWER_UNREADABLE: Final = message("the answer cannot be read ({error})")
+ANSWER_TOO_LARGE: Final = message("the answer is larger than {size} MB")
+UNFORESEEN: Final = message("unforeseen: {error}")
+ENDPOINT_GONE: Final = message("its endpoint is not known any more")
+OTHER_REQUEST: Final = message("its key belongs to another request")
 # Why a task failed.
 NO_REASON: Final = message("{api} gave no reason")
 SAID_AND_NO_RESULT: Final = message("{api} says {status} and: {reason}, but sent no result")
@@ -50,14 +79,46 @@ FILE_UNREADABLE: Final = message("that file cannot be read; a link is never foll
 FILE_ODD: Final = message("that file is no picture, video or sound of a known kind")
 NO_PICTURE: Final = message("that file is no picture")
 NO_INPUTS: Final = message("set [media] inputs to a folder in which that file is")
+FILES_TOO_SLOW: Final = message("its files took longer than {seconds} s")
+FILES_UNREADABLE: Final = message("its files cannot be read ({error})")
+NOT_UPLOADED: Final = message("{name} was not uploaded: {why}")
+NOT_TAKEN_AND_SAYS: Final = message(
+    '{api} did not take {name}: it answers {status} and says "{words}"'
+)
+NOT_TAKEN: Final = message("{api} did not take {name}: it answers {status}")
+ONLY_ADDRESSES: Final = message("this API takes no files, only addresses")
+NO_FOLDER: Final = message("set [media] inputs to the folder of that file")
+NOT_GIVEN: Final = message("Google Drive did not give the file ({status})")
+LATER: Final = message("{why}: request it again later, with retry")
+KEY_REFUSED: Final = message("Google does not accept the key of {who}: {why}")
+DRIVE_ODD: Final = message("that file in Google Drive is no picture, video or sound that is known")
+DRIVE_HIDDEN: Final = message(
+    "{who} cannot see that file in Google Drive: share it with that address, or with everyone who "
+    "has the link"
+)
+DRIVE_REFUSED_IT: Final = message("Google Drive refused that file ({status})")
+DRIVE_EXTRA: Final = message(
+    'a link to Google Drive needs more libraries: pip install "promptsheet[google]"'
+)
+DRIVE_CREDENTIALS: Final = message("the credentials for Google cannot be used to read files")
+DRIVE_SERVICE: Final = message("a link to Google Drive needs the key of a service account")
+GONE_FROM: Final = message("The file is no longer in {place}")
+SAVED_ELSEWHERE: Final = message("The file was saved elsewhere, not in {place}")
+CANNOT_READ_NOW: Final = message("Pictures cannot be read from {place} now ({why})")
+#: A cell, and what is wrong with the file that it names. The last one: it fits many texts.
+OF_A_CELL: Final = message('"{text}": {why}')
 
 #: All of them.
-ALL: Final = tuple(text for name, text in [*globals().items()] if name.isupper())
+ALL: Final = (
+    NO_DRIVE,
+    *(text for name, text in [*globals().items()] if name.isupper() and name != "NO_DRIVE"),
+)
 
 
+@lru_cache(maxsize=1000)  # many rows may have the same
 def told(reason: str) -> str:
     """A reason that the store kept, as a message if it is one of these."""
-    return said_again(reason, *ALL)
+    return said_again(reason, *ALL, values=told)
 
 
 def in_quotes(reason: str) -> str:

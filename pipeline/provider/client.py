@@ -159,9 +159,9 @@ class ApiClient:
         except PartUnread:
             raise
         except TimeoutError as error:
-            raise PartUnread(f"its files took longer than {within:.3g} s") from error
+            raise PartUnread(reasons.FILES_TOO_SLOW.format(seconds=f"{within:.3g}")) from error
         except Exception as error:
-            raise PartUnread(f"its files cannot be read ({type(error).__name__})") from error
+            raise PartUnread(reasons.FILES_UNREADABLE.format(error=type(error).__name__)) from error
 
     async def _uploaded(self, content: Content) -> str:
         """The address that a file gets at the API. Raises PartUnread if it gets none."""
@@ -174,7 +174,7 @@ class ApiClient:
         try:
             response = await self._exchange(request, body, CONNECT * 2, kind)
         except WireError as error:
-            raise PartUnread(f"{content.name} was not uploaded: {error}") from error
+            raise PartUnread(reasons.NOT_UPLOADED.format(name=content.name, why=error)) from error
         log.info("POST %s: status %d", upload.path, response.status)
         try:
             address = first_text(json.loads(response.body), upload.url)
@@ -183,11 +183,9 @@ class ApiClient:
         if response.status // 100 == 2 and ADDRESS.fullmatch(address):
             return address
         said = reason_of(self._provider, response)
-        words = f' and says "{said}"' if said else ""
-        title = self._title
-        raise PartUnread(
-            f"{title} did not take {content.name}: it answers {response.status}{words}"
-        )
+        why = reasons.NOT_TAKEN_AND_SAYS if said else reasons.NOT_TAKEN
+        its = {"api": self._title, "name": content.name, "status": response.status, "words": said}
+        raise PartUnread(why.format(**its))
 
     async def _once(self, request: Request, within: float) -> Response:
         try:
@@ -209,7 +207,7 @@ class ApiClient:
         except TimeoutError as error:
             raise NoAnswer(reasons.NOT_IN_TIME.format(seconds=f"{within:.3g}")) from error
         except Exception as error:
-            raise NoAnswer(f"the answer cannot be read ({type(error).__name__})") from error
+            raise NoAnswer(reasons.ANSWER_UNREADABLE.format(error=type(error).__name__)) from error
 
     def _written(self, request: Request) -> bytes | None:
         if self._closed:
@@ -251,7 +249,7 @@ class ApiClient:
             async for chunk in answer.chunks():
                 text += chunk
                 if len(text) > MOST_BYTES:
-                    raise NoAnswer(f"the answer is larger than {MOST_BYTES // 1_000_000} MB")
+                    raise NoAnswer(reasons.ANSWER_TOO_LARGE.format(size=MOST_BYTES // 1_000_000))
             return Response(answer.status, answer.headers, bytes(text))
 
 

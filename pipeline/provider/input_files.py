@@ -82,7 +82,7 @@ class InputFiles:
             return self._drive.read(number)
         folder, name = self._place_of(name)
         if folder is None:
-            raise PartUnread("set [media] inputs to the folder of that file")
+            raise PartUnread(reasons.NO_FOLDER)
         return folder.read(name)
 
     def _place_of(self, name: str) -> tuple[SavedFiles | None, str]:
@@ -123,14 +123,13 @@ class DriveFiles:
         try:
             data: bytes = tries(self._read, number)
         except _Busy as e:
-            raise PartUnread(f"{e}: request it again later, with retry") from e
+            raise PartUnread(reasons.LATER.format(why=e)) from e
         except GoogleAuthError as e:
-            raise PartUnread(f"Google does not accept the key of {self._called}: {words(e)}") from e
+            why = reasons.KEY_REFUSED.format(who=self._called, why=words(e))
+            raise PartUnread(why) from e
         kind = type_of(data, "")
         if not kind:
-            raise PartUnread(
-                "that file in Google Drive is no picture, video or sound that is known"
-            )
+            raise PartUnread(reasons.DRIVE_ODD)
         return Content(f"input.{kind.rpartition('/')[2]}", data, kind)
 
     def _read(self, number: str) -> bytes:
@@ -149,19 +148,16 @@ class DriveFiles:
     def _data(self, answer: requests.Response) -> bytes:
         status = answer.status_code
         if status == 429 or status >= 500 or (status == 403 and _MANY in answer.content):
-            raise _Busy(f"Google Drive did not give the file ({status})")
+            raise _Busy(reasons.NOT_GIVEN.format(status=status))
         if status in (403, 404):
-            raise PartUnread(
-                f"{self._called} cannot see that file in Google Drive: share it with that address, "
-                "or with everyone who has the link"
-            )
+            raise PartUnread(reasons.DRIVE_HIDDEN.format(who=self._called))
         if status != 200:
-            raise PartUnread(f"Google Drive refused that file ({status})")
+            raise PartUnread(reasons.DRIVE_REFUSED_IT.format(status=status))
         data = bytearray()
         for piece in answer.iter_content(_PIECE):
             data += piece
             if len(data) > MOST_BYTES:
-                raise PartUnread(f"that file is larger than {MOST_BYTES // 1_000_000} MB")
+                raise PartUnread(reasons.FILE_TOO_LARGE.format(size=MOST_BYTES // 1_000_000))
         return bytes(data)
 
     def _opened(self) -> Any:
@@ -175,16 +171,14 @@ class DriveFiles:
             from pipeline.google_session import authorized_session, token_session
             from pipeline.provider.downloads.drive_account import account_of
         except ModuleNotFoundError:
-            raise PartUnread(
-                'a link to Google Drive needs more libraries: pip install "promptsheet[google]"'
-            ) from None
+            raise PartUnread(reasons.DRIVE_EXTRA) from None
         secret = self._secret.reveal() if self._secret else None
         try:
             account = account_of(secret, scope=_SCOPE)
         except NoPlace:
-            raise PartUnread("the credentials for Google cannot be used to read files") from None
+            raise PartUnread(reasons.DRIVE_CREDENTIALS) from None
         if account.kind != "service":
-            raise PartUnread("a link to Google Drive needs the key of a service account")
+            raise PartUnread(reasons.DRIVE_SERVICE)
         self._called = account.called
         return authorized_session(account.credentials, token_session(self._base), self._base)
 

@@ -19,6 +19,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
+from pipeline.core import reasons
 from pipeline.core.cell_files import ADDRESS, file_or_addresses
 from pipeline.core.errors import NotSaved, PartUnread
 from pipeline.core.links import drive_file
@@ -84,7 +85,7 @@ class Parts:
         if ADDRESS.fullmatch(text) and not drive_file(text):
             return text
         if self._upload is None:
-            raise PartUnread(f"{quoted(text, 40)}: this API takes no files, only addresses")
+            raise _unread(text, reasons.ONLY_ADDRESSES)
         content = await self._content(text)
         mark = hashlib.sha256(f"{content.name}\n".encode() + content.data).digest()
         async with self._turns[mark]:
@@ -98,11 +99,11 @@ class Parts:
         if ADDRESS.fullmatch(text) and not drive_file(text):
             return await self._loaded(text)
         if self._files is None:
-            raise PartUnread(f"{quoted(text, 40)}: set [media] inputs to the folder of that file")
+            raise _unread(text, reasons.NO_FOLDER)
         try:
             return await asyncio.to_thread(self._files.read, text)
         except PartUnread as error:
-            raise PartUnread(f"{quoted(text, 40)}: {error}") from None
+            raise _unread(text, str(error)) from None
 
     async def _loaded(self, url: str) -> Content:
         """The file behind a link, under the same rules as results are saved."""
@@ -114,10 +115,15 @@ class Parts:
                 async with fetcher.fetched(url) as file:
                     data, name = file.path.read_bytes(), f"input.{file.ending}"
             except NotSaved as error:
-                raise PartUnread(f"{quoted(url, 60)}: {str(error).rstrip('.')}") from error
+                raise _unread(url, str(error)) from error
             finally:
                 await fetcher.close()
         return Content(name, data, type_of(data, name))
+
+
+def _unread(text: str, why: str) -> PartUnread:
+    """The error for a cell with this text."""
+    return PartUnread(f"{quoted(text, 60)}: {why.removesuffix('.')}")
 
 
 def form_of(field: str, content: Content, boundary: str) -> bytes:

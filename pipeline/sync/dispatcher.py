@@ -158,7 +158,7 @@ class Dispatcher:
             raise
         except Exception as e:  # The API may have accepted it, whatever went wrong here.
             log.exception("a submission ended in an unforeseen way")
-            answer = Verdict(Lost(f"unforeseen: {type(e).__name__}"))
+            answer = Verdict(Lost(reasons.UNFORESEEN.format(error=type(e).__name__)))
         self._on_answer(sending, answer)
 
     def _left(self, sending: Sending) -> float:

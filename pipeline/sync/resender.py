@@ -12,6 +12,7 @@ import logging
 from collections.abc import Callable, Collection, Container, Mapping
 from dataclasses import replace
 
+from pipeline.core import reasons
 from pipeline.core.apis import endpoint_of
 from pipeline.core.errors import StoreError, WireError
 from pipeline.core.model import Attempt, JobKey
@@ -138,14 +139,14 @@ class Resender:
             response = await self._access.wire.submit(request, endpoint.deadline)
         except KeyError:  # The provider file has no such endpoint any more.
             self._queue.give_up((key, number))
-            return Verdict(Lost("its endpoint is not known any more"))
+            return Verdict(Lost(reasons.ENDPOINT_GONE))
         except WireError as error:
             return Verdict(Lost(str(error)))
         except StoreError:
             raise
         except Exception as error:  # It stays lost; the others are still sent.
             log.exception("a submission that was sent again ended in an unforeseen way")
-            return Verdict(Lost(f"unforeseen: {type(error).__name__}"))
+            return Verdict(Lost(reasons.UNFORESEEN.format(error=type(error).__name__)))
         log.info("row %s, take %d: sent again with its key", key.generation, key.take)
         answer = verdict(api.provider, endpoint, response, self._clock.now())
         if isinstance(answer.event, Failed) and answer.event.refused:
@@ -155,5 +156,5 @@ class Resender:
         if response.status == 409 and isinstance(answer.event, Failed):
             # The key was used with another body: that says nothing about the task it made.
             self._queue.give_up((key, number))
-            return Verdict(Lost("its key belongs to another request"))
+            return Verdict(Lost(reasons.OTHER_REQUEST))
         return answer

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import json
+import re
 
 import pytest
 
@@ -15,6 +17,7 @@ from pipeline.core.states import Accepted, Failed, Lost, Postponed
 from pipeline.core.statuses import Status
 from pipeline.provider.http import WORDS
 from tests.core.build import NOW, PROVIDER, RULES, attempt, job, wrote
+from tests.language.collected import ROOT
 from tests.language.test_messages import GERMAN
 
 #: What a note can ask for, in English and in German.
@@ -61,6 +64,44 @@ def test_a_task_that_failed_without_a_reason_says_so_in_both_languages() -> None
     assert GERMAN.text(note).startswith(
         'Apiframe konnte es nicht erzeugen: "Apiframe nannte keinen Grund". prompt ändern'
     )
+
+
+#: What ends in the note of a row: why a picture is not saved, a file not sent, an answer lost.
+_IN_NOTES = ("NotSaved", "DeadLink", "BadLink", "PartUnread", "NoAnswer", "Lost", "not_now")
+
+
+def test_a_reason_that_comes_into_a_note_is_a_message() -> None:
+    found = {}
+    for file in sorted((ROOT / "pipeline").rglob("*.py")):
+        if "sandbox" in file.parts:
+            continue
+        for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+            if isinstance(node, ast.Call) and _called(node) in _IN_NOTES and node.args:
+                if words := _english_in(node.args[0]):
+                    found[f"{file.name}:{node.lineno}"] = words
+
+    assert found == {}
+
+
+def _called(call: ast.Call) -> str:
+    return getattr(call.func, "id", "") or getattr(call.func, "attr", "")
+
+
+def _english_in(argument: ast.expr) -> list[str]:
+    """The words that stand in the code itself, without those that say how a value is shown."""
+    forms = {
+        id(one)
+        for shown in ast.walk(argument)
+        if isinstance(shown, ast.FormattedValue) and shown.format_spec
+        for one in ast.walk(shown.format_spec)
+    }
+    texts = [
+        one.value
+        for one in ast.walk(argument)
+        if isinstance(one, ast.Constant) and isinstance(one.value, str) and id(one) not in forms
+    ]
+    words = [word for text in texts for word in re.findall(r"[A-Za-z]{2,}", text)]
+    return [word for word in words if word != "HTTP"]
 
 
 def _check(status: str, one: Attempt) -> None:

@@ -20,6 +20,7 @@ from pathlib import Path, PurePosixPath
 from threading import Thread
 from typing import Final, TypeVar
 
+from pipeline.core import reasons
 from pipeline.core.errors import FileGone, NoPlace, NotRead, NotSaved
 from pipeline.core.saved_files import Kept
 from pipeline.provider.downloads.destination import About
@@ -195,7 +196,7 @@ class Drive:
                 number, is_new = self._fresh_id(), True
                 continue
             if made.get("md5Checksum", digest) != digest:
-                raise NotSaved("Google Drive received a damaged file. A later run sends it again.")
+                raise NotSaved(reasons.DRIVE_DAMAGED)
             return str(made.get("webViewLink") or _link(number))
 
     def _fresh_id(self) -> str:
@@ -260,7 +261,7 @@ class Drive:
             pass
         except Unusable:
             del self._folder_ids[path]
-            raise NotSaved("Google Drive did not accept an id of its own.") from None
+            raise NotSaved(reasons.DRIVE_OWN_ID) from None
         # If another process made the same folder at this moment, both take the older one.
         return self._found_folder(path, parent) or number
 

@@ -17,6 +17,7 @@ from google.auth.exceptions import DefaultCredentialsError, RefreshError
 from google.oauth2 import credentials as people
 from google.oauth2 import service_account
 
+from pipeline.core import reasons
 from pipeline.core.errors import NoPlace, NotSaved
 from pipeline.core.text import quoted
 from pipeline.google_session import words
@@ -63,7 +64,7 @@ class DriveAccount:
         """The error for a token that Google does not give."""
         why = words(error)
         if error.retryable:
-            return NotSaved(f"Google issued no token: {why}. A later run tries again.")
+            return NotSaved(reasons.DRIVE_NO_TOKEN.format(why=why))
         if self.kind == "person":
             return NoPlace(
                 f"The consent of {self.called} to save in Google Drive has ended ({why}). Run "
@@ -193,8 +194,7 @@ def refusal(account: DriveAccount, status: int, reason: str, message: str, wait:
     """
     who = account.called
     if status == 429 or (status == 403 and reason in _BUSY):
-        slow_down = f"Google Drive asks {who} to slow down. A later run tries again."
-        return NotSaved(slow_down, wait or SLOW_DOWN)
+        return NotSaved(reasons.DRIVE_BUSY.format(who=who), wait or SLOW_DOWN)
     if status == 401:
         return NoPlace(
             f"Google Drive does not accept the token of {who}. If this stays so, name other "
@@ -227,10 +227,8 @@ def refusal(account: DriveAccount, status: int, reason: str, message: str, wait:
             "that, or set [media] save_to to another place."
         )
     if status == 408 or status >= 500:
-        return NotSaved(
-            f"Google Drive reports an internal error ({status}). A later run tries again.", wait
-        )
-    return NotSaved(f"Google Drive refused the file: {quoted(message or f'status {status}')}.")
+        return NotSaved(reasons.DRIVE_BROKEN.format(status=status), wait)
+    return NotSaved(reasons.DRIVE_REFUSED.format(why=quoted(message or str(status))))
 
 
 def no_storage(account: DriveAccount) -> NoPlace:

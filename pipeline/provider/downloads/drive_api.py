@@ -20,6 +20,7 @@ from urllib.parse import quote, urlsplit
 import requests
 from google.auth.exceptions import GoogleAuthError, RefreshError
 
+from pipeline.core import reasons
 from pipeline.core.errors import NoPlace, NotSaved
 from pipeline.core.model import Response
 from pipeline.core.protocol import retry_after
@@ -106,7 +107,7 @@ class DriveApi:
         params = {"count": str(how_many), "space": "drive", "type": "files"}
         ids = self._json("GET", f"{_FILES}/generateIds", params=params).get("ids")
         if not isinstance(ids, list) or not ids:
-            raise NotSaved("Google Drive gave no ids for new files. A later run tries again.")
+            raise NotSaved(reasons.DRIVE_NO_IDS)
         return [str(one) for one in ids]
 
     def found(self, query: str, drive: str) -> list[Json]:
@@ -179,7 +180,7 @@ class DriveApi:
         )
         where = begun.headers.get("Location", "")
         if not re.fullmatch(r"[\w.-]+\.googleapis\.com", urlsplit(where).hostname or ""):
-            raise NotSaved("Google Drive did not say where to send the file.")
+            raise NotSaved(reasons.DRIVE_NO_PLACE)
         has = 0
         with file.open("rb") as content:
             while True:
@@ -227,7 +228,7 @@ class DriveApi:
         if status == 400 and "ID is not usable" in message:
             return Unusable()
         if status == 404 and method == "PUT":
-            return NotSaved("Google Drive no longer knows the upload. A later run begins it again.")
+            return NotSaved(reasons.DRIVE_FORGOT)
         headers = {name.lower(): value for name, value in answer.headers.items()}
         wait = retry_after(Response(status, headers, b""), datetime.now(UTC))
         error = refusal(self._account, status, reason, message, wait or 0.0)
@@ -252,7 +253,7 @@ def _object(answer: requests.Response) -> Json:
     except ValueError:
         said = None
     if not isinstance(said, dict):
-        raise NotSaved("The answer of Google Drive cannot be read. A later run tries again.")
+        raise NotSaved(reasons.DRIVE_UNREADABLE)
     return said
 
 

@@ -15,6 +15,7 @@ from typing import Final, TypeVar
 from urllib.parse import quote, urlsplit
 
 from pipeline.config.remote import RemotePlace
+from pipeline.core import reasons
 from pipeline.core.errors import FileGone, MissingExtra, NoPlace, NotRead, NotSaved
 from pipeline.core.saved_files import Kept
 from pipeline.provider.downloads.destination import About
@@ -30,16 +31,16 @@ PROBE: Final = b"Promptsheet tests whether it can save files here.\n"
 
 #: Names of exceptions, in the words of people.
 _WORDS: Final = {
-    **dict.fromkeys(("ConnectionRefusedError", "NoValidConnectionsError"), "nothing answers there"),
-    **dict.fromkeys(("EndpointConnectionError", "ClientConnectorError"), "it cannot be reached"),
-    **dict.fromkeys(("gaierror", "ClientConnectorDNSError"), "its name is not known"),
+    **dict.fromkeys(("ConnectionRefusedError", "NoValidConnectionsError"), reasons.NOTHING_THERE),
+    **dict.fromkeys(("EndpointConnectionError", "ClientConnectorError"), reasons.NOT_REACHED),
+    **dict.fromkeys(("gaierror", "ClientConnectorDNSError"), reasons.NAME_UNKNOWN),
     **dict.fromkeys(
         ("TimeoutError", "ConnectTimeoutError", "ReadTimeoutError", "ServerTimeoutError"),
-        "no answer came in time",
+        reasons.NO_ANSWER,
     ),
     **dict.fromkeys(
         ("ConnectionResetError", "ServerDisconnectedError", "BrokenPipeError", "EOFError"),
-        "the connection broke",
+        reasons.CONNECTION_BROKE,
     ),
 }
 
@@ -128,7 +129,7 @@ class Uploads:
     def not_now(self, why: str) -> NotSaved:
         """The error for an upload that a later pass repeats."""
         why = _WORDS.get(why, why)
-        return NotSaved(f"The file could not be saved in {self.address} now ({why}).")
+        return NotSaved(reasons.NOT_NOW.format(place=self.address, why=why))
 
     def cannot_read(self, why: str, cure: str) -> NotRead:
         """The error for files that cannot be read until a person acts."""
@@ -171,7 +172,7 @@ class Uploads:
         except ImportError as error:
             raise MissingExtra(f"[media] save_to {self.address}", self._extra) from error
         except TimeoutError as error:
-            raise self.not_now(f"it took longer than {WITHIN:g} s") from error
+            raise self.not_now(reasons.TOOK_LONGER.format(seconds=f"{WITHIN:g}")) from error
         except Exception as error:
             raise self.trouble(error) from error
 
