@@ -8,6 +8,7 @@ from typing import Final
 from pipeline.core.chains import without_link
 from pipeline.core.language import message, said_again, say
 from pipeline.core.lines import Line
+from pipeline.core.messages_pictures import look_again
 from pipeline.core.model import Attempt, State
 
 _BAD_PICTURES: Final = message("every picture was {why}")
@@ -27,6 +28,7 @@ WITH_REMAKE: Final = message("the rule remake, because every picture was {why}")
 BY_RUN: Final = message("the command run")
 BY_CRON: Final = message("a run without a terminal, as by cron")
 ON_SCHEDULE: Final = message("watch, on schedule")
+BY_CALL: Final = message("a call of POST /run")
 AFTER_EDIT: Final = message("watch, after an edit")
 
 
@@ -58,15 +60,15 @@ def on_the_page(person: str) -> str:
 def cause_again(kept: str) -> str:
     """What `cause_of` returned, as a message again; another text stays as it is."""
     cause = kept.removesuffix(_NOTHING_BEFORE.format(cause=""))
-    said = said_again(cause, *_CAUSES)
+    said = said_again(cause, *_CAUSES, values=look_again)
     return said if cause == kept else say("{cause}; nothing was accepted before", cause=said)
 
 
 def person_again(kept: str) -> str:
     """Who or what asked for an attempt, or picked, as a message; another text stays as it is."""
-    return said_again(kept, _BY, _BY_ANYBODY, WITH_RETRY, WITH_REMAKE)
+    return said_again(kept, _BY, _BY_ANYBODY, WITH_RETRY, WITH_REMAKE, values=look_again)
 
 
 def sender_again(kept: str) -> str:
     """What sent an attempt, as a message; another text stays as it is."""
-    return said_again(kept, BY_RUN, BY_CRON, ON_SCHEDULE, AFTER_EDIT)
+    return said_again(kept, BY_RUN, BY_CRON, ON_SCHEDULE, AFTER_EDIT, BY_CALL)

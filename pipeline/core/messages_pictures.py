@@ -32,11 +32,16 @@ _THOSE: Final = (
 _LOOKS: Final = (message("blank"), message("damaged"), message("blank or damaged"))
 
 
+def look_again(kept: str) -> str:
+    """What is wrong with how a picture looks, as a message if it is one of these."""
+    return said_again(kept, *_LOOKS)
+
+
 def in_a_few_words(found: Findings) -> Said:
     """What is wrong with one picture; empty if nothing is."""
     size = say("{size} instead of {asked}", size=found.size, asked=found.asked)
     same = say("the same as {other}", other=said_again(found.same, *_TWINS))
-    look = said_again(found.look, *_LOOKS)
+    look = look_again(found.look)
     return together((look, size if found.asked else "", same if found.same else ""), ", ")
 
 
@@ -147,14 +152,14 @@ def to_be_made_again(why: str) -> Said:
     """Every picture of the row was of no use, so it is made again. Empty without a reason."""
     if not why:
         return NOTHING
-    return say("Made again because every picture was {why}.", why=said_again(why, *_LOOKS))
+    return say("Made again because every picture was {why}.", why=look_again(why))
 
 
 def not_better(why: str, reason: str) -> Said:
     """Every picture of the row was of no use, and making it again failed for this reason."""
     return say(
         "It was made again because every picture was {why}, and that failed: {reason}.",
-        why=said_again(why, *_LOOKS),
+        why=look_again(why),
         reason=quoted(reason),
     )
 

@@ -8,6 +8,7 @@ from typing import Final
 
 from starlette.requests import Request
 
+from pipeline.core.causes import BY_CALL
 from pipeline.core.text import one_line
 from pipeline.server.pass_requests import PassRequest
 
@@ -67,7 +68,7 @@ def order_of(body: bytes) -> Order:
     is_quick = given.get("quick", False)
     if not isinstance(is_quick, bool):
         raise Refused(400, "quick is true or false.")
-    return Order(action, PassRequest(limit, row.strip(), "a call of POST /run"), is_quick)
+    return Order(action, PassRequest(limit, row.strip(), BY_CALL), is_quick)
 
 
 async def body_of(request: Request) -> bytes:

@@ -75,10 +75,11 @@ def test_a_reason_that_comes_into_a_note_is_a_message() -> None:
     for file in sorted((ROOT / "pipeline").rglob("*.py")):
         if "sandbox" in file.parts:
             continue
-        for node in ast.walk(ast.parse(file.read_text("utf-8"))):
-            if isinstance(node, ast.Call) and _called(node) in _IN_NOTES and node.args:
-                if words := _english_in(node.args[0]):
-                    found[f"{file.name}:{node.lineno}"] = words
+        nodes = ast.walk(ast.parse(file.read_text("utf-8")))
+        calls = [one for one in nodes if isinstance(one, ast.Call) and _called(one) in _IN_NOTES]
+        for call in calls:
+            if call.args and (words := _english_in(call.args[0])):
+                found[f"{file.name}:{call.lineno}"] = words
 
     assert found == {}
 

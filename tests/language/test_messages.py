@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 
 from pipeline.config.languages import catalogue_of, problems_with
 from pipeline.core import messages, messages_pictures, messages_sent, reasons
+from pipeline.core.causes import cause_again, sender_again
 from pipeline.core.cells import note_of
 from pipeline.core.language import (
     ENGLISH,
@@ -246,3 +248,21 @@ def test_a_reason_of_ours_that_the_store_kept_is_said_in_german(kept: str) -> No
 
     assert f" {text} Later runs" in note
     assert f" {german} Spätere Läufe" in GERMAN.text(note)
+
+
+@pytest.mark.parametrize(
+    ("again", "kept", "german"),
+    [
+        (cause_again, "every picture was blank", "kein Bild war brauchbar (leer)"),
+        (sender_again, "a call of POST /run", "ein Aufruf von POST /run"),
+        (
+            reasons.told,
+            '"fox.png": Apiframe did not take fox.png: it answers 400 and says "too dark"',
+            '"fox.png": Apiframe hat fox.png nicht angenommen: Antwort 400, dazu "too dark"',
+        ),
+    ],
+)
+def test_what_is_inside_a_reason_that_the_store_kept_is_said_in_german_too(
+    again: Callable[[str], str], kept: str, german: str
+) -> None:
+    assert (again(kept), GERMAN.text(again(kept))) == (kept, german)
