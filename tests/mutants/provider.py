@@ -323,8 +323,8 @@ FAULTS = (
         "Google's wait is not kept",
         "P6",
         "pipeline/provider/downloads/drive_account.py",
-        "return NotSaved(slow_down, wait or SLOW_DOWN)",
-        "return NotSaved(slow_down)",
+        "return NotSaved(reasons.DRIVE_BUSY.format(who=who), wait or SLOW_DOWN)",
+        "return NotSaved(reasons.DRIVE_BUSY.format(who=who))",
         "tests/provider/downloads/test_drive.py",
     ),
     Fault(
