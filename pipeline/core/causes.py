@@ -8,8 +8,8 @@ from typing import Final
 from pipeline.core.chains import without_link
 from pipeline.core.language import message, said_again, say
 from pipeline.core.lines import Line
-from pipeline.core.messages_pictures import look_again
 from pipeline.core.model import Attempt, State
+from pipeline.core.reasons import look_again
 
 _BAD_PICTURES: Final = message("every picture was {why}")
 _CHANGED: Final = message("the row was changed after it failed")

@@ -9,6 +9,7 @@ from typing import Final
 from pipeline.core.language import NOTHING, Said, message, said_again, say, together
 from pipeline.core.messages import in_a_list
 from pipeline.core.picture_findings import Findings
+from pipeline.core.reasons import look_again
 from pipeline.core.text import quoted
 
 #: Which picture another one is the same as, as the store keeps it; one that names more comes first.
@@ -28,13 +29,6 @@ _THOSE: Final = (
     _PICTURE,
     message("those of {generation}"),
 )
-#: Why a picture is of no use.
-_LOOKS: Final = (message("blank"), message("damaged"), message("blank or damaged"))
-
-
-def look_again(kept: str) -> str:
-    """What is wrong with how a picture looks, as a message if it is one of these."""
-    return said_again(kept, *_LOOKS)
 
 
 def in_a_few_words(found: Findings) -> Said:

@@ -115,6 +115,15 @@ ALL: Final = (
 )
 
 
+#: Why a picture is of no use.
+_LOOKS: Final = (message("blank"), message("damaged"), message("blank or damaged"))
+
+
+def look_again(kept: str) -> str:
+    """What is wrong with how a picture looks, as a message if it is one of these."""
+    return said_again(kept, *_LOOKS)
+
+
 @lru_cache(maxsize=1000)  # many rows may have the same
 def told(reason: str) -> str:
     """A reason that the store kept, as a message if it is one of these."""
