@@ -5,7 +5,7 @@ SHELL := bash
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test suite servers office n8n bench soak mutants messages lint format lock clean
+.PHONY: demo test suite servers office n8n bench bench-scale soak mutants messages lint format lock clean
 
 demo: .venv/ready
 	$(BIN)/promptsheet demo
@@ -44,6 +44,10 @@ n8n: .venv/ready-dev
 
 bench: .venv/ready-dev
 	$(BIN)/python -m tests.benchmarks
+
+# How costs grow with the sheets and the finished jobs; `--jobs` sets the largest store.
+bench-scale: .venv/ready-dev
+	$(BIN)/python -m tests.benchmarks.scale
 
 soak: .venv/ready-dev servers
 	@[ -x /usr/sbin/pgbouncer ] || \

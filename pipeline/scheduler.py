@@ -112,6 +112,9 @@ class Engine:
         if not engine_log.handlers:  # otherwise it would write to the terminal
             engine_log.addHandler(logging.NullHandler())
             engine_log.parent = log
+        # Its warnings are about its own tables, with tracebacks.
+        level = "WARNING" if log.isEnabledFor(logging.INFO) else "CRITICAL"
+        engine_log.setLevel(level)
         from dbos import DBOS
         from dbos import DBOSPortableJSONSerializer as Json
 
@@ -129,8 +132,7 @@ class Engine:
                 "executor_id": self._name,
                 "application_version": "1",
                 "serializer": Json(),
-                # Its warnings are about its own tables, with tracebacks.
-                "log_level": "WARNING" if log.isEnabledFor(logging.INFO) else "CRITICAL",
+                "log_level": level,
                 "sys_db_pool_size": 5,
                 "use_listen_notify": False,
             }

@@ -14,6 +14,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
 
+from sqlalchemy import func, select
+
 from pipeline import wiring
 from pipeline.core.header import ALWAYS, Marked, believed
 from pipeline.core.known_rows import new_id
@@ -21,6 +23,7 @@ from pipeline.core.model import Attempt, Grid, JobKey, KnownRow, Result, State
 from pipeline.open_sheet import open_sheet
 from pipeline.store import Store
 from pipeline.store.history import history_line, write_history
+from pipeline.store.schema import jobs
 from pipeline.store.serialization import NEW_ATTEMPT, to_plain
 
 BATCH = 50_000
@@ -43,13 +46,15 @@ def fill(config: Path, rows: int) -> Path:
         columns = settings.header.read_line(TITLES)
         store.sheets.update(ours.key, ours=frozenset(ALWAYS), config=str(config.resolve()))
         assert ours.write_claim(store.sheets.raise_claim(ours.key, "big"), ours.read_claim())
+        with store._database.reading() as connection:
+            before = connection.execute(select(func.coalesce(func.max(jobs.c.id), 0))).scalar_one()
         for first in range(0, rows, BATCH):
             batch = range(first, min(first + BATCH, rows))
             grid = (TITLES, *(tuple(_cells(ids[number], number)) for number in batch))
             seen = list(columns.rows(grid))
             store.rows.note(ours.key, (_known(row) for row in seen))
             store.jobs.add(JobKey(ours.key, row.mark, 1) for row in seen)
-            _put_attempts(store, first, seen, grid, columns.inputs)
+            _put_attempts(store, before + first, seen, grid, columns.inputs)
         store.rows.note(ours.key, (), ["", *ids], believed(columns))
     return sheet
 
@@ -67,7 +72,7 @@ def _known(row: Marked) -> KnownRow:
 def _put_attempts(
     store: Store, first: int, seen: list[Marked], grid: Grid, columns: tuple[str, ...]
 ) -> None:
-    # Jobs are numbered in the order of their insertion, because the store has only this sheet.
+    # Jobs are numbered in the order of their insertion: nothing else uses the store meanwhile.
     made = list(enumerate(_attempts(seen, grid, columns), start=first + 1))
     with store._database.writing() as connection:
         NEW_ATTEMPT.each(

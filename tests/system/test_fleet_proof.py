@@ -32,6 +32,8 @@ SHEETS = [f"sheet{number}" for number in range(6)]
 FINAL = {"done", "failed", "check needed"}
 ROWS = int(os.environ.get("ROWS", "4000"))
 PER_MINUTE = 360
+#: Stands for the port 0 until the configurations are written.
+UNUSED = 1
 
 
 class Campaign:
@@ -49,13 +51,16 @@ class Campaign:
         self._began = monotonic()
 
     def configured(self, name: str, *, port: int = 0, hooks: Sequence[int] = ()) -> list[Path]:
-        """The configurations of a machine. It receives webhooks at `port`, of all `hooks`."""
-        return [
+        """The configurations of a kind of machine.
+
+        It receives webhooks at `port` (0: at any, to which none come); they are sent to `hooks`.
+        """
+        found = [
             service(
                 team,
                 f"{name}-{sheet}",
                 sheet=f"{sheet}.csv",
-                hooks=(port or free_port()) if hooks else 0,
+                hooks=(port or UNUSED) if hooks else 0,
                 public_url=f"http://127.0.0.1:{hooks[number % 2]}" if hooks else "",
                 schedule={"every": "5s"},
                 per_minute=PER_MINUTE,
@@ -65,6 +70,9 @@ class Campaign:
             )
             for number, (sheet, team) in enumerate(self.teams.items())
         ]
+        for config in found:
+            config.write_text(config.read_text().replace(f"127.0.0.1:{UNUSED}", "127.0.0.1:0"))
+        return found
 
     def has_begun(self) -> bool:
         """True if both accounts have got tasks."""
@@ -165,11 +173,14 @@ def test_machines_that_are_killed_every_two_seconds_pay_nothing_twice_and_lose_n
     with ExitStack() as stack:
         server = stack.enter_context(own_server(safe=True))
         machines = Machines(stack, {"watch3": 90.0})
-        ports = {"serve1": hooks[0], "serve2": hooks[1]}
-        for name in ("watch1", "watch2", "watch3", *ports):
-            configs = campaign.configured(name, port=ports.get(name, 0), hooks=hooks)
+        configs = campaign.configured("watch", hooks=hooks)
+        keep_in(server.url(), *configs)
+        for name in ("watch1", "watch2", "watch3"):
+            machines.start(name, "watch", *configs)
+        for name, port in zip(("serve1", "serve2"), hooks, strict=True):
+            configs = campaign.configured(name, port=port, hooks=hooks)
             keep_in(server.url(), *configs)
-            machines.start(name, name[:5], *configs)
+            machines.start(name, "serve", *configs)
 
         until(campaign.has_begun, "the work has begun", 120, every=1)
         began = monotonic()
@@ -229,12 +240,12 @@ def test_machines_whose_links_are_cut_pay_nothing_twice_and_lose_nothing(
         server = stack.enter_context(own_server(safe=True))
         ports = [int(api.url.rpartition(":")[2]) for api in campaign.apis]
         here = stack.enter_context(islands(3, database=server.port, apis=ports))
+        configs = campaign.configured("watch")
+        keep_in(server.url().replace("127.0.0.1", ADDRESSES["database"]), *configs)
+        for config in configs:
+            way = f"http://{ADDRESSES['api']}:"
+            config.write_text(config.read_text().replace("http://127.0.0.1:", way))
         for island in here:
-            configs = campaign.configured(island.name)
-            keep_in(server.url().replace("127.0.0.1", ADDRESSES["database"]), *configs)
-            for config in configs:
-                way = f"http://{ADDRESSES['api']}:"
-                config.write_text(config.read_text().replace("http://127.0.0.1:", way))
             stack.enter_context(started(island, "watch", *configs))
 
         until(campaign.has_begun, "the work has begun", 120, every=1)
