@@ -143,7 +143,8 @@ class Fleet:
         for sheet, watcher in self._watchers.items():
             turn = turns.get(sheet, Turn())
             self._watch_edits(watcher, turn)
-            if request := watcher.take_request():
+            # `None` if nothing was asked for; 0 if it may begin now.
+            if not watcher.waits() and (request := watcher.take_request()):
                 if request.is_plain:
                     await asyncio.to_thread(self._store.turns.ask, sheet)
                 else:

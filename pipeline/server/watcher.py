@@ -222,7 +222,8 @@ class Watcher:
         """Run a pass, and print what came of it. None if nothing can have changed."""
         counter = await self._change_counter()
         found = await asyncio.to_thread(quick_check.checked, self._campaign.settings)
-        if found is not quick_check.Found.CHANGED:  # messages are delivered beside the passes
+        # Messages are delivered beside the passes. Only a real pass ends the rest of a sheet.
+        if found is not quick_check.Found.CHANGED and self._rests_until is None:
             self._cursor = counter
             return None
         async with in_background([self._look_when_due()], self.key):

@@ -33,7 +33,7 @@ FINAL = {"done", "failed", "check needed"}
 ROWS = int(os.environ.get("ROWS", "4000"))
 PER_MINUTE = 360
 #: Stands for the port 0 until the configurations are written.
-UNUSED = 1
+UNUSED = 65535
 
 
 class Campaign:
