@@ -71,7 +71,7 @@ class Campaign:
             for number, (sheet, team) in enumerate(self.teams.items())
         ]
         for config in found:
-            config.write_text(config.read_text().replace(f"127.0.0.1:{UNUSED}", "127.0.0.1:0"))
+            config.write_text(config.read_text().replace(f"127.0.0.1:{UNUSED}", "127.0.0.2:0"))
         return found
 
     def has_begun(self) -> bool:
