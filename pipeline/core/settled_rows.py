@@ -19,6 +19,7 @@ from pipeline.core.approval import Tick, approval
 from pipeline.core.chains import may_follow
 from pipeline.core.generations import has_several
 from pipeline.core.header import ALWAYS, OURS, PREVIEW, Columns
+from pipeline.core.invisible import visible
 from pipeline.core.known_rows import is_id
 from pipeline.core.messages import as_text
 from pipeline.core.model import Grid
@@ -73,9 +74,9 @@ def settled_rows(grid: Grid, columns: Columns, rules: Rules, done: Iterable[Done
     at = columns.index["row_id"]
     places: dict[str, int] = {}
     for place, row in enumerate(grid):
-        if at < len(row) and (mark := row[at]):
-            # An id that is there twice is left to the matching.
-            places[mark] = -1 if mark in places else place
+        if at < len(row) and (mark := visible(row[at])):
+            # An id that is there twice, or with invisible characters, is left to the matching.
+            places[mark] = -1 if mark in places or mark != row[at] else place
     is_settled = _rule(columns, rules)
     settled = Settled({}, {})
     for one in done:

@@ -23,6 +23,7 @@ from pipeline.core.cells import ASTRAY
 from pipeline.core.chains import relatives
 from pipeline.core.header import ALWAYS, OURS, Columns, Marked
 from pipeline.core.inputs import parsed
+from pipeline.core.invisible import visible
 from pipeline.core.known_rows import is_id
 from pipeline.core.lines import Line
 from pipeline.core.model import Grid, Job, KnownRow, RowKind, State
@@ -98,7 +99,8 @@ def parted(
     there need no new digest.
     """
     at, says = columns.index["row_id"], columns.index["status"]
-    marks = [row[at].strip() if at < len(row) else "" for row in grid]
+    # As rows are matched: an id with an invisible character is the same id.
+    marks = [visible(row[at]) if at < len(row) else "" for row in grid]
     marks[0] = ""
     often = Counter(marks)
     noted, unchanged, others = left.rows, {}, []

@@ -152,8 +152,9 @@ def test_an_approval_in_other_words_is_left_to_the_plan() -> None:
     assert not is_settled(grid_of(approved="yes"), APPROVED._replace(approved_for="1 {}"))
 
 
-def test_an_id_that_is_there_twice_is_left_to_the_plan() -> None:
-    grid = (*grid_of(), grid_of()[1])
+@pytest.mark.parametrize("more", ["", " ", "\u200b"])
+def test_an_id_that_is_there_twice_is_left_to_the_plan(more: str) -> None:
+    grid = (*grid_of(), grid_of(row_id=f"{A}{more}")[1])
 
     assert not is_settled(grid)
 

@@ -25,7 +25,7 @@ FAULTS = (
         "a row with an id that is there twice counts as settled",
         "P2",
         "pipeline/core/settled_rows.py",
-        "            places[mark] = -1 if mark in places else place",
+        "            places[mark] = -1 if mark in places or mark != row[at] else place",
         "            places[mark] = place",
         _SETTLED,
     ),

@@ -271,6 +271,14 @@ def _copied(world: World) -> None:
     written(world, lambda rows: [*rows, rows[0]])
 
 
+def _copied_with_an_invisible_character(world: World) -> None:
+    at = world.team.read()[0].index("row_id")
+    written(
+        world,
+        lambda rows: [*rows, [*rows[0][:at], f"{rows[0][at]}\u200b", *rows[0][at + 1 :]]],
+    )
+
+
 def _copied_and_its_original_deleted(world: World) -> None:
     """The copy is skipped like its original, and replaces it two syncs later."""
     written(world, lambda rows: [*rows, rows[2]])
