@@ -55,7 +55,8 @@ def forget(
         for sentence in _sentences(sheet, settings, before, old, with_files=with_files):
             console.print(sentence, markup=False, soft_wrap=True)
         if not old.row_ids:
-            return 0
+            # An earlier start may have been stopped before the file was written anew.
+            return _compact(store, console) if store.forgetting.tracer() else 0
         if not (yes or _is_wanted()):
             return 1
         lease = take_lease(store, sheet)
@@ -71,15 +72,20 @@ def forget(
             with suppress(StoreError):
                 store.leases.end(lease.sheet, lease.word)
         console.print(f"Forgotten: {counted(forgotten, 'row', ',')}.", markup=False)
-        if store.forgetting.compact():
-            return 0
-        console.print(
-            "Another program has the store open, so its file may still hold what was removed. Stop "
-            "watch and serve, and run promptsheet forget again.",
-            markup=False,
-            soft_wrap=True,
-        )
-        return 1
+        return _compact(store, console)
+
+
+def _compact(store: Store, console: Console) -> int:
+    """Overwrite what was removed. Returns 1 if it may still be in the store's file."""
+    if store.forgetting.compact():
+        return 0
+    console.print(
+        "Another program has the store open, so its file may still hold what was removed. Stop "
+        "watch and serve, and run promptsheet forget again.",
+        markup=False,
+        soft_wrap=True,
+    )
+    return 1
 
 
 def _is_wanted() -> bool:
@@ -138,13 +144,14 @@ def _forget(
     if with_files:
         folder = settings.media or settings.work
         manifest.remove_lines(folder / manifest.NAME, {*rows})
+    # Before the rows: a start that is stopped leaves rows, so that the next one has work to do.
+    store.forgetting.forget_messages(key, until)
     for start in range(0, len(rows), ROWS):
         some = rows[start : start + ROWS]
         store.leases.renew(lease, LEASE_SECONDS)
         if with_files:
             _delete(settings, store.forgetting.files_of(key, some))
         store.forgetting.forget(key, some, terms)
-    store.forgetting.forget_messages(key, until)
     return len(rows)
 
 

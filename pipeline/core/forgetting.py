@@ -50,9 +50,16 @@ class Recalled:
         """The same with the texts of these rows; itself if there are no new ones."""
         if self.tracer is None:
             return self
+        return self.with_texts(
+            {text for row in rows for text in (*parsed(row.inputs).values(), row.feedback)}
+        )
+
+    def with_texts(self, found: Collection[str]) -> Recalled:
+        """The same with these texts; itself if none is new."""
+        if self.tracer is None:
+            return self
         known = {*self.texts.values()}
-        found = {text for row in rows for text in (*parsed(row.inputs).values(), row.feedback)}
-        new = {self.tracer.trace(text): text for text in found - known if text}
+        new = {self.tracer.trace(text): text for text in {*found} - known if text}
         return replace(self, texts={**self.texts, **new}) if new else self
 
     def text(self, kept: str) -> str:

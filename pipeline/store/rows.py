@@ -26,6 +26,8 @@ from sqlalchemy import (
     update,
 )
 
+from pipeline.core.forgetting import Recalled
+from pipeline.core.inputs import parsed
 from pipeline.core.known_rows import Memory
 from pipeline.core.model import KnownRow, RowKind
 from pipeline.core.traces import has_traces
@@ -330,6 +332,9 @@ class _Before(NamedTuple):
     inputs: str
     approved: str
     approved_for: str
+    pick: str
+    feedback: str
+    old_feedback: str | None
 
 
 def _before(connection: Connection, number: int, row_ids: list[str]) -> dict[str, _Before]:
@@ -353,12 +358,27 @@ def _is_same(connection: Connection, kept: str, inputs: str) -> bool:
 def _without_forgotten(
     connection: Connection, noted: dict[str, KnownRow], before: Mapping[str, _Before]
 ) -> dict[str, KnownRow]:
-    """The rows to note; inputs that were forgotten, and have not changed since, stay forgotten."""
-    same = {
-        row_id: replace(noted[row_id], inputs=was.inputs)
-        for row_id, was in before.items()
-        if has_traces(was.inputs) and _is_same(connection, was.inputs, noted[row_id].inputs)
-    }
+    """The rows to note; texts that were forgotten, and have not changed since, stay forgotten."""
+    traced = {one for one, was in before.items() if any(has_traces(t or "") for t in was)}
+    if not traced or not (tracer := tracer_of(connection)):
+        return noted
+    same = {}
+    for row_id in traced:
+        row, was = noted[row_id], before[row_id]
+        recalled = Recalled(tracer).with_texts(
+            {*parsed(row.inputs).values(), row.pick, row.feedback, row.old_feedback or ""}
+        )
+        kept = {
+            name: text
+            for name, text in was._asdict().items()
+            if text and text != (now := getattr(row, name)) and now == recalled.inputs(text)
+        }
+        kept |= {
+            name: text
+            for name in ("pick", "feedback", "old_feedback")
+            if (text := getattr(was, name)) and recalled.text(text) == getattr(row, name)
+        }
+        same[row_id] = replace(row, **kept)
     return noted | same
 
 

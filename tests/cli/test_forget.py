@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+from contextlib import closing
 from datetime import UTC, datetime
 
 from pipeline.sandbox import Sandbox
@@ -132,6 +134,23 @@ def test_only_what_was_finished_before_that_day_is_forgotten(team: Team, api: Sa
     assert (future.code, "in the future" in future.err) == (2, True)
     assert kept == [*WORDS, "/media/"]
     assert ("Forgotten: 3 rows." in first.out, "nothing to forget" in second.out) == (True, True)
+
+
+def test_a_second_forget_overwrites_what_an_open_store_kept_in_its_file(
+    team: Team, api: Sandbox
+) -> None:
+    campaign(team, api)
+    with closing(sqlite3.connect(team.folder / "promptsheet.db")) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT count(*) FROM attempts").fetchone()
+        first = forget(team, "--files")
+        held = in_store(team)
+    second = forget(team, "--files")
+
+    assert (first.code, "run promptsheet forget again" in first.out) == (1, True), first
+    assert held
+    assert (second.code, "nothing to forget" in second.out) == (0, True), second
+    assert [word for word in in_store(team) if word in WORDS] == []
 
 
 def test_a_failed_row_is_sent_again_with_its_words_only_if_a_person_asks(

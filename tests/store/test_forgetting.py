@@ -133,6 +133,24 @@ def test_a_row_that_changes_in_another_cell_keeps_its_words_forgotten(
     assert ["forgotten#" in one for one in memory.past[KEY.row_id]] == [True]
 
 
+def test_approvals_and_feedback_stay_forgotten_when_another_cell_of_the_row_changes(
+    store: Store, clock: Clock
+) -> None:
+    beside: dict[str, Any] = {"feedback": "a hat", "old_feedback": "a cap", "pick": "the grey one"}
+    beside |= {"approved": "yes", "approved_for": f"1 {INPUTS}"}
+    row(store, **beside)
+    forget(store, clock)
+    before = store.rows.known("sheet", [KEY.row_id])[KEY.row_id]
+    # A reading brings the words back, so a run notes the row with them.
+    store.rows.note("sheet", [KnownRow(KEY.row_id, INPUTS, 1, others="0a0a0a0a", **beside)])
+    after, kept = content(store), store.rows.known("sheet", [KEY.row_id])[KEY.row_id]
+
+    assert [word for word in ("a cat", "a hat", "a cap", "grey") if word in after] == []
+    assert kept == replace(before, others="0a0a0a0a", since=kept.since)
+    store.rows.note("sheet", [KnownRow(KEY.row_id, INPUTS, 1, feedback="a scarf")])
+    assert store.rows.known("sheet", [KEY.row_id])[KEY.row_id].feedback == "a scarf"
+
+
 def test_a_row_stays_as_long_as_something_is_still_to_be_done(store: Store, clock: Clock) -> None:
     store.jobs.add([KEY])
     store.attempts.begin([intent(KEY)], LIMITS)
