@@ -341,6 +341,7 @@ def ids(world: World) -> list[str]:
 
 GESTURES = (
     *(_sorted, _edited, _copied, _copied_and_its_original_deleted, _copied_without_its_id),
+    _copied_with_an_invisible_character,
     *(
         _typed_over,
         _result_outside_rows,
