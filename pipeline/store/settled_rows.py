@@ -29,16 +29,27 @@ _UNUSUAL_JOBS = select(_JOBS.row_id).where(
     _JOBS.sheet == _SHEET,
     or_(_JOBS.take != 1, _JOBS.part != "", _JOBS.asked != 1, _JOBS.picked != ""),
 )
-_UNUSUAL_ATTEMPTS = select(attempts.c.job).where(
-    or_(
-        attempts.c.number != 1,
-        attempts.c.state != State.SUCCEEDED.value,
-        attempts.c.remade != "",
-        attempts.c.forgotten != "",
+# Only those of the sheet: a store may hold a thousand sheets.
+_UNUSUAL_ATTEMPTS = (
+    select(attempts.c.job)
+    .join(jobs, _JOBS.id == attempts.c.job)
+    .where(
+        _JOBS.sheet == _SHEET,
+        or_(
+            attempts.c.number != 1,
+            attempts.c.state != State.SUCCEEDED.value,
+            attempts.c.remade != "",
+            attempts.c.forgotten != "",
+        ),
     )
 )
-_UNUSUAL_FILES = select(files.c.job).where(
-    or_(files.c.path == "", files.c.link != "", files.c.findings != "")
+_UNUSUAL_FILES = (
+    select(files.c.job)
+    .join(jobs, _JOBS.id == files.c.job)
+    .where(
+        _JOBS.sheet == _SHEET,
+        or_(files.c.path == "", files.c.link != "", files.c.findings != ""),
+    )
 )
 
 
@@ -56,7 +67,7 @@ def _of_done_rows(*columns: Any) -> Select[Any]:
             *(_KNOWN[name] == "" for name in _WORDS),
             attempts.c.inputs == _KNOWN.inputs,
             _KNOWN.row_id.not_in(_UNUSUAL_JOBS),
-            # Within a subquery, a database looks at all attempts and files once.
+            # As a list, which a database makes once.
             attempts.c.job.not_in(_UNUSUAL_ATTEMPTS),
             attempts.c.job.not_in(_UNUSUAL_FILES),
         )
