@@ -26,7 +26,9 @@ log = logging.getLogger("promptsheet")
 SCHEMA: Final = "promptsheet_engine"
 _QUEUE, _PASS = "passes", "pass"
 #: Runs that have ended are kept so long: an order that is repeated meanwhile is not carried out.
-KEPT: Final = timedelta(days=1)
+KEPT: Final = timedelta(hours=1)
+#: Runs that are forgotten at a time.
+_AT_ONCE: Final = 10_000
 
 #: A sheet's key and an order, both as text; it returns once the pass has ended.
 Perform = Callable[[str, str], Awaitable[None]]
@@ -98,7 +100,7 @@ class Engine:
             queue_name=_QUEUE,
             load_input=False,
             load_output=False,
-            limit=1000,
+            limit=_AT_ONCE,
         )
         self._its.delete_workflows([run.workflow_id for run in ended])
 

@@ -18,7 +18,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from pipeline.core.errors import StoreError
@@ -39,6 +39,8 @@ RESCUE_EVERY: Final = 5.0
 TIDY_EVERY: Final = 60.0
 #: Seconds until a pass is tried again whose sheet another run works on.
 BUSY_EVERY: Final = 2.0
+#: After this time, an order is dropped that no machine has the configuration for.
+GIVEN_UP: Final = timedelta(minutes=10)
 
 
 class Fleet:
@@ -206,7 +208,9 @@ class Fleet:
         """Carry out an order, unless a pass has done what it was for."""
         order, watcher = order_of(text), self._watchers.get(sheet)
         if watcher is None or self._ending.is_set():
-            # A machine that ends, or whose configurations do not have the sheet yet.
+            # A machine that ends, or whose configurations do not have the sheet: maybe another has.
+            if self._store.now() - order.at > GIVEN_UP:
+                return
             await asyncio.sleep(BUSY_EVERY)
             await self._engine.request(
                 sheet, text, f"{order.name} of {sheet} {secrets.token_hex(4)}"
