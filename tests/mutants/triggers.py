@@ -65,4 +65,28 @@ FAULTS = (
         "if False:",
         "tests/server/test_google_edits.py",
     ),
+    Fault(
+        "a pass for each order that piled up",
+        "P6",
+        "pipeline/server/orders.py",
+        "and turn.looked_at >= self.at",
+        "and False",
+        "tests/server/test_orders.py",
+    ),
+    Fault(
+        "an order with a limit is repeated after its machine has died",
+        "P4",
+        "pipeline/server/fleet.py",
+        "return order_of(text).request.is_plain",
+        "return True",
+        "tests/server/test_fleet.py",
+    ),
+    Fault(
+        "a wrong clock decides about leases and limits",
+        "P4",
+        "pipeline/store/clock.py",
+        "return self._now() + self._ahead",
+        "return self._now()",
+        "tests/store/test_turns.py",
+    ),
 )
