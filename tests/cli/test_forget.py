@@ -7,7 +7,11 @@ import sqlite3
 from contextlib import closing
 from datetime import UTC, datetime
 
+from pipeline import wiring
+from pipeline.config import load
+from pipeline.core.forgetting import stays_by
 from pipeline.sandbox import Sandbox
+from pipeline.store import Terms
 from tests.fakes.program import Ended
 from tests.fakes.team import Team
 
@@ -26,6 +30,12 @@ def in_store(team: Team) -> list[str]:
     files = [*team.folder.glob("promptsheet.db*"), *team.folder.glob("media/*.jsonl")]
     content = b"".join(file.read_bytes() for file in files)
     return [word for word in (*WORDS, "/media/") if word.encode() in content]
+
+
+def writings(team: Team) -> int:
+    """A number that SQLite raises when it writes the whole file anew."""
+    with closing(sqlite3.connect(team.folder / "promptsheet.db")) as connection:
+        return int(connection.execute("PRAGMA schema_version").fetchone()[0])
 
 
 def cells(team: Team) -> list[dict[str, str]]:
@@ -136,21 +146,37 @@ def test_only_what_was_finished_before_that_day_is_forgotten(team: Team, api: Sa
     assert ("Forgotten: 3 rows." in first.out, "nothing to forget" in second.out) == (True, True)
 
 
-def test_a_second_forget_overwrites_what_an_open_store_kept_in_its_file(
+def test_forget_says_that_another_program_keeps_the_words_in_the_file(
     team: Team, api: Sandbox
 ) -> None:
     campaign(team, api)
     with closing(sqlite3.connect(team.folder / "promptsheet.db")) as reader:
         reader.execute("BEGIN")
         reader.execute("SELECT count(*) FROM attempts").fetchone()
-        first = forget(team, "--files")
+        ended = forget(team, "--files")
         held = in_store(team)
+
+    assert (ended.code, "run promptsheet forget again" in ended.out) == (1, True), ended
+    assert held
+
+
+def test_a_second_forget_overwrites_what_a_stopped_one_had_removed(
+    team: Team, api: Sandbox
+) -> None:
+    campaign(team, api)
+    settings = load(team.config)
+    with wiring.open_store(settings) as store:
+        (sheet,) = store.sheets.all()
+        rules, now = wiring.rules(settings, sheet.key, store), datetime.now(UTC)
+        rows = store.forgetting.old(sheet.key, now).row_ids
+        # The first start is stopped before the file is written anew.
+        store.forgetting.forget(sheet.key, rows, Terms(stays_by(rules), rules.links))
+    before = writings(team)
     second = forget(team, "--files")
 
-    assert (first.code, "run promptsheet forget again" in first.out) == (1, True), first
-    assert held
+    assert len(rows) == 3
     assert (second.code, "nothing to forget" in second.out) == (0, True), second
-    assert [word for word in in_store(team) if word in WORDS] == []
+    assert writings(team) > before
 
 
 def test_a_failed_row_is_sent_again_with_its_words_only_if_a_person_asks(

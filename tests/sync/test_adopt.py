@@ -120,7 +120,7 @@ def save(bench: Bench, cells: dict[str, str]) -> None:
 @example(ROWS[1], ["done", "running", "done"], None, {"task-3"}, False, "picture{number}")
 @example(ROWS[0], ["done", "running", "done"], None, {"task-3"}, False, "{task}")
 @example(ROWS[0], ["failed"] * 3, None, set(), True, "{task}")
-@settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@settings(max_examples=15, suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(
     row=st.sampled_from(ROWS),
     ends=st.lists(st.sampled_from(ENDS), min_size=3, max_size=3),
