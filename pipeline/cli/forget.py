@@ -55,7 +55,7 @@ def forget(
         for sentence in _sentences(sheet, settings, before, old, with_files=with_files):
             console.print(sentence, markup=False, soft_wrap=True)
         if not old.row_ids:
-            # An earlier start may have been stopped before the file was written anew.
+            # An earlier start may have been stopped before the file was rewritten.
             return _compact(store, console) if store.forgetting.tracer() else 0
         if not (yes or _is_wanted()):
             return 1

@@ -1,6 +1,6 @@
 """What stays of a row whose old words and results are removed from the store.
 
-The place of each text holds its *trace* (see `traces`). Where the text still stands in the sheet,
+The place of each text holds its *trace* (see `traces`). If the text is still in the sheet,
 it has the same trace, so a reading of the sheet brings the text back (`Recalled`). From then on all
 rules compare texts as usual. A trace whose text stands nowhere is different from every text of the
 sheet, as the text itself would be. Pure.
@@ -165,7 +165,7 @@ _OPEN: Final = (State.SUBMITTING, State.RUNNING, State.UNKNOWN)
 
 
 def is_over(jobs: Collection[Job], *, is_in_sheet: bool) -> bool:
-    """True if nothing more is to come of these jobs of one row: nobody waits for any of them.
+    """True if nothing more is to come of these jobs of one row: no run waits for them.
 
     A job that was never sent may go on, but not if its row is no longer in the sheet: if the row
     comes back, its cells say what to send.

@@ -1,7 +1,7 @@
 """Removes old words and results from the store, and keeps what prevents a second payment.
 
 What stays of a row is its id, its takes, what it cost, the ids of its tasks, and traces of its
-texts (`core.traces`): they tell whether a text that stands in the sheet is the one that was sent.
+texts (`core.traces`): they tell whether a text in the sheet is the one that was sent.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ from pipeline.store.errors import store_errors
 from pipeline.store.schema import meta, sheets
 from pipeline.store.transactions import Database
 
-#: A preview may wait for an API meanwhile; nobody waits for the preview.
+#: A preview may wait for an API meanwhile; no other program waits for it.
 _BEGIN: Final = "SET LOCAL idle_in_transaction_session_timeout = 0"
 
 

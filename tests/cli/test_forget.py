@@ -33,7 +33,7 @@ def in_store(team: Team) -> list[str]:
 
 
 def writings(team: Team) -> int:
-    """A number that SQLite raises when it writes the whole file anew."""
+    """A number that SQLite raises when it rewrites the whole file."""
     with closing(sqlite3.connect(team.folder / "promptsheet.db")) as connection:
         return int(connection.execute("PRAGMA schema_version").fetchone()[0])
 
@@ -169,7 +169,7 @@ def test_a_second_forget_overwrites_what_a_stopped_one_had_removed(
         (sheet,) = store.sheets.all()
         rules, now = wiring.rules(settings, sheet.key, store), datetime.now(UTC)
         rows = store.forgetting.old(sheet.key, now).row_ids
-        # The first start is stopped before the file is written anew.
+        # The first start is stopped before the file is rewritten.
         store.forgetting.forget(sheet.key, rows, Terms(stays_by(rules), rules.links))
     before = writings(team)
     second = forget(team, "--files")
