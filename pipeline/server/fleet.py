@@ -58,7 +58,7 @@ class Fleet:
         self._ending = asyncio.Event()
         #: Sheet -> the order that this machine has passed on last.
         self._ordered: dict[str, str] = {}
-        #: Sheet -> when the pass was asked for that the running pass was told of.
+        #: Sheet with a running pass -> when a pass was last asked for, as far as that pass knows.
         self._told: dict[str, datetime | None] = {}
         #: A pass over a sheet begins here only after the one before.
         self._locks = defaultdict[str, asyncio.Lock](asyncio.Lock)
@@ -152,11 +152,14 @@ class Fleet:
                 else:
                     name = f"asked {now.isoformat()} {self._name}"
                     await self._pass_on(sheet, Order(name, now, request))
-            elif watcher.running_since is not None:
-                if turn.asked_at and self._told.get(sheet) not in (None, turn.asked_at):
+                continue
+            if watcher.running_since is not None:
+                if self._told.setdefault(sheet, turn.asked_at) != turn.asked_at:
                     watcher.look_again()
-                self._told[sheet] = turn.asked_at
-            elif order := order_due(turn, watcher.schedule, now):
+                    self._told[sheet] = turn.asked_at
+                continue
+            self._told.pop(sheet, None)
+            if order := order_due(turn, watcher.schedule, now):
                 await self._pass_on(sheet, order)
 
     async def _pass_on(self, sheet: str, order: Order) -> None:

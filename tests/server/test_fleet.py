@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from pipeline.schedule import Schedule
 from pipeline.server import fleet as fleets
 from pipeline.server.fleet import Fleet
 from pipeline.server.orders import Order
@@ -37,9 +38,23 @@ class Watcher:
 
     key = SHEET
 
+    schedule = Schedule(every=timedelta(hours=1))
+    looked_at = None
+    running_since: datetime | None = NOON
+
     def __init__(self, *ends: Outcome | Busy) -> None:
         self.ends = list(ends)
         self.turns: list[PassRequest] = []
+        self.looks = 0
+
+    def waits(self) -> float | None:
+        return None
+
+    def take_request(self) -> PassRequest | None:
+        return None
+
+    def look_again(self) -> None:
+        self.looks += 1
 
     async def turn(self, request: PassRequest) -> Outcome | Busy:
         self.turns.append(request)
@@ -114,6 +129,27 @@ def test_an_order_for_an_unknown_sheet_goes_to_another_machine_until_it_is_too_o
     engine = performed(store, None, new, old)
 
     assert engine.requests == [(SHEET, new.to_text())]
+
+
+def test_a_running_pass_looks_again_for_each_pass_that_others_ask_for(
+    store: Store, clock: Clock
+) -> None:
+    watcher, looks = Watcher(), list[int]()
+
+    async def rounds() -> None:
+        watchers: Any = [watcher]
+        fleet = Fleet(watchers, store, "", lambda sentence: None)
+        for asks in (False, True, False, True):
+            clock.forward(1)
+            if asks:
+                store.turns.ask(SHEET)
+            await fleet._order()
+            looks.append(watcher.looks)
+
+    store.sheets.get(SHEET)
+    asyncio.run(rounds())
+
+    assert looks == [0, 1, 1, 2]
 
 
 def test_only_an_order_without_a_limit_may_be_repeated_after_a_machine_has_died() -> None:
