@@ -41,6 +41,8 @@ from typer.main import get_command
 
 from tests.fakes.nursery import LONGEST, ROOT
 
+#: The exit code if something is out of reach, such as the store.
+STORE_OUT_OF_REACH = 3
 #: The module of the command line.
 PROGRAM = "pipeline.cli.commands"
 #: Modules that the program imports on demand: a child would import them again at each start.
@@ -317,7 +319,8 @@ def _is_as_new(code: int, as_new: tuple[object, ...]) -> bool:
     """
     atexit.unregister(gc.freeze)  # the program's own
     gc.collect()  # unclosed things report themselves
-    if code < 0 or _left_behind() != as_new:
+    # A start that could not use its store may have left a lease there: only its end releases it.
+    if code < 0 or code == STORE_OUT_OF_REACH or _left_behind() != as_new:
         return False
     try:
         for stream in (sys.stdout, sys.stderr):
