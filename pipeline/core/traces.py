@@ -1,4 +1,4 @@
-"""Traces: what stands in the store in the place of a forgotten text.
+"""Traces: what the store keeps in the place of a forgotten text.
 
 A trace is a keyed digest, the same for the same text. It says nothing to people, but tells whether
 a text in the sheet is the one that was forgotten (see `forgetting`). Pure.
