@@ -90,7 +90,7 @@ def open_postgresql(url: URL, patience: float, clock: StoreClock) -> Engine:
 def _refuse_other_session(connection: Driver[Any], server: int, place: str) -> None:
     """Raise StoreError if the pooler has given the connection to another process of the server.
 
-    The lock of its version and its settings are then those of somebody else.
+    That process has neither the lock of this version nor the settings of this connection.
     """
     connection.autocommit = True
     found = connection.execute("SELECT pg_backend_pid()", prepare=False).fetchone()
