@@ -32,6 +32,8 @@ SHEETS = [f"sheet{number}" for number in range(6)]
 FINAL = {"done", "failed", "check needed"}
 ROWS = int(os.environ.get("ROWS", "4000"))
 PER_MINUTE = 360
+#: The environment variable and the key of each account.
+KEYS = {KEY_NAME: KEY, "SECOND_API_KEY": "second"}
 #: Stands for the port 0 until the configurations are written.
 UNUSED = 65535
 
@@ -70,8 +72,9 @@ class Campaign:
             )
             for number, (sheet, team) in enumerate(self.teams.items())
         ]
-        for config in found:
-            config.write_text(config.read_text().replace(f"127.0.0.1:{UNUSED}", "127.0.0.2:0"))
+        for number, config in enumerate(found):
+            text = config.read_text().replace(f"127.0.0.1:{UNUSED}", "127.0.0.2:0")
+            config.write_text(text.replace(KEY_NAME, [*KEYS][number % 2]))
         return found
 
     def has_begun(self) -> bool:
@@ -115,6 +118,8 @@ class Campaign:
         assert found["check needed"] <= self.in_flight
         assert found["done"] >= found.total() * 0.9
         assert max(most) <= PER_MINUTE
+        # With fewer rows, the work has ended before a minute without a kill begins.
+        assert ROWS < 4000 or min(most) >= PER_MINUTE * 0.8
 
     def _prompts(self, sheet: str) -> list[str]:
         return [f"{sheet} fox, number {number}" for number in range(self.each)]
@@ -125,9 +130,9 @@ def campaign(tmp_path: Path) -> Iterator[Campaign]:
     with ExitStack() as stack:
         apis = [
             stack.enter_context(
-                sandbox_process(KEY, task_seconds=3, answer_seconds=0.2, plain_pictures="true")
+                sandbox_process(key, task_seconds=3, answer_seconds=0.2, plain_pictures="true")
             )
-            for _ in range(2)
+            for key in KEYS.values()
         ]
         yield Campaign(tmp_path, apis, ROWS)
 
@@ -145,7 +150,7 @@ class Machines:
         self._starts[name] += 1
         self._words[name] = list(words)
         its = {"MACHINE": f"{name}-{self._starts[name]}", "AHEAD": str(self._wrong.get(name, 0))}
-        environment = {**os.environ, KEY_NAME: KEY, **its}
+        environment = {**os.environ, **KEYS, **its}
         program = Program(*words, environment=environment, run="tests.fakes.machine")
         self.programs[name] = self._stack.enter_context(program)
 
@@ -223,7 +228,7 @@ def test_watch_and_cron_share_a_store_in_a_file_while_both_are_killed(campaign: 
 @contextmanager
 def started(island: Island, *words: str | Path) -> Iterator[None]:
     """The program on an island."""
-    environment = {**os.environ, KEY_NAME: KEY, "MACHINE": island.name}
+    environment = {**os.environ, **KEYS, "MACHINE": island.name}
     command = [*island.command, sys.executable, "-m", "tests.fakes.machine", *map(str, words)]
     with subprocess.Popen(command, env=environment, cwd=ROOT, stdout=subprocess.DEVNULL) as process:
         yield
