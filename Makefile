@@ -5,7 +5,7 @@ SHELL := bash
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test suite servers office n8n bench bench-scale soak mutants messages lint format lock clean
+.PHONY: demo test suite servers office n8n bench bench-scale bench-day soak mutants messages lint format lock clean
 
 demo: .venv/ready
 	$(BIN)/promptsheet demo
@@ -48,6 +48,10 @@ bench: .venv/ready-dev
 # How costs grow with the sheets and the finished jobs; `--jobs` sets the largest store.
 bench-scale: .venv/ready-dev
 	$(BIN)/python -m tests.benchmarks.scale
+
+# A day of a fleet in simulated time: 500,000 rows, 2,000 sheets, 20 machines. See docs/scale.md.
+bench-day: .venv/ready-dev
+	$(BIN)/python -m tests.benchmarks.day
 
 soak: .venv/ready-dev servers
 	@[ -x /usr/sbin/pgbouncer ] || \

@@ -223,17 +223,18 @@ def _google_libraries() -> Iterator[None]:
 def _google_sheet(source: GoogleSource, settings: Settings, store: Store) -> Sheet:
     """A tab of a Google Sheet. It is identified by its number, because its title may change."""
     with _google_libraries():
-        from pipeline.sheets.google.client import PER_MINUTE, Spreadsheet, account
+        from pipeline.sheets.google.client import PER_MINUTE, Kind, Spreadsheet, account
         from pipeline.sheets.google.sheet import GoogleSheet
     known = {record.place: record.key for record in store.sheets.all()}
     key = settings.sheet_id or known.get(source.place, "")
     found = re.fullmatch(rf"google:{re.escape(source.spreadsheet)}:(\d+)", key)
     who = account(source.credentials.reveal() if source.credentials else None)
 
-    def budget() -> float:
-        if store.rate_limit.permits(who.digest, 1, PER_MINUTE):
+    def budget(kind: Kind) -> float:
+        counted_as = who.counted_as(kind)
+        if store.rate_limit.permits(counted_as, 1, PER_MINUTE):
             return 0.0
-        return max(store.rate_limit.ready_in(who.digest, PER_MINUTE), 0.1)
+        return max(store.rate_limit.ready_in(counted_as, PER_MINUTE), 0.1)
 
     return GoogleSheet(
         Spreadsheet(source.spreadsheet, who, budget=budget, base=source.base_url),

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 
 from pipeline.core.header import Columns, Header
-from pipeline.sheets.google.client import GoogleAccount, Spreadsheet, account
+from pipeline.sheets.google.client import Budget, GoogleAccount, Spreadsheet, account
 from tests.fakes.google.account import LASTS
 from tests.fakes.google.grid import Book
 from tests.fakes.google_sheets import GoogleSheets
@@ -43,7 +43,7 @@ def open_spreadsheet(
     book: Book,
     *,
     pause: Callable[[float], None] = lambda _: None,
-    budget: Callable[[], float] = lambda: 0.0,
+    budget: Budget = lambda kind: 0.0,
     timeout: tuple[float, float] = (5.0, 20.0),
     patience: float = 75.0,
     has_token: bool = True,

@@ -13,6 +13,8 @@ import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
+from functools import partial
 from typing import Any, Final
 
 import google.auth
@@ -38,7 +40,7 @@ SCOPE: Final = "https://www.googleapis.com/auth/spreadsheets"
 TIMEOUT: Final = (5.0, 60.0)
 #: Seconds after which we give up a request and its repetitions.
 PATIENCE: Final = 75.0
-#: Google allows 60 readings and 60 writes to an account in a minute; both together stay below.
+#: Google allows 60 readings to an account in a minute, and 60 writes. We make fewer of each.
 PER_MINUTE: Final = 50
 _LIBRARY = "https://console.cloud.google.com/apis/library/sheets.googleapis.com"
 
@@ -53,8 +55,17 @@ _AFTER = (
 
 Json = dict[str, Any]
 Params = dict[str, str | int | bool | float | list[str] | None]
-#: Seconds until one more request may leave; 0 lets it go, and counts it.
-Budget = Callable[[], float]
+
+
+class Kind(StrEnum):
+    """What Google counts a request as."""
+
+    READ = "read"
+    WRITE = "write"
+
+
+#: Seconds until one more request of a kind may leave; 0 lets it go, and counts it.
+Budget = Callable[[Kind], float]
 Pause = Callable[[float], None]
 
 
@@ -82,10 +93,10 @@ class GoogleAccount:
     #: The address to share sheets with; empty where it is not known.
     email: str
 
-    @property
-    def digest(self) -> str:
-        """A name for the account that reveals nothing; its requests are counted under it."""
-        return "google-" + hashlib.sha256(self.email.encode()).hexdigest()[:16]
+    def counted_as(self, kind: Kind) -> str:
+        """The name under which its requests of this kind are counted; it reveals nothing."""
+        name = f"google-{hashlib.sha256(self.email.encode()).hexdigest()[:16]}"
+        return name if kind is Kind.READ else f"{name}-writes"
 
     @property
     def called(self) -> str:
@@ -131,15 +142,17 @@ class Spreadsheet:
         spreadsheet: str,
         account: GoogleAccount,
         *,
-        budget: Budget = lambda: 0.0,
+        budget: Budget = lambda kind: 0.0,
         base: str = "",
         pause: Pause = time.sleep,
+        monotonic: Callable[[], float] = time.monotonic,
         timeout: tuple[float, float] = TIMEOUT,
         patience: float = PATIENCE,
     ) -> None:
         self.id = spreadsheet
         self.account = account
         self._budget, self._pause, self._patience = budget, pause, patience
+        self._monotonic = monotonic
         self._tokens = token_session(base)
         self._client = HTTPClient(
             None,  # type: ignore[arg-type]
@@ -208,11 +221,11 @@ class Spreadsheet:
             retry=retry_if_exception_type(GoogleBusy),
             reraise=True,
         )
-        answer: Json = tries(self._once, ask)
+        answer: Json = tries(partial(self._once, ask, Kind.READ))
         return answer
 
-    def _once(self, ask: Callable[[], Any]) -> Json:
-        self._wait_for_turn()
+    def _once(self, ask: Callable[[], Any], kind: Kind = Kind.WRITE) -> Json:
+        self._wait_for_turn(kind)
         try:
             answer: Json = ask()
         except APIError as e:
@@ -238,10 +251,10 @@ class Spreadsheet:
             raise Unsure("Google's answer is not a sheet. Try again later.")
         return answer
 
-    def _wait_for_turn(self) -> None:
-        until = time.monotonic() + self._patience
-        while (wait := self._budget()) > 0:
-            if time.monotonic() + wait > until:
+    def _wait_for_turn(self, kind: Kind) -> None:
+        until = self._monotonic() + self._patience
+        while (wait := self._budget(kind)) > 0:
+            if self._monotonic() + wait > until:
                 raise GoogleBusy(
                     f"Too many requests to Google as {self.account.called} within a minute. "
                     "The next run continues."

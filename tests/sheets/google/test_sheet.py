@@ -10,7 +10,7 @@ import pytest
 from pipeline.core.errors import SheetError
 from pipeline.core.header import ALWAYS
 from pipeline.core.model import Grid, Patch
-from pipeline.sheets.google.client import Spreadsheet, account
+from pipeline.sheets.google.client import Kind, Spreadsheet, account
 from pipeline.sheets.google.preview import formula
 from pipeline.sheets.google.sheet import GoogleSheet
 from tests.fakes.google.a1 import Area
@@ -190,13 +190,26 @@ def test_an_expired_token_is_replaced(google: GoogleSheets) -> None:
 def test_no_more_requests_are_made_than_the_budget_allows(google: GoogleSheets) -> None:
     waits: list[float] = []
     left = iter([0.0, 7.0, 0.0, 0.0])
-    sheet = sheet_of(google, google.new_book("Spring", TABLE), budget=lambda: next(left))
+    sheet = sheet_of(google, google.new_book("Spring", TABLE), budget=lambda kind: next(left))
     sheet._sheets._pause = waits.append
 
     sheet.read()
     sheet.read()
 
     assert waits == [7.0]
+
+
+def test_readings_and_writes_are_counted_apart_as_google_counts_them(google: GoogleSheets) -> None:
+    asked: list[Kind] = []
+
+    def budget(kind: Kind) -> float:
+        asked.append(kind)
+        return 0.0
+
+    sheet_of(google, google.new_book("Spring", TABLE), budget=budget).write(ALL)
+
+    assert asked.count(Kind.READ) == google.reads > 0
+    assert asked.count(Kind.WRITE) == google.writes > 0
 
 
 @pytest.mark.parametrize("rows", [10, 1000])
@@ -596,4 +609,4 @@ def test_only_pictures_get_a_preview(url: str) -> None:
 def test_the_key_appears_in_no_message_and_no_repr(google: GoogleSheets) -> None:
     who = account(json.dumps(google.key))
 
-    assert "PRIVATE" not in repr(Spreadsheet("id", who)) + str(who.digest)
+    assert "PRIVATE" not in repr(Spreadsheet("id", who)) + who.counted_as(Kind.READ)
