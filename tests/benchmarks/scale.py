@@ -1,7 +1,8 @@
-"""`make bench-scale`: how the cost of a pass grows with the sheets and with the finished jobs.
+"""`make bench-scale`: how costs grow with the sheets and with the finished jobs.
 
-Prints two tables. `--jobs` is how many finished jobs the largest store has. Statements are counted
-in SQLite itself, by its trace.
+Prints a table for passes over more and more sheets, and then, for each database, a table for each
+command beside more and more finished jobs. Statements are counted in SQLite itself, by its trace;
+those of PostgreSQL where they leave.
 """
 
 from __future__ import annotations
@@ -17,16 +18,21 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import indent
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
-from sqlalchemy import event
+from sqlalchemy import Engine, event
 from sqlalchemy.pool import Pool
 
+from pipeline.store import Store
 from tests.benchmarks.__main__ import KEY, ROOT, make
 from tests.benchmarks.big import fill
+from tests.benchmarks.finished import add_finished
+from tests.fakes.postgresql import own_server
 from tests.fakes.sandbox_process import sandbox_process
+from tests.store.build import plan_of
 
 #: A pass over so many sheets of 1,000 rows, of which ten are new.
 SHEETS, ROWS, NEW = (1, 10, 100), 1_000, 10
@@ -34,10 +40,16 @@ SHEETS, ROWS, NEW = (1, 10, 100), 1_000, 10
 COUNT = "BENCH_STATEMENTS"
 
 
+#: The same for the plans of the statements, if they are wanted.
+PLANS = "BENCH_PLANS"
+SIZES = (10_000, 100_000, 1_000_000)
+
+
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """CPU seconds, peak memory in MB, and statements of one start of the program."""
+    """Seconds, CPU seconds, peak memory in MB, and statements of one start of the program."""
 
+    seconds: float
     cpu: float
     peak: float
     statements: int
@@ -46,42 +58,76 @@ class Cost:
 def main() -> None:
     """Measure, and print the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--jobs", type=int, default=1_000_000)
-    most = parser.parse_args().jobs
-    console = Console()
+    parser.add_argument("--jobs", type=int, default=SIZES[-1], help="of the largest store")
+    parser.add_argument("--plans", action="store_true", help="print the plan of each statement")
+    parser.add_argument("--only-jobs", action="store_true", help="leave out the first table")
+    given = parser.parse_args()
+    console = Console(width=120)
     with sandbox_process(KEY, task_seconds=0) as sandbox:
-        console.print(
-            table(
-                f"A pass over sheets of {ROWS:,} rows, {NEW} of them new",
-                "sheets",
-                over_sheets(sandbox.url),
-            )
-        )
-        sizes = [size for size in (1_000, 10_000, 100_000, 1_000_000) if size <= most]
-        console.print(
-            table(
-                f"{NEW} new rows in a sheet of {NEW}, beside another sheet's finished jobs",
-                "finished jobs",
-                beside_jobs(sandbox.url, sizes),
-            )
-        )
+        if not given.only_jobs:
+            title = f"A pass over sheets of {ROWS:,} rows, {NEW} of them new"
+            console.print(table(title, "sheets", over_sheets(sandbox.url)))
+        sizes = [size for size in SIZES if size <= given.jobs]
+        with tempfile.TemporaryDirectory() as place:
+            file = f"sqlite:///{place}/store.db"
+            beside_jobs(console, "SQLite", file, sandbox.url, sizes, plans=given.plans)
+        with own_server() as server:
+            beside_jobs(console, "PostgreSQL", server.url(), sandbox.url, sizes, plans=given.plans)
+
+
+def beside_jobs(
+    console: Console, name: str, store: str, url: str, sizes: Sequence[int], *, plans: bool
+) -> None:
+    """Print what commands for a small sheet cost beside so many finished jobs of other sheets."""
+    columns: dict[str, list[tuple[int, Cost]]] = {what: [] for what in COMMANDS}
+    before = 0
+    with tempfile.TemporaryDirectory() as folder:
+        config = _configured(Path(folder), "small", url, store)
+        sheet = config.with_suffix(".csv")
+        sheet.write_text("prompt\n")
+        _add_new(sheet)
+        run([config], store)
+        for size in sizes:
+            with Store(store) as opened:
+                add_finished(opened, before, size)
+            before = size
+            _add_new(sheet)
+            shown = Path(folder) / "plans" if plans and size == sizes[-1] else None
+            for what, words in COMMANDS.items():
+                columns[what].append((size, run([config], store, words, shown)))
+            if shown:
+                console.print(f"The plans of all statements in {name}:", style="bold")
+                console.print(shown.read_text(), markup=False, highlight=False)
+    for what, lines in columns.items():
+        title = f"{name}: {what}, beside the finished jobs of other sheets"
+        console.print(table(title, "finished jobs", iter(lines)))
+
+
+#: What is measured, and the words of the command.
+COMMANDS = {
+    f"a pass with {NEW} new rows": ("run", "--wait"),
+    "a pass with nothing to do": ("run", "--wait"),
+    "status": ("status",),
+    "receipt": ("receipt",),
+}
 
 
 def table(title: str, what: str, lines: Iterator[tuple[int, Cost]]) -> Table:
     """The costs as a table, each beside that of the first line."""
     made = Table(title=title)
-    for column in (what, "CPU s", "times", "peak MB", "statements", "times"):
+    for column in (what, "seconds", "CPU s", "times", "peak MB", "statements", "times"):
         made.add_column(column, justify="right")
     first: Cost | None = None
     for size, cost in lines:
         first = first or cost
         made.add_row(
             f"{size:,}",
+            f"{cost.seconds:.2f}",
             f"{cost.cpu:.2f}",
             f"{cost.cpu / first.cpu:.1f}",
             f"{cost.peak:.0f}",
             f"{cost.statements:,}",
-            f"{cost.statements / first.statements:.1f}",
+            f"{cost.statements / first.statements:.1f}" if first.statements else "–",
         )
     return made
 
@@ -98,42 +144,41 @@ def over_sheets(url: str) -> Iterator[tuple[int, Cost]]:
             yield count, run(configs)
 
 
-def beside_jobs(url: str, sizes: Sequence[int]) -> Iterator[tuple[int, Cost]]:
-    """Number of finished jobs of one sheet -> the cost of a pass over another one."""
-    for size in sizes:
-        with tempfile.TemporaryDirectory() as place:
-            fill(_configured(Path(place), "big", url), size)
-            small = _configured(Path(place), "small", url)
-            sheet = small.with_suffix(".csv")
-            sheet.write_text("prompt\n")
-            _add_new(sheet)
-            yield size, run([small])
-
-
-def run(configs: Sequence[Path]) -> Cost:
-    """The cost of `run --wait` over these configurations."""
+def run(
+    configs: Sequence[Path],
+    store: str = "",
+    command: Sequence[str] = ("run", "--wait"),
+    plans: Path | None = None,
+) -> Cost:
+    """The cost of a command for these configurations; their store is at the address `store`."""
     with tempfile.NamedTemporaryFile() as file:
-        words = [sys.executable, "-m", "tests.benchmarks.scale", "run", "--wait"]
+        words = [sys.executable, "-m", "tests.benchmarks.scale", *command]
+        more = {PLANS: str(plans)} if plans else {}
         done = subprocess.run(
             [sys.executable, "-m", "tests.benchmarks.cost", *words, *map(str, configs)],
             cwd=ROOT,
-            env={**os.environ, "BENCH_KEY": KEY, COUNT: file.name},
+            env={**os.environ, "BENCH_KEY": KEY, "BENCH_STORE": store, COUNT: file.name, **more},
             capture_output=True,
             check=True,
         )
         cost = json.loads(done.stdout)
         if cost["code"] not in (0, 1):
-            raise SystemExit(f"a run ended with {cost['code']}")
-        return Cost(cost["cpu"], cost["peak"], int(Path(file.name).read_text()))
+            raise SystemExit(f"{command[0]} ended with {cost['code']}")
+        statements = int(Path(file.name).read_text())
+        return Cost(cost["seconds"], cost["cpu"], cost["peak"], statements)
 
 
-def counted(file: str) -> None:
-    """Run the command line in this process, and write the number of statements into a file."""
+def counted(file: str, plans: str) -> None:
+    """Run the command line in this process, and write the number of statements into a file.
+
+    Their plans are added to the file `plans`, if there is a name for it.
+    """
     from pipeline.cli.commands import main as program
 
     statements = 0
+    shown: dict[str, str] = {}
 
-    def count(statement: str) -> None:
+    def count(*_: object) -> None:
         nonlocal statements
         statements += 1
 
@@ -141,18 +186,31 @@ def counted(file: str) -> None:
         if isinstance(connection, sqlite3.Connection):
             connection.set_trace_callback(count)
 
+    def asked(_: object, cursor: Any, statement: str, values: Any, *more: object) -> None:
+        if not isinstance(cursor.connection, sqlite3.Connection):
+            count()
+        if plans and statement.startswith(("SELECT", "UPDATE", "DELETE", "INSERT")):
+            its = values[0] if isinstance(values, list) and values else values
+            shown[statement] = plan_of(cursor.connection.cursor(), statement, its)
+
     event.listen(Pool, "connect", connected)
+    event.listen(Engine, "before_cursor_execute", asked)
     try:
         program()
     finally:
         Path(file).write_text(str(statements))
+        if plans:
+            with Path(plans).open("a") as out:
+                each = shown.items()
+                out.writelines(f"{one}\n{indent(plan, '    ')}\n" for one, plan in each)
 
 
-def _configured(folder: Path, name: str, url: str) -> Path:
+def _configured(folder: Path, name: str, url: str, store: str = "") -> Path:
     its = folder / name
     its.mkdir()
     config = make(its, 0, url, "poll_every = '1s'\nwrite_every = '5s'")
-    config.write_text(config.read_text() + f'[store]\nurl = "sqlite:///{folder}/store.db"\n')
+    address = "env:BENCH_STORE" if store else f"sqlite:///{folder}/store.db"
+    config.write_text(config.read_text() + f'[store]\nurl = "{address}"\n')
     named = its / f"{name}.toml"
     named.write_text(config.read_text().replace("rows.csv", f"{name}.csv"))
     return named
@@ -167,6 +225,6 @@ def _add_new(sheet: Path) -> None:
 
 if __name__ == "__main__":
     if COUNT in os.environ:
-        counted(os.environ[COUNT])
+        counted(os.environ[COUNT], os.environ.get(PLANS, ""))
     else:
         main()
