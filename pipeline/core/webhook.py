@@ -64,6 +64,11 @@ class Webhook:
         return self.proof == "standard"
 
     @property
+    def is_proved_by_head(self) -> bool:
+        """True if the head of a call is all that can prove it (see `Proofs.may_be_met`)."""
+        return self.proof in ("secret", "none")
+
+    @property
     def is_proved_by_submission(self) -> bool:
         """True if a proof belongs to one submission, and not to an account at the vendor."""
         return self.proof in ("secret", "body")

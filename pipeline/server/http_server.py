@@ -1,25 +1,25 @@
 """Limits for connections: how many there may be, and how long a request may take to arrive.
 
-uvicorn has no time limit for a request and no limit per address. `GuardedProtocol` adds both to its
-HTTP protocol. `Connections` owns the counts, for all servers of the process together, so that files
-and sockets stay free for the passes. If there is no room for a new connection, the oldest
-connection without a complete request is closed, so that real requests are served however many
-silent connections are open. A connection from a trusted proxy is counted for the client that the
-proxy names, once a request names one.
+uvicorn has no limit for the head of a request, for the time until it is complete, or for the
+connections of an address. `GuardedProtocol` adds them to its HTTP protocol. `Connections` owns the
+counts, for all servers of the process together, so that files and sockets stay free for the passes.
+If there is no room for a new connection, the oldest connection without a complete request is
+closed, so that real requests are served however many silent connections are open. A connection from
+a trusted proxy is counted for the client that the proxy names, once a request names one.
 """
 
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections import Counter, OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
-import h11
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
-from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from pipeline.callers import caller_of, in_both_forms, limited_logger
 
@@ -34,12 +34,16 @@ READ_WITHIN: Final = 30.0
 LOOK_EVERY: Final = 0.5
 #: Most bytes of one request: twice the longest body that any route accepts.
 MOST_BYTES: Final = 2_000_000
-#: Most bytes of a request's head; uvicorn's own limit would be four times as high.
+#: Most bytes of a request's head, and most requests of one connection that wait for their turn. The
+#: parser has no limit of its own.
 MOST_HEAD: Final = 16_384
+MOST_WAITING: Final = 16
 #: Most connections in all, and most that the kernel may queue until they are accepted.
 MOST, BACKLOG = 1_000, 2_048
 #: Wanted limit of open files, and the part for passes, store, sheets and pictures.
 FILES, RESERVED = 8_192, 512
+#: The start of the header that offers another protocol.
+_UPGRADE: Final = re.compile(rb"\r\nupgrade:", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,7 +216,11 @@ class Connections:
         one.transport.abort()
 
 
-class GuardedProtocol(H11Protocol):
+class _Refused(Exception):
+    """A request that the parser must not go on with; the caller gets status 400."""
+
+
+class GuardedProtocol(HttpToolsProtocol):
     """uvicorn's HTTP/1.1 protocol within the limits of `Connections`, which a subclass sets."""
 
     connections_of_all: Connections
@@ -221,14 +229,18 @@ class GuardedProtocol(H11Protocol):
         super().__init__(*args, **kwargs)
         # Anyone can cause these messages, so each appears at most once a minute.
         self.logger = log
-        self._received = 0
-        #: The last request that was counted for its client.
-        self._counted: object = None
+        self._host = ""
+        #: Where the parser is: in a request, and in the head of one.
+        self._is_within = self._in_head = False
+        #: Bytes since the last complete request, and those of a head that is not complete.
+        self._received = self._head = 0
+        #: Complete requests without a complete answer; -1 if an answer was complete first.
+        self._unanswered = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        host = self.client[0] if self.client else ""
-        if not self.connections_of_all.admit(self, host):
+        self._host = self.client[0] if self.client else ""
+        if not self.connections_of_all.admit(self, self._host):
             log.info("there are too many connections: a new one is closed")
             transport.abort()
 
@@ -240,13 +252,34 @@ class GuardedProtocol(H11Protocol):
         if self.transport.is_closing():
             return
         self._received += len(data)
-        super().data_received(data)
+        super().data_received(data if self._is_within else _without_upgrade(data))
+        self._head = self._head + len(data) if self._in_head else 0
         self.note()
         if self._received > MOST_BYTES:
             self.transport.abort()
+        elif self._head > MOST_HEAD and not self.transport.is_closing():
+            self.send_400_response("The head of the request is too long.")
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._is_within = self._in_head = True
+
+    def on_headers_complete(self) -> None:
+        self._in_head = False
+        # The parser would leave out the body before another protocol.
+        if self.parser.should_upgrade() or len(self.pipeline) == MOST_WAITING:
+            raise _Refused
+        super().on_headers_complete()
+        self.connections_of_all.count_for_client(self, self._host, self.headers)
+
+    def on_message_complete(self) -> None:
+        super().on_message_complete()
+        self._is_within = False
+        self._unanswered += 1
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
+        self._unanswered -= 1
         self.note()
 
     def pause_writing(self) -> None:
@@ -259,15 +292,22 @@ class GuardedProtocol(H11Protocol):
         self.note()
 
     def note(self) -> None:
-        """Record whether the request has arrived completely, and for which client."""
-        if self.scope is not self._counted:
-            self._counted = self.scope
-            host = self.client[0] if self.client else ""
-            self.connections_of_all.count_for_client(self, host, self.headers or ())
-        whole = self.conn.their_state not in (h11.IDLE, h11.SEND_BODY)
+        """Record whether the request has arrived completely."""
+        whole = self._unanswered > 0
         if whole:
             self._received = 0
         self.connections_of_all.note(self, whole=whole)
+
+
+def _without_upgrade(data: bytes) -> bytes:
+    """The first bytes of a request, with an offer of HTTP/2 turned into a header that says nothing.
+
+    Java's own client makes that offer with each request. A server may go on with HTTP/1.1.
+    """
+    if b"pgrade:" not in data:
+        return data
+    head, end, rest = data.partition(b"\r\n\r\n")
+    return _UPGRADE.sub(b"\r\nx-offer:", head) + end + rest
 
 
 def protocol_within(connections: Connections) -> type[GuardedProtocol]:

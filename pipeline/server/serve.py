@@ -28,7 +28,6 @@ from pipeline.delivering import delivering
 from pipeline.server import app as web
 from pipeline.server import event_loop, service_manager
 from pipeline.server.http_server import (
-    MOST_HEAD,
     Connections,
     capacity_for,
     most_files,
@@ -238,7 +237,6 @@ async def hosting(
             uvicorn.Config(
                 _Hosted(app),
                 http=protocol_within(connections),
-                h11_max_incomplete_event_size=MOST_HEAD,
                 lifespan="off",
                 ws="none",
                 log_config=None,

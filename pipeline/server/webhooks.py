@@ -129,7 +129,12 @@ class Hooks:
             raise CallRefused("proof")
         body = await _body(headers.get("content-length", ""), receive)
         now = time.time()
-        groups = [group for group in groups if group.proofs.are_met(token, headers, body, now)]
+        groups = [
+            group
+            for group in groups
+            if group.proofs.webhook.is_proved_by_head
+            or group.proofs.are_met(token, headers, body, now)
+        ]
         if not groups:
             raise CallRefused("proof")
         parsed = _json_object(body)

@@ -15,7 +15,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import uvicorn
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
@@ -23,6 +22,7 @@ from starlette.routing import Route
 from pipeline import config
 from pipeline.server import event_loop
 from pipeline.server.app import receiver as app
+from pipeline.server.serve import hosting
 from pipeline.store import Store
 from pipeline.sync.configured_sheet import Campaign
 from tests.fakes.called_back import ENVIRONMENT, SHEET
@@ -59,19 +59,9 @@ async def _serve(folder: Path) -> None:
         campaigns = [Campaign(settings, store, SHEET)]
         served = app(campaigns)
         served.router.routes.append(Route("/bare", bare, methods=["POST"]))
-        made = uvicorn.Config(
-            *(served, "127.0.0.1", 0),
-            log_level="warning",
-            access_log=False,
-            proxy_headers=False,
-            ws="none",
-        )
-        server = uvicorn.Server(made)
-        serving = asyncio.create_task(server.serve())
-        while not server.started:  # noqa: ASYNC110
-            await asyncio.sleep(0.01)
-        print(f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}", flush=True)
-        await serving
+        async with hosting(served, "127.0.0.1:0") as address:
+            print(address, flush=True)
+            await asyncio.Event().wait()
 
 
 if __name__ == "__main__":

@@ -85,6 +85,16 @@ def idle_connections(
     return wires
 
 
+def until_ends(wire: socket.socket, ending: bytes) -> bytes:
+    """What arrives until the answers end like this."""
+    answers = b""
+    while not answers.endswith(ending):
+        piece = wire.recv(1000)
+        assert piece, answers
+        answers += piece
+    return answers
+
+
 def is_closed(wire: socket.socket) -> bool:
     """True if the other side closed the connection."""
     wire.setblocking(False)
@@ -255,6 +265,48 @@ def test_a_too_long_head_and_an_invalid_request_are_refused_and_closed(
     warnings = [one for one in caplog.records if one.levelname == "WARNING"]
     assert len(warnings) <= 1
     assert "forged" not in caplog.text
+
+
+OFFER = b"Host: x\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AA\r\n"
+
+
+def test_a_request_that_offers_http_2_is_answered_with_its_body() -> None:
+    with served(SMALL) as (host, port, _), ExitStack() as stack:
+        asking = (
+            b"POST / HTTP/1.1\r\n" + OFFER + b"Content-Length: 18\r\n\r\na\r\nupgrade: b\r\n\r\nc"
+        )
+        (wire,) = idle_connections(stack, (host, port), 1, asking)
+        assert until_ends(wire, b"\r\n\r\n18")
+        wire.sendall(b"GET / HTTP/1.1\r\n" + OFFER + b"\r\n")
+        assert until_ends(wire, b"\r\n\r\n0")
+
+
+def test_an_offer_that_cannot_be_left_out_is_refused_instead_of_losing_the_body() -> None:
+    with served(SMALL) as (host, port, connections), ExitStack() as stack:
+        first = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+        second = b"POST / HTTP/1.1\r\n" + OFFER + b"Content-Length: 3\r\n\r\nabc"
+        idle_connections(stack, (host, port), 3, first + second)
+        until(lambda: len(connections) == 0, "they are closed", within=4)
+
+
+def test_requests_sent_ahead_are_answered_in_order_and_too_many_end_the_connection() -> None:
+    def asking(number: int) -> bytes:
+        return b"POST / HTTP/1.1\r\nContent-Length: %d\r\n\r\n" % number + b"x" * number
+
+    with served(SMALL) as (host, port, connections), ExitStack() as stack:
+        (wire,) = idle_connections(stack, (host, port), 1, b"".join(map(asking, range(1, 9))))
+        answers = until_ends(wire, b"\r\n\r\n8")
+        assert [int(one[:1]) for one in answers.split(b"\r\n\r\n")[1:]] == [*range(1, 9)]
+        wire.close()
+        idle_connections(stack, (host, port), 3, asking(1) * 1000)
+        until(lambda: len(connections) == 0, "they are closed", within=4)
+
+
+def test_a_head_that_never_ends_is_refused_also_while_another_request_is_answered() -> None:
+    with served(SMALL) as (host, port, connections), ExitStack() as stack:
+        (wire,) = idle_connections(stack, (host, port), 1, b"GET /much HTTP/1.1\r\nHost: x\r\n\r\n")
+        wire.sendall(b"GET / HTTP/1.1\r\nX: " + b"x" * 40_000)
+        until(lambda: wire.send(b"x" * 100) and len(connections) == 0, "it is closed", within=4)
 
 
 @pytest.mark.parametrize("servers", [1, 2, 3])
