@@ -42,8 +42,9 @@ def open_sheet(settings: Settings, store: Store) -> Sheet:
     source, key = settings.source, settings.sheet_id
     if isinstance(source, Path):
         place = str(source.resolve())
-        key = key or _key_of_file(settings, store, place)
-        sheet = _file(settings, key)
+        if not key and (known := _known_at(store, place)):
+            return _file(settings, known)
+        sheet = _file(settings, key or _key_of_file(settings, store, place))
     else:
         place = source.place
         sheet = _google_sheet(source, settings, store)
@@ -52,15 +53,17 @@ def open_sheet(settings: Settings, store: Store) -> Sheet:
     return sheet
 
 
+def _known_at(store: Store, place: str) -> str:
+    """The key of the sheet that the store knows at this place; empty if it knows none."""
+    return next((one.key for one in store.sheets.all() if one.place == place), "")
+
+
 def _key_of_file(settings: Settings, store: Store, place: str) -> str:
-    """The key of the file at this place.
+    """The key of a file at a place where the store knows no sheet.
 
     A moved file keeps its key. It is recognized by its claim, which was moved with it, or else by
     the ids in it, but only if there is no file at the old place any more.
     """
-    for record in store.sheets.all():
-        if record.place == place:
-            return record.key
     if moved := _moved_here(settings, store):
         return moved
     key, number = place, 1

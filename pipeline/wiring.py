@@ -399,8 +399,7 @@ async def run(
                     outcome.outlets = outlet_states.own(store, sheet.key, settings)
                     outcome.notices += outlet_states.troubles(store, sheet.key, settings, now())
             _forget_ended_problems(settings, store, sheet, outcome)
-            is_done = sync.is_up_to_date() and not store.wanted_rows.open(sheet.key)
-            if is_done and not outcome.sentences:
+            if sync.is_up_to_date() and not outcome.sentences:
                 _note_unchanged(settings, store, sheet, sync)
             return outcome
         finally:
@@ -419,16 +418,22 @@ def _forget_ended_problems(
     settings: Settings, store: Store, sheet: Sheet, outcome: Outcome
 ) -> None:
     """Forget reported problems that have ended, so that they are reported again if they return."""
+    place = place_of(settings)
     with suppress(StoreError):
-        if not outcome.troubles:
-            store.reports.keep_troubles(place_of(settings), {})
-        if not outcome.newly:
+        with store.snapshot():
+            has_troubles = not outcome.troubles and store.reports.troubles(place)
+            has_rows = not outcome.newly and store.reports.rows(sheet.key)
+        if has_troubles:
+            store.reports.keep_troubles(place, {})
+        if has_rows:
             store.reports.keep_rows(sheet.key, ())
 
 
 def _note_unchanged(settings: Settings, store: Store, sheet: Sheet, sync: SheetSync) -> None:
     """Keep a note that lets the next pass check quickly that nothing has changed."""
-    if not isinstance(settings.source, Path):
+    if not isinstance(settings.source, Path) or settings.store_file is None:
+        return  # There is no quick check of them.
+    if store.wanted_rows.open(sheet.key):
         return
     with suppress(OSError, StoreError):
         claim = quick_check.claim_of(settings.source)

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from decimal import Decimal
+from selectors import EVENT_READ, DefaultSelector
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import Connection, Engine, bindparam, create_engine, event, func, select
 from sqlalchemy.engine import URL
+from sqlalchemy.exc import InvalidatePoolError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from pipeline.core.errors import MissingExtra, StoreError
@@ -61,7 +63,6 @@ def open_postgresql(url: URL, patience: float, clock: StoreClock) -> Engine:
             url.set(drivername="postgresql+psycopg"),
             connect_args={**_LINK, "application_name": f"promptsheet {VERSION}", **url.query},
             hide_parameters=True,
-            pool_pre_ping=True,
         )
     except ModuleNotFoundError:
         raise MissingExtra("A store on PostgreSQL", "postgresql") from None
@@ -75,6 +76,10 @@ def open_postgresql(url: URL, patience: float, clock: StoreClock) -> Engine:
 
     @event.listens_for(engine, "checkout")
     def checked_out(connection: Driver[Any], entry: ConnectionPoolEntry, _: object) -> None:
+        # The server speaks to an idle connection when it ends it. To ask the server each time would
+        # cost as much as a statement.
+        if _is_readable(connection):
+            raise InvalidatePoolError("The server has ended the connection.")
         if server := entry.info.get("behind_pooler"):
             _refuse_other_session(connection, server, place_of(url))
 
@@ -85,6 +90,18 @@ def open_postgresql(url: URL, patience: float, clock: StoreClock) -> Engine:
             clock.heard(answer.one()[2])
 
     return engine
+
+
+def _is_readable(connection: Driver[Any]) -> bool:
+    """True if something has arrived at an idle connection, or if it is closed."""
+    from psycopg import OperationalError
+
+    with DefaultSelector() as selector:
+        try:
+            selector.register(connection.fileno(), EVENT_READ)
+        except (OSError, OperationalError):
+            return True
+        return bool(selector.select(0))
 
 
 def _refuse_other_session(connection: Driver[Any], server: int, place: str) -> None:

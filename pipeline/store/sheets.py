@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Row, bindparam, case, select, update
 
 from pipeline.core.model import Claim
 from pipeline.store.schema import sheets
-from pipeline.store.transactions import StorePart, keep_value, made
+from pipeline.store.transactions import StorePart, keep_value, made, number_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +68,16 @@ class Sheets(StorePart):
         with self._database.reading() as connection:
             found = _record(connection, key)
         if found is None:
+            self.add(key)
+        return found or self.get(key)
+
+    def add(self, key: str) -> None:
+        """Add the sheet if it is new."""
+        with self._database.reading() as connection:
+            is_known = number_of(connection, key) > 0
+        if not is_known:
             with self._database.writing() as connection:
                 made(connection, key)
-        return found or self.get(key)
 
     def all(self) -> list[SheetRecord]:
         """All sheets of this store, in the order in which it met them."""

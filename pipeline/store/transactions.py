@@ -9,7 +9,7 @@ from datetime import datetime
 from itertools import islice
 from pathlib import Path
 from threading import Lock, local
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 from sqlalchemy import (
     Connection,
@@ -24,7 +24,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects import sqlite
 
 from pipeline.store.column_types import escaped
-from pipeline.store.connection import reader, writer
+from pipeline.store.connection import WRITES, reader, writer
 from pipeline.store.errors import store_errors
 from pipeline.store.event_lines import described, forget_noted, log
 from pipeline.store.prepared import Prepared
@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 #: How many values go into one question: every database has a limit.
 CHUNK = 500
+#: The execution option of the engine with the numbers of the sheets that it knows.
+_NUMBERS: Final = "promptsheet_numbers"
 
 
 # Built once: building a statement takes longer than running it.
@@ -101,7 +103,10 @@ class Database:
         self.now = now
         #: The store's own id, made with its tables.
         self.id = ""
-        self._reader, self._writer = reader(engine), writer(engine)
+        # A sheet keeps its number for ever, so each is asked for once.
+        numbers: dict[str, Any] = {_NUMBERS: dict[str, int]()}
+        self._reader = reader(engine).execution_options(**numbers)
+        self._writer = writer(engine).execution_options(**numbers)
         # Threads that wait for each other's file locks sleep too long; here they queue.
         self._queue = Lock()
         self._snapshots = local()
@@ -171,7 +176,13 @@ def upsert(connection: Connection, table: Table) -> sqlite.Insert | postgresql.I
 
 def number_of(connection: Connection, sheet: str) -> int:
     """The number of a sheet inside the store; 0 if the store does not know it."""
+    options = connection.get_execution_options()
+    known: dict[str, int] = options.get(_NUMBERS, {})
+    if number := known.get(sheet, 0):
+        return number
     found = _NUMBER.first(connection, escaped(sheet))
+    if found and not options.get(WRITES):  # A sheet that is being added may be rolled back.
+        known[sheet] = found[0]
     return found[0] if found else 0
 
 

@@ -68,7 +68,7 @@ class SheetSync:
         #: The rows of the last look that wait for other rows.
         self.waiting = WaitingLines(rules)
         self._clock = clock
-        store.sheets.get(self.key)  # This adds a new sheet to the store; a snapshot only reads.
+        store.sheets.add(self.key)  # A snapshot only reads.
         with store.snapshot():
             self.new_attention = NewAttention(store, self.key)
             self.state = SheetState(

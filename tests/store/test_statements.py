@@ -41,13 +41,48 @@ def note_plans(store: Store, plans: dict[str, str]) -> None:
         listen(engine, "before_cursor_execute", plan)
 
 
-def test_no_statement_of_a_pass_reads_all_finished_rows(tmp_path: Path, url: str) -> None:
-    (tmp_path / "address").write_text(url)
-    (tmp_path / "address").chmod(0o600)
+def note_statements(store: Store, seen: list[str]) -> None:
+    """Note each statement of this store from now on, but not where a transaction begins or ends."""
+
+    def note(statement: str) -> None:
+        if not statement.startswith(("BEGIN", "COMMIT", "ROLLBACK")):
+            seen.append(statement)
+
+    if store._database.engine.dialect.name == "sqlite":
+        # Some statements do not pass through SQLAlchemy there.
+        checked_out: Any = lambda connection, *_: connection.set_trace_callback(note)  # noqa: E731
+        listen(store._database.engine, "checkout", checked_out)
+        return
+    asked: Any = lambda _, cursor, statement, *more: note(statement)  # noqa: E731
+    for engine in (store._database._reader, store._database._writer):
+        listen(engine, "before_cursor_execute", asked)
+
+
+def test_a_pass_over_a_sheet_needs_few_statements(tmp_path: Path, url: str) -> None:
+    with closing(_bench(tmp_path, url, [f"fox {number}" for number in range(30)])) as bench:
+        for _ in range(2):
+            bench.run()
+        idle, new = list[str](), list[str]()
+        bench.run(before=lambda store: note_statements(store, idle))
+        with bench.file.open("a") as file:
+            file.writelines(f"owl {number}\n" for number in range(10))
+        outcome = bench.run(before=lambda store: note_statements(store, new))
+
+    assert outcome.statuses == {"done": 40}
+    print(f"{len(idle)} statements with nothing new, {len(new)} for ten new rows")
+    assert 5 < len(idle) <= 25
+    assert len(new) <= 250
+
+
+def _bench(folder: Path, url: str, prompts: list[str]) -> Bench:
+    (folder / "address").write_text(url)
+    (folder / "address").chmod(0o600)
     more = '[store]\nurl = "file:address"\n' if url.startswith("postgresql") else ""
-    prompts = [f"fox {number}" for number in range(30)]
-    bench = Bench(tmp_path, prompts, more, environ={"APIFRAME_API_KEY": "key"})
-    with closing(bench):
+    return Bench(folder, prompts, more, environ={"APIFRAME_API_KEY": "key"})
+
+
+def test_no_statement_of_a_pass_reads_all_finished_rows(tmp_path: Path, url: str) -> None:
+    with closing(_bench(tmp_path, url, [f"fox {number}" for number in range(30)])) as bench:
         for _ in range(2):
             bench.run()
         with bench.file.open("a") as file:
