@@ -25,7 +25,7 @@ from pipeline.core.errors import StoreError
 from pipeline.scheduler import Engine
 from pipeline.server.orders import Order, order_due, order_of
 from pipeline.server.watcher import Watcher
-from pipeline.store import Lease, Store, Turn
+from pipeline.store import Lease, Store, Turn, trouble
 from pipeline.sync import quick_check
 from pipeline.sync.lease import LEASE_SECONDS, Busy, is_dead, this_process
 from pipeline.sync.lease_keeper import LEASE_EVERY
@@ -52,6 +52,8 @@ class Fleet:
         self._watchers = {watcher.key: watcher for watcher in watchers}
         self._store, self._say = store, say
         self._name = secrets.token_hex(8)
+        for watcher in watchers:
+            watcher.machine = self._name
         self._engine = Engine(url, self._name, self._perform)
         self._is_open = False
         self._lease: Lease | None = None
@@ -60,6 +62,8 @@ class Fleet:
         self._ordered: dict[str, str] = {}
         #: Sheet with a running pass -> when a pass was last asked for, as far as that pass knows.
         self._told: dict[str, datetime | None] = {}
+        #: The machines that were alive at the last look.
+        self._known = {self._name}
         #: A pass over a sheet begins here only after the one before.
         self._locks = defaultdict[str, asyncio.Lock](asyncio.Lock)
         #: Sheet -> the task that watches for edits of it.
@@ -118,8 +122,8 @@ class Fleet:
             self._is_open = False  # its tables may be gone: opening makes them again
         if not self._has_trouble:
             self._has_trouble = True
-            why = f"{error} " if isinstance(error, StoreError) else ""
-            self._say(f"{why}New passes cannot be handed out now. It is tried again every second.")
+            why = error if isinstance(error, StoreError) else trouble(self._store.place, error)
+            self._say(f"{why} New passes cannot be handed out now. It is tried again every second.")
 
     # -- duties of each machine ------------------------------------------------------------------
 
@@ -144,11 +148,13 @@ class Fleet:
         now = self._store.now()
         for sheet, watcher in self._watchers.items():
             turn = turns.get(sheet, Turn())
-            self._watch_edits(watcher, turn)
+            watcher.learn(turn)
+            if turn.machine != self._name and watcher.running_since is None:
+                self._leave_edits(sheet)
             # `None` if nothing was asked for; 0 if it may begin now.
             if not watcher.waits() and (request := watcher.take_request()):
                 if request.is_plain:
-                    await asyncio.to_thread(self._store.turns.ask, sheet)
+                    await asyncio.to_thread(self._store.turns.ask, sheet, request.by)
                 else:
                     name = f"asked {now.isoformat()} {self._name}"
                     await self._pass_on(sheet, Order(name, now, request))
@@ -159,7 +165,10 @@ class Fleet:
                     self._told[sheet] = turn.asked_at
                 continue
             self._told.pop(sheet, None)
-            if order := order_due(turn, watcher.schedule, now):
+            order = order_due(
+                turn, watcher.schedule, now, is_watched=await self._is_watched(watcher, turn)
+            )
+            if order:
                 await self._pass_on(sheet, order)
 
     async def _pass_on(self, sheet: str, order: Order) -> None:
@@ -167,15 +176,23 @@ class Fleet:
             await self._engine.request(sheet, order.to_text(), f"{order.name} of {sheet}")
             self._ordered[sheet] = order.name
 
-    def _watch_edits(self, watcher: Watcher, turn: Turn) -> None:
-        """Watch for edits of the sheet here if the last pass over it ran here, else stop it."""
-        is_ours = watcher.looked_at is not None and watcher.looked_at == turn.looked_at
+    async def _is_watched(self, watcher: Watcher, turn: Turn) -> bool:
+        """Returns whether the machine is alive that watches for edits, if anybody wants that."""
+        if turn.machine not in self._known and watcher.settings.schedule.wants_edits:
+            await asyncio.to_thread(self._alive)  # it may be new
+            return turn.machine in self._known
+        return True
+
+    def _watch_edits(self, watcher: Watcher) -> None:
+        """Watch for edits here, from before the first look of a pass, so that none is missed."""
         task = self._edits.get(watcher.key)
-        if is_ours and (task is None or task.done()):
+        if task is None or task.done():
             self._edits[watcher.key] = asyncio.create_task(_watched(watcher))
-        elif task and not is_ours:
+
+    def _leave_edits(self, sheet: str) -> None:
+        """Another machine has run a pass over the sheet: it watches for edits now."""
+        if task := self._edits.pop(sheet, None):
             task.cancel()
-            del self._edits[watcher.key]
 
     async def _rescue(self) -> None:
         """Give what dead machines had begun to others."""
@@ -191,6 +208,7 @@ class Fleet:
                 self._store.leases.end(lease.sheet, lease.word)
             else:
                 alive.add(lease.sheet.removeprefix(begin))
+        self._known = alive
         return alive
 
     async def _tidy(self) -> None:
@@ -223,6 +241,7 @@ class Fleet:
             while not self._ending.is_set():
                 if order.is_out_of_date(await asyncio.to_thread(self._store.turns.of, sheet)):
                     return
+                self._watch_edits(watcher)
                 outcome = await watcher.turn(order.request)
                 if not isinstance(outcome, Busy):
                     return

@@ -44,8 +44,13 @@ def order_of(text: str) -> Order:
     return Order(its["name"], datetime.fromisoformat(its["at"]), request)
 
 
-def order_due(turn: Turn, schedule: Schedule, now: datetime) -> Order | None:
+def order_due(
+    turn: Turn, schedule: Schedule, now: datetime, *, is_watched: bool = True
+) -> Order | None:
     """The pass that is due over a sheet; None if none is.
+
+    If the machine is gone that watched for edits (not `is_watched`), a pass is due: it finds what
+    was edited since, and the machine that runs it watches from then on.
 
     During a pass none is: it looks again by itself. After a failure, a pass is due when the sheet
     has rested, or when it is asked for.
@@ -54,7 +59,8 @@ def order_due(turn: Turn, schedule: Schedule, now: datetime) -> Order | None:
     if turn.holder:
         return None
     if turn.asked_at and (looked is None or turn.asked_at > looked):
-        return Order(f"asked {turn.asked_at.isoformat()}", turn.asked_at)
+        request = PassRequest(by=turn.asked_by or ON_SCHEDULE)
+        return Order(f"asked {turn.asked_at.isoformat()}", turn.asked_at, request)
     if turn.retry_at:
         retry = Order(f"again {turn.retry_at.isoformat()}", turn.retry_at)
         return retry if turn.retry_at <= now else None
@@ -63,6 +69,8 @@ def order_due(turn: Turn, schedule: Schedule, now: datetime) -> Order | None:
         return Order(f"first {now:%Y-%m-%dT%H:%M}", now)
     if turn.version > turn.seen:
         return Order(f"version {turn.version}", now)
+    if not is_watched:
+        return Order(f"after {turn.machine} {looked.isoformat()}", now)
     due = _due(schedule, looked)
     return Order(f"due {due.isoformat()}", due, PassRequest(by=ON_SCHEDULE)) if due <= now else None
 

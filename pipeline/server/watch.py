@@ -49,7 +49,7 @@ async def _watch(
 ) -> int:
     watching: _Watching | None = None
     before: Sequence[Settings] = ()
-    is_ending = False
+    is_start, is_ending = True, False
 
     def end() -> None:
         nonlocal is_ending
@@ -62,16 +62,16 @@ async def _watch(
         while True:
             watching = _Watching(settings, console, load, quiet)
             try:
-                changed = await watching.run()
+                changed = await watching.run(is_start=is_start)
             except PromptsheetError as e:
                 if not before or is_ending:
                     raise
                 print_at(console, "watch", f"{e} The configuration of before is used again.")
-                settings, before = before, ()
+                settings, before, is_start = before, (), False
                 continue
             if is_ending or changed is None:
                 return 130 if watching.is_interrupted else 0
-            settings, before = changed, settings
+            settings, before, is_start = changed, settings, False
 
 
 class _Watching:
@@ -99,15 +99,18 @@ class _Watching:
         if self._fleet:
             self._fleet.end()
 
-    async def run(self) -> Sequence[Settings] | None:
+    async def run(self, *, is_start: bool) -> Sequence[Settings] | None:
         """Watch until `end` is called, or until the configuration has changed: returns the new one.
 
+        A sheet whose sending a rule has stopped goes on if it `is_start` of the program.
         Raises ConfigError and ListenError.
         """
         _check(self._settings)
         with wiring.campaigns(self._settings) as all_of_them:
             watchers = [Watcher(one, self._console, self._quiet) for one in all_of_them]
             self._watchers += watchers
+            for watcher in watchers if is_start else ():
+                watcher.go_on()
             jobs = self._passes(watchers, all_of_them)
             controls = {watcher.key: watcher for watcher in watchers}
             # The servers stay open while passes end, so that calls in the meantime are recorded.

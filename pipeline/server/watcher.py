@@ -30,6 +30,7 @@ from pipeline.server.drive_channel import channel_of, is_channel_token
 from pipeline.server.edits import Edits, edits_of
 from pipeline.server.pass_requests import EndedPass, PassRequest, PassRequests, Taken
 from pipeline.server.serve import print_at
+from pipeline.store import Turn
 from pipeline.sync import quick_check
 from pipeline.sync.background import in_background
 from pipeline.sync.configured_sheet import Campaign
@@ -57,7 +58,10 @@ class Watcher:
         self.passes = 0
         #: True if a rule stopped the sending. It stays stopped until the program is restarted.
         self.is_stopped = False
+        #: The name of this machine in a fleet.
+        self.machine = ""
         self._campaign, self._console, self._quiet = campaign, console, quiet
+        self._configuration = quick_check.configuration_of(settings)
         self.schedule = Schedule(settings.schedule.cron, settings.schedule.every, settings.timezone)
         self._is_ending = False
         #: Ends the present wait between two passes.
@@ -77,8 +81,6 @@ class Watcher:
         self._numbers = count(1)
         #: The store's change counter when the last pass last read the sheet.
         self._cursor = 0
-        #: When the last look of the last pass began that read the sheet.
-        self.looked_at: datetime | None = None
         #: When the sheet has rested after failures; None if the last pass worked.
         self._rests_until: datetime | None = None
         #: Problem -> when it was printed, so that a lasting problem is not printed after each pass.
@@ -111,6 +113,14 @@ class Watcher:
         if self._runner:
             self.interrupted = True
             self._runner.interrupt()
+
+    def go_on(self) -> None:
+        """Send again after a rule stopped it: the program was started. Raises StoreError."""
+        self._campaign.store.turns.go_on(self.key)
+
+    def learn(self, turn: Turn) -> None:
+        """Learn from the store whether a rule stopped the sending, on whichever machine."""
+        self.is_stopped = turn.stopped == self._configuration
 
     async def run(self) -> None:
         """Run pass after pass, until `end` is called."""
@@ -226,6 +236,8 @@ class Watcher:
         if found is not quick_check.Found.CHANGED and self._rests_until is None:
             self._cursor = counter
             return None
+        with suppress(PromptsheetError):  # the pass reports it
+            self.learn(await asyncio.to_thread(self._campaign.store.turns.of, self.key))
         async with in_background([self._look_when_due()], self.key):
             outcome = await self._outcome(request)
             # After a failed pass, the next one waits for a change, or until it is due.
@@ -240,9 +252,11 @@ class Watcher:
         """Note the end of a pass in the store, where the page and other machines see it."""
         turns = self._campaign.store.turns
         with suppress(StoreError):  # the next pass reports it
+            if outcome.stopped:
+                turns.stop(self.key, self._configuration)
             if outcome.looked_at:
-                self.looked_at, self._rests_until = outcome.looked_at, None
-                turns.looked(self.key, outcome.looked_at, outcome.version)
+                self._rests_until = None
+                turns.looked(self.key, outcome.looked_at, outcome.version, self.machine)
             elif result_of(outcome) == "failed":
                 why = outcome.sentences[0] if outcome.sentences else ""
                 self._rests_until = turns.failed(self.key, why)

@@ -67,7 +67,7 @@ from pipeline.store.clock import StoreClock, utc_now
 from pipeline.store.connection import copied, network_file_system, opened, parsed_url, place_of
 from pipeline.store.copying import CopiedStore, copy_store
 from pipeline.store.durations import Durations
-from pipeline.store.errors import store_errors
+from pipeline.store.errors import store_errors, trouble
 from pipeline.store.files import Files
 from pipeline.store.forgetting import Forgetting, Terms
 from pipeline.store.heartbeats import Heartbeats
@@ -139,6 +139,7 @@ __all__ = [
     "network_file_system",
     "places_in",
     "scratch_copy",
+    "trouble",
     "utc_now",
     "version_of",
 ]

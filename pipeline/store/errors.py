@@ -50,7 +50,8 @@ _OF_POSTGRESQL: Final = {
     "28": _REFUSED,
     "26000": POOLED,
     "42P05": POOLED,
-    "53300": "has no connection left. Raise max_connections of the server, or run fewer processes",
+    "53300": "has no connection left. Raise max_connections of the server, or the CONNECTION LIMIT "
+    "of its user or database, or run fewer processes",
     "53": "has a server without enough memory. Try again later",
     "57P03": "cannot be reached yet: the server is starting or stopping. Try again later",
     "57P": _LOST,
@@ -62,6 +63,7 @@ _OF_POSTGRESQL: Final = {
 _PG_FULL: Final = ("53100", "58030")
 #: Words of a connection that failed: the driver tells no SQLSTATE then.
 _WORDS: Final = {
+    "too many c": _OF_POSTGRESQL["53300"],  # clients already; connections for role "…"
     "password authentication failed": _REFUSED,
     "no password supplied": _REFUSED,
     "no pg_hba.conf entry": _REFUSED,
@@ -70,7 +72,6 @@ _WORDS: Final = {
     'database "': _OF_POSTGRESQL["3D000"],
     "starting up": _OF_POSTGRESQL["57P03"],
     "shutting down": _OF_POSTGRESQL["57P03"],
-    "too many clients": _OF_POSTGRESQL["53300"],
     "remaining connection slots": _OF_POSTGRESQL["53300"],
     "certificate": "cannot be reached safely: its certificate is not accepted. Check sslmode and "
     "sslrootcert in the address",

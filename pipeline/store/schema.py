@@ -44,7 +44,7 @@ from sqlalchemy import (
 from pipeline.store.column_types import Amount, Listed, Moment, Words
 
 #: Raised when the tables change; a store of a higher version is not touched.
-VERSION: Final = 20
+VERSION: Final = 21
 
 metadata = MetaData()
 
@@ -103,12 +103,17 @@ turns = Table(
     # When the last look of the last pass began, and the version of the jobs that the pass knew.
     Column("looked_at", Moment),
     Column("seen", BigInteger, nullable=False, default=0),
-    # When a person, or a program, last asked for a pass.
+    # When a person, or a program, last asked for a pass, and who or what did.
     Column("asked_at", Moment),
+    Column("asked_by", Words, nullable=False, default=""),
     # How many passes in a row have failed, why the last one did, and when the next one is due.
     Column("failures", Integer, nullable=False, default=0),
     Column("trouble", Words, nullable=False, default=""),
     Column("retry_at", Moment),
+    # The machine of a fleet that ran the last pass: it watches for edits.
+    Column("machine", Words, nullable=False, default=""),
+    # A digest of the configuration under which a rule stopped the sending; "": none did.
+    Column("stopped", Words, nullable=False, default=""),
 )
 
 known_rows = Table(

@@ -23,13 +23,18 @@ class Turn:
     seen: int = 0
     #: When the last look of the last pass began; None before the first.
     looked_at: datetime | None = None
-    #: When a person, or a program, last asked for a pass.
+    #: When a person, or a program, last asked for a pass, and who or what did, in words.
     asked_at: datetime | None = None
+    asked_by: str = ""
     #: How many passes in a row have failed, and why the last one did.
     failures: int = 0
     trouble: str = ""
     #: When the next pass is due after such a failure; None without one.
     retry_at: datetime | None = None
+    #: The machine of a fleet that ran the last pass; empty if none did.
+    machine: str = ""
+    #: A digest of the configuration under which a rule stopped the sending; empty if none did.
+    stopped: str = ""
     #: Who works on the sheet now, `host:pid`; empty if no one does.
     holder: str = ""
 
@@ -42,9 +47,12 @@ _EVERY: Final = (
         _coalesce(turns.c.seen, 0),
         turns.c.looked_at,
         turns.c.asked_at,
+        _coalesce(turns.c.asked_by, ""),
         _coalesce(turns.c.failures, 0),
         _coalesce(turns.c.trouble, ""),
         turns.c.retry_at,
+        _coalesce(turns.c.machine, ""),
+        _coalesce(turns.c.stopped, ""),
         _coalesce(leases.c.holder, ""),
     )
     .select_from(sheets)
@@ -71,9 +79,13 @@ class Turns(StorePart):
             found = connection.execute(asked.outerjoin(leases, at_work)).all()
         return {key: Turn(*rest) for key, *rest in found}
 
-    def looked(self, sheet: str, at: datetime, seen: int) -> None:
-        """A pass has ended whose last look began then. Failures before it do not count any more."""
-        self._keep(sheet, looked_at=at, seen=seen, failures=0, trouble="", retry_at=None)
+    def looked(self, sheet: str, at: datetime, seen: int, machine: str = "") -> None:
+        """A pass of this machine has ended whose last look began then.
+
+        Failures before it do not count any more.
+        """
+        ended: dict[str, object] = {"failures": 0, "trouble": "", "retry_at": None}
+        self._keep(sheet, looked_at=at, seen=seen, machine=machine, **ended)
 
     def failed(self, sheet: str, trouble: str) -> datetime:
         """A pass has failed. Returns when the sheet has rested, and the next one is due."""
@@ -82,9 +94,18 @@ class Turns(StorePart):
         self._keep(sheet, failures=before + 1, trouble=trouble, retry_at=retry_at, asked_at=None)
         return retry_at
 
-    def ask(self, sheet: str) -> None:
+    def ask(self, sheet: str, by: str = "") -> None:
         """Ask for a pass: one begins soon, or the running one looks again."""
-        self._keep(sheet, asked_at=self._database.now())
+        self._keep(sheet, asked_at=self._database.now(), asked_by=by)
+
+    def stop(self, sheet: str, configuration: str) -> None:
+        """A rule stopped the sending under a configuration."""
+        self._keep(sheet, stopped=configuration)
+
+    def go_on(self, sheet: str) -> None:
+        """Forget such a stop. Nothing is written if there is none."""
+        if self.of(sheet).stopped:
+            self._keep(sheet, stopped="")
 
     def machines(self) -> list[Lease]:
         """The leases of the machines that take part, also those that have run out."""

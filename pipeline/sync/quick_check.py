@@ -145,11 +145,16 @@ def settings_of(settings: Settings) -> str:
     Another key is another account: rows may wait for it. Other secrets do not count. Raises OSError
     if the styles cannot be read.
     """
-    keys = [settings.api_key, *(other.api_key for other in settings.others)]
-    revealed = [key.reveal() if key else "" for key in keys]
     styles = settings.prompt.styles if settings.prompt else None
     its = digest(read_plain(styles)) if styles else ""
-    return digest(f"{settings!r} {revealed} {state_of(settings.inputs)} {its}".encode())
+    return digest(f"{configuration_of(settings)} {state_of(settings.inputs)} {its}".encode())
+
+
+def configuration_of(settings: Settings) -> str:
+    """A digest of a configuration with its API keys: the same on all machines that have both."""
+    keys = [settings.api_key, *(other.api_key for other in settings.others)]
+    revealed = [key.reveal() if key else "" for key in keys]
+    return digest(f"{settings!r} {revealed}".encode())
 
 
 class _Kept(NamedTuple):

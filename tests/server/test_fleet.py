@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from sqlalchemy.exc import OperationalError
 
+from pipeline.config.settings import ScheduleSettings
+from pipeline.core.causes import AFTER_EDIT
 from pipeline.schedule import Schedule
 from pipeline.server import fleet as fleets
 from pipeline.server.fleet import Fleet
-from pipeline.server.orders import Order
+from pipeline.server.orders import Order, order_of
 from pipeline.server.pass_requests import PassRequest
-from pipeline.store import Store
+from pipeline.store import Store, Turn
 from pipeline.sync.lease import Busy
 from pipeline.sync.outcome import Outcome
 from tests.store.build import NOON, Clock
@@ -39,10 +44,15 @@ class Watcher:
     key = SHEET
 
     schedule = Schedule(every=timedelta(hours=1))
-    looked_at = None
+    machine = ""
+    is_stopped = False
     running_since: datetime | None = NOON
 
     def __init__(self, *ends: Outcome | Busy) -> None:
+        self.settings = SimpleNamespace(schedule=ScheduleSettings("", None))
+        self.request: PassRequest | None = None
+        #: What the fleet has this machine do about edits.
+        self.edits: list[str] = []
         self.ends = list(ends)
         self.turns: list[PassRequest] = []
         self.looks = 0
@@ -51,12 +61,26 @@ class Watcher:
         return None
 
     def take_request(self) -> PassRequest | None:
-        return None
+        taken, self.request = self.request, None
+        return taken
+
+    def learn(self, turn: Turn) -> None:
+        self.is_stopped = bool(turn.stopped)
+
+    @asynccontextmanager
+    async def watching_for_edits(self) -> AsyncIterator[None]:
+        self.edits.append("begin")
+        try:
+            yield
+        finally:
+            self.edits.append("end")
 
     def look_again(self) -> None:
         self.looks += 1
 
     async def turn(self, request: PassRequest) -> Outcome | Busy:
+        await asyncio.sleep(0)  # as a pass: what began before it goes on meanwhile
+        self.edits.append("pass")
         self.turns.append(request)
         return self.ends.pop(0)
 
@@ -82,14 +106,31 @@ def performed(store: Store, watcher: Watcher | None, *orders: Order) -> Engine:
     engine = Engine()
 
     async def perform() -> None:
-        watchers: Any = [watcher] if watcher else []
-        fleet = Fleet(watchers, store, "", lambda sentence: None)
-        fleet._engine = engine  # type: ignore[assignment]
+        fleet = fleet_of(store, watcher, engine)
         for order in orders:
             await fleet._perform(SHEET, order.to_text())
 
     asyncio.run(perform())
     return engine
+
+
+def fleet_of(store: Store, watcher: Watcher | None, engine: Engine) -> Fleet:
+    """A machine with one sheet."""
+    watchers: Any = [watcher] if watcher else []
+    fleet = Fleet(watchers, store, "", lambda sentence: None)
+    fleet._engine = engine  # type: ignore[assignment]
+    return fleet
+
+
+def rounds(store: Store, watcher: Watcher, engine: Engine, count: int) -> None:
+    """Let a machine read so many times in the store what is due."""
+
+    async def read() -> None:
+        fleet = fleet_of(store, watcher, engine)
+        for _ in range(count):
+            await fleet._order()
+
+    asyncio.run(read())
 
 
 def order(at: datetime, request: PassRequest | None = None) -> Order:
@@ -136,9 +177,8 @@ def test_a_running_pass_looks_again_for_each_pass_that_others_ask_for(
 ) -> None:
     watcher, looks = Watcher(), list[int]()
 
-    async def rounds() -> None:
-        watchers: Any = [watcher]
-        fleet = Fleet(watchers, store, "", lambda sentence: None)
+    async def read() -> None:
+        fleet = fleet_of(store, watcher, Engine())
         for asks in (False, True, False, True):
             clock.forward(1)
             if asks:
@@ -147,9 +187,83 @@ def test_a_running_pass_looks_again_for_each_pass_that_others_ask_for(
             looks.append(watcher.looks)
 
     store.sheets.get(SHEET)
-    asyncio.run(rounds())
+    asyncio.run(read())
 
     assert looks == [0, 1, 1, 2]
+
+
+def test_who_asked_for_a_pass_is_known_on_the_machine_that_runs_it(store: Store) -> None:
+    watcher, engine = Watcher(), Engine()
+    watcher.running_since, watcher.request = None, PassRequest(by=AFTER_EDIT)
+    store.sheets.get(SHEET)
+
+    rounds(store, watcher, engine, 2)
+
+    ((_, text),) = engine.requests
+    assert order_of(text).request.by == AFTER_EDIT
+
+
+def test_a_pass_is_ordered_once_if_the_machine_is_gone_that_watched_for_edits(
+    store: Store, clock: Clock
+) -> None:
+    here = Watcher()
+    here.running_since = None
+    lease = store.leases.take(store.turns.name_of_machine("m1"), "elsewhere:1", 45)
+    store.turns.looked(SHEET, clock(), 0, "m1")
+    before, after = Engine(), Engine()
+
+    rounds(store, here, before, 3)
+    assert lease
+    store.leases.release(lease)
+    rounds(store, here, after, 3)
+
+    assert before.requests == []
+    ((_, text),) = after.requests
+    assert order_of(text).name == f"after m1 {clock().isoformat()}"
+
+
+def test_a_machine_watches_for_edits_from_before_its_pass_until_another_machine_has_run_one(
+    store: Store, clock: Clock
+) -> None:
+    watcher = Watcher(Outcome())
+    watcher.running_since = None
+
+    async def perform() -> None:
+        fleet = fleet_of(store, watcher, Engine())
+        await fleet._perform(SHEET, order(NOON).to_text())
+        store.turns.looked(SHEET, clock(), 0, watcher.machine)
+        await fleet._order()
+        assert watcher.edits == ["begin", "pass"]
+        store.turns.looked(SHEET, clock(), 0, "another")
+        await fleet._order()
+        await asyncio.sleep(0)
+
+    asyncio.run(perform())
+
+    assert watcher.edits == ["begin", "pass", "end"]
+
+
+def test_a_stop_on_one_machine_stops_the_sheet_on_all(store: Store) -> None:
+    watcher = Watcher()
+    watcher.running_since = None
+    store.turns.stop(SHEET, "a configuration")
+
+    rounds(store, watcher, Engine(), 1)
+
+    assert watcher.is_stopped
+
+
+def test_an_engine_that_cannot_be_used_is_told_with_the_reason_once(store: Store) -> None:
+    said: list[str] = []
+    fleet = Fleet([], store, "", said.append)
+
+    for _ in range(2):
+        fleet._report(OperationalError("", {}, RuntimeError("the disk is gone")))
+
+    assert said == [
+        f"The store {store.place} answered: the disk is gone. New passes cannot be handed out now. "
+        "It is tried again every second."
+    ]
 
 
 def test_only_an_order_without_a_limit_may_be_repeated_after_a_machine_has_died() -> None:

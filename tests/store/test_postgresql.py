@@ -87,6 +87,22 @@ def test_a_user_without_the_right_to_make_tables_is_told_what_to_grant(
     assert "lacks a right. Let the user own the database, or GRANT it CREATE" in said
 
 
+def test_a_user_and_a_database_without_a_connection_left_are_told_so(
+    postgresql_server: PostgresqlServer, url: str, worker_id: str
+) -> None:
+    user, name = f"few_{worker_id}", url.rsplit("/", 1)[1]
+    with postgresql_server.connected() as connection:
+        connection.execute(text(f"DROP ROLE IF EXISTS {user}"))
+        connection.execute(text(f"CREATE ROLE {user} LOGIN PASSWORD 'x' CONNECTION LIMIT 0"))
+        of_user = sentence_of(postgresql_server.url(name, user, "x"))
+        connection.execute(text(f"ALTER ROLE {user} CONNECTION LIMIT -1"))
+        connection.execute(text(f"ALTER DATABASE {name} CONNECTION LIMIT 0"))
+        of_database = sentence_of(postgresql_server.url(name, user, "x"))
+
+    assert "has no connection left. Raise max_connections" in of_user
+    assert "has no connection left. Raise max_connections" in of_database
+
+
 def test_the_driver_is_an_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "psycopg", None)
     with pytest.raises(MissingExtra, match=r'pip install "promptsheet\[postgresql\]"'):
@@ -181,7 +197,8 @@ def test_an_older_store_is_upgraded_once_no_program_of_that_version_works_with_i
 ) -> None:
     with Store(url) as store, store._database.writing() as connection:
         connection.exec_driver_sql("DROP TABLE wanted_rows")
-        connection.exec_driver_sql("ALTER TABLE attempts DROP COLUMN forgotten")
+        for name in ("asked_by", "machine", "stopped"):
+            connection.exec_driver_sql(f"ALTER TABLE turns DROP COLUMN {name}")
         connection.exec_driver_sql(
             f"UPDATE promptsheet SET value = '{VERSION - 1}' WHERE name = 'version'"
         )
@@ -196,6 +213,7 @@ def test_an_older_store_is_upgraded_once_no_program_of_that_version_works_with_i
     assert "Stop them all, then run promptsheet migrate" in said
     with Store(url) as store:
         assert store.wanted_rows.open("sheet") == []
+        assert store.turns.of("sheet").machine == ""
     assert (kept, version_of(url)) == (VERSION - 1, VERSION)
 
 

@@ -17,17 +17,17 @@ def test_a_turn_tells_what_was_seen_who_works_and_who_asked(url: str, clock: Clo
         store.sheets.get("b")
         assert store.turns.all() == {"a": Turn(), "b": Turn()}
 
-        store.turns.looked("a", NOON, 3)
-        store.turns.ask("b")
+        store.turns.looked("a", NOON, 3, "m1")
+        store.turns.ask("b", "a person")
         lease = store.leases.take("a", "here:1", 45)
         assert lease
 
         assert store.turns.all() == {
-            "a": Turn(seen=3, looked_at=NOON, holder="here:1"),
-            "b": Turn(asked_at=clock()),
+            "a": Turn(seen=3, looked_at=NOON, machine="m1", holder="here:1"),
+            "b": Turn(asked_at=clock(), asked_by="a person"),
         }
         store.leases.release(lease)
-        assert store.turns.of("a") == Turn(seen=3, looked_at=NOON)
+        assert store.turns.of("a") == Turn(seen=3, looked_at=NOON, machine="m1")
         assert store.turns.of("unknown") == Turn()
 
 
@@ -43,6 +43,16 @@ def test_a_sheet_rests_longer_after_each_failure_and_a_look_ends_that(
         assert store.turns.of("a") == resting
 
         store.turns.looked("a", NOON, 0)
+        assert store.turns.of("a") == Turn(looked_at=NOON)
+
+
+def test_a_stop_lasts_until_the_sheet_goes_on(url: str, clock: Clock) -> None:
+    with Store(url, clock) as store:
+        store.turns.stop("a", "a configuration")
+        store.turns.looked("a", NOON, 0)
+        assert store.turns.of("a").stopped == "a configuration"
+
+        store.turns.go_on("a")
         assert store.turns.of("a") == Turn(looked_at=NOON)
 
 
