@@ -8,8 +8,6 @@ when it is closed. A Google Sheet is read, and only people's columns are compare
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import json
 import logging
 import time
 from collections.abc import Callable
@@ -18,11 +16,11 @@ from contextlib import suppress
 from pathlib import Path
 
 from pipeline.config import GoogleSource
-from pipeline.core.header import OURS
 from pipeline.open_sheet import is_marked_open, open_sheet
 from pipeline.plain_files import read_plain
 from pipeline.sheets import Sheet
 from pipeline.sync.configured_sheet import Campaign
+from pipeline.sync.people_wrote import people_wrote
 from pipeline.sync.quick_check import digest
 
 log = logging.getLogger("promptsheet")
@@ -76,13 +74,17 @@ class FileEdits:
 class GoogleEdits:
     """Edits of a Google Sheet, each noticed within `react` seconds; None: only after `check_now`.
 
-    Each check is one reading. It waits until the account may read again.
+    Each check is one reading. It waits until the account may read again. `fingerprint` returns the
+    digest of what people wrote as a pass last saw it; empty if none did.
     """
 
-    def __init__(self, campaign: Campaign, react: float | None) -> None:
-        self._campaign, self._react = campaign, react
+    def __init__(
+        self, campaign: Campaign, react: float | None, fingerprint: Callable[[], str]
+    ) -> None:
+        self._campaign, self._react, self._fingerprint = campaign, react, fingerprint
         self._sheet: Sheet | None = None
-        self._seen = ""
+        #: What people wrote at the last check, and where `edited` was called last.
+        self._seen = self._told = ""
         # A thread of its own: a check may wait a minute for Google.
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="edits")
         self._poked = asyncio.Event()
@@ -102,27 +104,32 @@ class GoogleEdits:
             except Exception as e:  # The next pass reports what is wrong.
                 log.info("%s: no check for edits: %s", self._campaign.settings.source.name, e)
             else:
-                if self._seen and seen != self._seen:
+                if self._is_news(seen):
                     edited()
-                self._seen = seen
             spent = SHARE * (time.monotonic() - began)
             await asyncio.sleep(min(spent, 60.0))
             pause = self._react and max(self._react - spent, 0.0)
+
+    def _is_news(self, seen: str) -> bool:
+        """Returns whether no pass has seen this yet, and none was told of it."""
+        known, self._seen = self._fingerprint() or self._seen, seen
+        if not known or seen == known:
+            self._told = ""
+            return False
+        is_new, self._told = seen != self._told, seen
+        return is_new
 
     def check_now(self) -> None:
         """Check soon: Google says that something has changed."""
         self._poked.set()
 
     def _read(self) -> str:
-        """A digest of the title line and of what is in people's columns."""
+        """What people wrote (`sync.people_wrote`)."""
         campaign = self._campaign
         if self._sheet is None:
             self._sheet = open_sheet(campaign.settings, campaign.store)
         grid = self._sheet.read()
-        columns = campaign.settings.header.read(grid).index
-        ours = {columns[name] for name in OURS if name in columns}
-        cells = [_trimmed([c for at, c in enumerate(row) if at not in ours]) for row in grid]
-        return hashlib.sha256(json.dumps(cells).encode("utf-8", "surrogatepass")).hexdigest()
+        return people_wrote(grid, campaign.settings.header.read(grid))
 
 
 class NoEdits:
@@ -146,15 +153,8 @@ def edits_of(campaign: Campaign, fingerprint: Callable[[], str], *, is_told: boo
     settings = campaign.settings
     react = settings.schedule.react.total_seconds() if settings.schedule.react else None
     if isinstance(settings.source, GoogleSource):
-        return GoogleEdits(campaign, react) if react or is_told else NoEdits()
+        return GoogleEdits(campaign, react, fingerprint) if react or is_told else NoEdits()
     return FileEdits(settings.source, react, fingerprint) if react else NoEdits()
-
-
-def _trimmed(row: list[str]) -> list[str]:
-    """The row without empty cells at its end."""
-    while row and not row[-1]:
-        row.pop()
-    return row
 
 
 def _status_of(path: Path) -> Status:

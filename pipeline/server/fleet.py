@@ -106,6 +106,7 @@ class Fleet:
                 pass
         try:
             for watcher in self._watchers.values():
+                await self._hand_in(watcher)
                 if watcher.interrupted:  # another machine goes on with it
                     await asyncio.to_thread(self._store.turns.ask, watcher.key)
             await self._engine.close()
@@ -144,20 +145,19 @@ class Fleet:
 
     async def _order(self) -> None:
         """Order the passes that are due or were asked for, and look after the others."""
+        # What is read about the sheet of a pass that ends meanwhile is out of date.
+        at_rest = {key: one.passes for key, one in self._watchers.items() if not one.running_since}
         turns = await asyncio.to_thread(self._store.turns.all)
         now = self._store.now()
         for sheet, watcher in self._watchers.items():
             turn = turns.get(sheet, Turn())
             watcher.learn(turn)
-            if turn.machine != self._name and watcher.running_since is None:
+            if turn.machine == self._name:
+                self._watch_edits(watcher)
+            elif at_rest.get(sheet) == watcher.passes and not watcher.running_since:
                 self._leave_edits(sheet)
             # `None` if nothing was asked for; 0 if it may begin now.
-            if not watcher.waits() and (request := watcher.take_request()):
-                if request.is_plain:
-                    await asyncio.to_thread(self._store.turns.ask, sheet, request.by)
-                else:
-                    name = f"asked {now.isoformat()} {self._name}"
-                    await self._pass_on(sheet, Order(name, now, request))
+            if not watcher.waits() and await self._hand_in(watcher):
                 continue
             if watcher.running_since is not None:
                 if self._told.setdefault(sheet, turn.asked_at) != turn.asked_at:
@@ -170,6 +170,18 @@ class Fleet:
             )
             if order:
                 await self._pass_on(sheet, order)
+
+    async def _hand_in(self, watcher: Watcher) -> bool:
+        """Pass on what was asked for at this machine. Returns whether anything was."""
+        request, now = watcher.take_request(), self._store.now()
+        if request is None:
+            return False
+        if request.is_plain:
+            await asyncio.to_thread(self._store.turns.ask, watcher.key, request.by)
+        else:
+            name = f"asked {now.isoformat()} {self._name}"
+            await self._pass_on(watcher.key, Order(name, now, request))
+        return True
 
     async def _pass_on(self, sheet: str, order: Order) -> None:
         if self._ordered.get(sheet) != order.name:

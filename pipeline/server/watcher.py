@@ -69,7 +69,7 @@ class Watcher:
         self._requests = PassRequests(settings.trigger.apart.total_seconds())
         #: What notices edits, as long as this process watches for them.
         self._edits: Edits | None = None
-        #: A digest of the sheet as the last pass left it; empty if it is not known.
+        #: A digest of the sheet as a pass last saw it; empty if none did.
         self._last_fingerprint = ""
         self.has_edit = False
         #: What the pass may send that is running, or that ran last.
@@ -136,7 +136,8 @@ class Watcher:
     async def watching_for_edits(self) -> AsyncIterator[None]:
         """Watch for edits during the block, as the configuration says."""
         channel = channel_of(self._campaign.settings, self._say_of_channel)
-        edits = edits_of(self._campaign, self._fingerprint, is_told=channel is not None)
+        checks = channel is not None and not self.machine
+        edits = edits_of(self._campaign, self._fingerprint, is_told=checks)
         jobs = [edits.watch(self._edited)]
         if channel:
             jobs.append(channel.keep())
@@ -172,11 +173,12 @@ class Watcher:
     def is_told_of_edit(self, token: str) -> bool:
         """Check soon for edits, if the token is that of our channel. Returns whether it is.
 
-        If another machine watches for edits, ask for a pass: it has the same token.
+        Each machine of a fleet has this token. It asks for a pass instead, which reads as much as a
+        check does: whichever machine watches for edits may stop doing so during a check.
         """
         if not is_channel_token(self._campaign.settings, token):
             return False
-        if self._edits:
+        if self._edits and not self.machine:
             self._edits.check_now()
         else:
             self._edited()
@@ -199,7 +201,7 @@ class Watcher:
             self._runner.look_again()
 
     def _fingerprint(self) -> str:
-        return self._runner.fingerprint if self._runner else self._last_fingerprint
+        return (self._runner.fingerprint if self._runner else "") or self._last_fingerprint
 
     # -- passes ----------------------------------------------------------------------------------
 
@@ -212,8 +214,6 @@ class Watcher:
         try:
             outcome = await self._outcome_of(self._running)
         finally:
-            if self._runner:
-                self._last_fingerprint = self._runner.fingerprint
             is_owed = self._owes_look and (self._runner is None or self._runner.awaits_look)
             ended = outcome if isinstance(outcome, Outcome) else self._still_known()
             self.last = EndedPass(self.running_since, wiring.now(), ended)
@@ -250,6 +250,7 @@ class Watcher:
 
     def _note(self, outcome: Outcome) -> None:
         """Note the end of a pass in the store, where the page and other machines see it."""
+        self._last_fingerprint = self._fingerprint()
         turns = self._campaign.store.turns
         with suppress(StoreError):  # the next pass reports it
             if outcome.stopped:

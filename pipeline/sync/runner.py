@@ -31,6 +31,7 @@ from pipeline.sync.look_timer import LookTimer
 from pipeline.sync.looker import Looker
 from pipeline.sync.outcome import Asked, Outcome
 from pipeline.sync.pass_events import PassEvents
+from pipeline.sync.people_wrote import people_wrote
 from pipeline.sync.ports import ApiAccess
 from pipeline.sync.progress import Progress, Reporter
 from pipeline.sync.sheet_sync import SheetSync
@@ -99,8 +100,12 @@ class Runner:
 
     @property
     def fingerprint(self) -> str:
-        """A digest of the sheet's bytes as they were last read; empty if it is not a file."""
-        return self._sync.sheet.fingerprint
+        """A digest of the sheet's bytes as they were last read; without a file, of people's cells.
+
+        Empty before the first look at a sheet that is not a file.
+        """
+        last = self._sync.last
+        return self._sync.sheet.fingerprint or people_wrote(last.grid, last.columns)
 
     @property
     def awaits_look(self) -> bool:

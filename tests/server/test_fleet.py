@@ -37,6 +37,9 @@ class Engine:
     async def request(self, sheet: str, order: str, name: str) -> None:
         self.requests.append((sheet, order))
 
+    async def close(self) -> None:
+        """Nothing."""
+
 
 class Watcher:
     """Runs passes that end in the given ways."""
@@ -45,7 +48,8 @@ class Watcher:
 
     schedule = Schedule(every=timedelta(hours=1))
     machine = ""
-    is_stopped = False
+    is_stopped = interrupted = False
+    passes = 0
     running_since: datetime | None = NOON
 
     def __init__(self, *ends: Outcome | Busy) -> None:
@@ -79,6 +83,7 @@ class Watcher:
         self.looks += 1
 
     async def turn(self, request: PassRequest) -> Outcome | Busy:
+        self.passes += 1
         await asyncio.sleep(0)  # as a pass: what began before it goes on meanwhile
         self.edits.append("pass")
         self.turns.append(request)
@@ -201,6 +206,18 @@ def test_who_asked_for_a_pass_is_known_on_the_machine_that_runs_it(store: Store)
 
     ((_, text),) = engine.requests
     assert order_of(text).request.by == AFTER_EDIT
+
+
+def test_what_was_asked_for_at_a_machine_that_ends_is_left_to_the_others(store: Store) -> None:
+    watcher, engine = Watcher(), Engine()
+    watcher.interrupted, watcher.request = False, PassRequest(by=AFTER_EDIT)
+
+    async def leave() -> None:
+        await fleet_of(store, watcher, engine)._leave()
+
+    asyncio.run(leave())
+
+    assert store.turns.of(SHEET).asked_by == AFTER_EDIT
 
 
 def test_a_pass_is_ordered_once_if_the_machine_is_gone_that_watched_for_edits(
