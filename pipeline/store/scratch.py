@@ -1,8 +1,9 @@
 """The view of a store on a server as of one moment, in which what is written stays nowhere.
 
 A preview reads some of many rows, so nothing is copied: all of it is one transaction, which is
-rolled back. The two small tables that a preview may write to, such as for a sheet that no run has
-seen, become temporary copies with the same names when it does. All else can only be read.
+rolled back. The small tables that a preview may write to, for a sheet that no run has seen or to
+count what is asked of Google, become temporary copies with the same names when it does. All else
+can only be read.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, Engine
 
 from pipeline.store.errors import store_errors
-from pipeline.store.schema import meta, sheets
+from pipeline.store.schema import meta, paces, sheets
 from pipeline.store.transactions import Database
 
 #: A preview may wait for an API meanwhile; no other program waits for it.
@@ -25,7 +26,7 @@ _BEGIN: Final = "SET LOCAL idle_in_transaction_session_timeout = 0"
 
 def _copies() -> Iterator[str]:
     """Statements that put temporary copies in the place of the tables that may be written to."""
-    for table in (meta, sheets):
+    for table in (meta, sheets, paces):
         name = table.name
         like = "INCLUDING DEFAULTS INCLUDING INDEXES"
         yield f"CREATE TEMPORARY TABLE its_{name} (LIKE {name} {like}) ON COMMIT DROP"

@@ -136,7 +136,11 @@ def test_edits_are_noticed_on_whichever_machine_the_news_arrives_and_after_one_i
         channels.hosts[HOST] = machines[0].url
         channels.tell(sheets.books[TOLD].id)
         until(sheets.are_done, "both sheets are watched again", every=0.1)
-        history = call("status", sheets.configs[0], "--row", "4")
+        told = sheets.configs[0]
+        said = [
+            call(*words, told)
+            for words in (["status", "--row", "4"], ["run", "--plan"], ["doctor"])
+        ]
         for one in machines:
             one.program.signal(signal.SIGTERM)
         ended = [one.program.end() for one in machines]
@@ -144,5 +148,6 @@ def test_edits_are_noticed_on_whichever_machine_the_news_arrives_and_after_one_i
         rows = [row["prompt"] for name in (TOLD, READ) for row in sheets.rows(name)]
         assert len(rows) == 4 + 4
         assert api.state()["tasks"] == dict.fromkeys(rows, 1)
-        assert "watch, after an edit" in history.said
+        assert [one.code for one in said] == [0] * 3, said
+        assert "watch, after an edit" in said[0].said
         assert all(one.is_plain for one in ended), ended
