@@ -114,6 +114,7 @@ def test_edits_are_noticed_on_whichever_machine_the_news_arrives_and_after_one_i
             channels.hosts[HOST] = machine.url
             assert set(channels.tell(sheets.books[TOLD].id)) == {200}
             until(sheets.are_done, "the row that Google told of is done", every=0.1)
+        until(lambda: not any(turn.holder for turn in store.turns.all().values()), "all is at rest")
         sheets.add(READ)
         until(sheets.are_done, "the row is done that was found by reading", every=0.1)
 
@@ -136,10 +137,10 @@ def test_edits_are_noticed_on_whichever_machine_the_news_arrives_and_after_one_i
         channels.hosts[HOST] = machines[0].url
         channels.tell(sheets.books[TOLD].id)
         until(sheets.are_done, "both sheets are watched again", every=0.1)
-        told = sheets.configs[0]
+        read = sheets.configs[1]
         said = [
-            call(*words, told)
-            for words in (["status", "--row", "4"], ["run", "--plan"], ["doctor"])
+            call(*words, read)
+            for words in (["status", "--row", "3"], ["run", "--plan"], ["doctor"])
         ]
         for one in machines:
             one.program.signal(signal.SIGTERM)
