@@ -40,7 +40,7 @@ def delivering(campaigns: Sequence[Campaign], *, at_once: bool = False) -> Deliv
 
     def watch() -> None:
         for one in campaigns:
-            announce_silence(one.store, one.key, silence_of(one.settings), wiring.now())
+            announce_silence(one.store, one.key, silence_of(one.settings))
 
     return DeliveryThread(all_of_them, wiring.CLOCK, watch, at_once=at_once)
 

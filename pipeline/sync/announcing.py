@@ -38,15 +38,14 @@ def announce_pass(sync: SheetSync, outcome: Outcome, day: str) -> None:
         outbox.announce(key, MessageKind.STOPPED, subject, {"sentence": sentence})
 
 
-def announce_silence(
-    store: Store, sheet: str, told_at: Callable[[datetime], datetime], now: datetime
-) -> None:
+def announce_silence(store: Store, sheet: str, told_at: Callable[[datetime], datetime]) -> None:
     """Tell outlets if no pass over a sheet has ended for long, and when one has again.
 
     `told_at` is when that is long enough, by the time of the last pass. A pass that is running is
-    no silence, however long it takes. Raises StoreError.
+    no silence, however long it takes. All machines go by the time of the store, so that one whose
+    clock is wrong reports nothing that the others take back. Raises StoreError.
     """
-    last = store.sheets.get(sheet).passed_at
+    now, last = store.now(), store.sheets.get(sheet).passed_at
     if last is None:
         return
     if now < told_at(last):

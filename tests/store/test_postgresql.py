@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
 from functools import partial
 
 import pytest
@@ -13,9 +14,13 @@ from sqlalchemy import create_engine, text
 
 from pipeline.core.errors import MissingExtra, StoreError, StoreFull
 from pipeline.core.model import Attempt
-from pipeline.store import Limits, Refusal, Store, version_of
+from pipeline.core.outbox import MessageKind
+from pipeline.store import Limits, OutletEntry, Refusal, Store, version_of
+from pipeline.store import clock as clocks
 from pipeline.store.postgresql import LOCK
 from pipeline.store.schema import VERSION
+from pipeline.sync.announcing import announce_silence
+from pipeline.sync.lease import this_process
 from tests.fakes.pgbouncer import pgbouncer
 from tests.fakes.postgresql import PostgresqlServer, own_server
 from tests.fakes.service import free_port
@@ -107,6 +112,45 @@ def test_the_driver_is_an_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "psycopg", None)
     with pytest.raises(MissingExtra, match=r'pip install "promptsheet\[postgresql\]"'):
         Store("postgresql://anna@127.0.0.1/team")
+
+
+def test_four_machines_tell_of_each_trouble_once_also_if_their_clocks_are_wrong(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kinds = (MessageKind.SILENT, MessageKind.BUDGET)
+
+    def ahead() -> datetime:
+        return datetime.now(UTC) + timedelta(hours=3)
+
+    monkeypatch.setattr(clocks, "utc_now", ahead)
+    with ExitStack() as stack:
+        stores = [stack.enter_context(Store(url, ahead)) for _ in range(4)]
+        stores[0].outlets.configure("sheet", [OutletEntry("push", kinds, "1")], "")
+        lease = stores[0].leases.take("sheet", this_process(), 60)
+        assert lease
+        stores[0].leases.release(lease)  # a pass has ended
+
+        def on_all(tell: Callable[[Store], object]) -> int:
+            """Let all machines look at the same time. Returns how many messages wait."""
+            with ThreadPoolExecutor(4) as threads:
+                list(threads.map(tell, stores))
+            return stores[0].outbox.states("sheet")[0].waiting
+
+        def silence(after: timedelta) -> Callable[[Store], object]:
+            return lambda store: announce_silence(store, "sheet", lambda last: last + after)
+
+        def account(state: str) -> Callable[[Store], object]:
+            told = ("sheet", "account 1", state, MessageKind.BUDGET, "Few credits are left.")
+            return lambda store: store.alarms.set(*told)
+
+        told = [
+            on_all(silence(timedelta(hours=1))),
+            *(on_all(silence(timedelta(seconds=-1))) for _ in range(2)),
+            *(on_all(account("low")) for _ in range(2)),
+            on_all(account("")),
+        ]
+
+    assert told == [0, 1, 1, 2, 2, 3]
 
 
 def test_no_setting_of_the_server_lets_two_processes_overspend(

@@ -35,17 +35,17 @@ def store(tmp_path: Path, clock: Clock) -> Iterator[Store]:
         yield opened
 
 
-def told(store: Store, clock: Clock) -> int:
-    announce_silence(store, "sheet", lambda last: last + AFTER, clock())
+def told(store: Store) -> int:
+    announce_silence(store, "sheet", lambda last: last + AFTER)
     (state,) = store.outbox.states("sheet")
     return state.waiting
 
 
 def test_silence_is_told_once(store: Store, clock: Clock) -> None:
     clock.forward(3000)
-    assert told(store, clock) == 0
+    assert told(store) == 0
     clock.forward(3000)
-    assert [told(store, clock) for _ in range(3)] == [1, 1, 1]
+    assert [told(store) for _ in range(3)] == [1, 1, 1]
 
 
 def test_a_long_pass_is_no_silence(store: Store, clock: Clock) -> None:
@@ -55,24 +55,24 @@ def test_a_long_pass_is_no_silence(store: Store, clock: Clock) -> None:
         assert lease
         assert store.leases.renew(lease, 60)
         clock.forward(50)
-    assert told(store, clock) == 0
+    assert told(store) == 0
 
     clock.forward(100)  # it does not renew its lease any more
 
-    assert told(store, clock) == 1
+    assert told(store) == 1
 
 
 def test_the_end_of_a_silence_is_told_once_and_the_next_silence_again(
     store: Store, clock: Clock
 ) -> None:
     clock.forward(4000)
-    assert told(store, clock) == 1
+    assert told(store) == 1
     lease = store.leases.take("sheet", this_process(), 60)
     assert lease
     store.leases.release(lease)
-    assert [told(store, clock) for _ in range(2)] == [2, 2]
+    assert [told(store) for _ in range(2)] == [2, 2]
     clock.forward(4000)
-    assert [told(store, clock) for _ in range(2)] == [3, 3]
+    assert [told(store) for _ in range(2)] == [3, 3]
 
 
 @pytest.mark.parametrize(
