@@ -121,19 +121,19 @@ class _Watching:
                     self._print([*servers.lines, *(watcher.first_line for watcher in watchers)])
                     background = [self._watch_files(self._load)] if self._load else []
                     async with service_manager.service("watch"), in_background(background, "watch"):
-                        await asyncio.gather(*jobs)
+                        await asyncio.gather(*(job() for job in jobs))
         return self._changed
 
     def _passes(
         self, watchers: Sequence[Watcher], all_of_them: Sequence[Campaign]
-    ) -> list[Coroutine[Any, Any, None]]:
+    ) -> list[Callable[[], Coroutine[Any, Any, None]]]:
         """What runs the passes: each sheet for itself, or those on a server in a fleet."""
         shared = [one for one, its in zip(watchers, all_of_them, strict=True) if _is_shared(its)]
-        jobs = [watcher.run() for watcher in watchers if watcher not in shared]
+        jobs = [watcher.run for watcher in watchers if watcher not in shared]
         if shared:
             server = next(one for one in all_of_them if _is_shared(one))
             self._fleet = Fleet(shared, server.store, server.settings.store_url, self._tell)
-            jobs.append(self._fleet.run())
+            jobs.append(self._fleet.run)
         return jobs
 
     async def _watch_files(self, load: Load) -> None:

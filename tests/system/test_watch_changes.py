@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import socket
 from pathlib import Path
 
 import httpx
@@ -38,6 +39,32 @@ def test_a_changed_configuration_takes_effect_and_a_mistake_in_it_does_not(tmp_p
         assert "The configuration has changed." in ended.said
         assert ended.is_plain
         assert ended.code in (0, 130)
+
+
+def test_the_configuration_of_before_is_used_again_if_the_port_of_the_new_one_is_taken(
+    tmp_path: Path,
+) -> None:
+    with sandbox_process(KEY, task_seconds=0.1) as sandbox, socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        team = Team(tmp_path, sandbox.url)
+        team.write_prompts(["a cat"])
+        config = service(team)
+        with Program("watch", config) as program:
+            program.until(lambda: team.statuses()["done"] == 1, "the row is done")
+            port = taken.getsockname()[1]
+            config.write_text(config.read_text().replace("127.0.0.1:0", f"127.0.0.1:{port}"))
+            said = ""
+            while "is used again" not in said:
+                said += program.process.stdout.readline()
+            team.add_prompts(["a fox"])
+            program.until(lambda: team.statuses()["done"] == 2, "the new row is done")
+            program.signal(signal.SIGTERM)
+            said += program.end().out
+
+        assert "Another program listens at" in said
+        assert "never awaited" not in said
+        assert sandbox.state()["tasks"] == {"a cat": 1, "a fox": 1}
 
 
 def test_a_sheet_that_cannot_be_read_rests_alone_says_so_on_the_page_and_works_after_an_edit(
