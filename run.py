@@ -1,6 +1,6 @@
 """`python run.py …`: the command `promptsheet` from a checkout."""
 
-from pipeline.cli.commands import main
+from pipeline.cli.start import main
 
 if __name__ == "__main__":
     main()

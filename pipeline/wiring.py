@@ -440,7 +440,8 @@ def _note_unchanged(settings: Settings, store: Store, sheet: Sheet, sync: SheetS
         seen = quick_check.UpToDate(
             sheet.fingerprint,
             claim,
-            quick_check.settings_of(settings),
+            quick_check.settings_of(settings.sources),
+            tuple(one.name for one in settings.outlets),
             sync.state.jobs.version,
             sync.state.record.counter,
         )

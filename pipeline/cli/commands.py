@@ -22,6 +22,7 @@ from pipeline.cli import options as flags
 from pipeline.cli.exit_codes import exit_code_of, print_error, unusable, worst_code
 from pipeline.cli.logs import log_above, set_verbosity
 from pipeline.cli.outlet_commands import outlets_app
+from pipeline.cli.start import USUAL
 from pipeline.cli.store_commands import forget, migrate, store_app
 from pipeline.core.errors import ConfigError, MissingExtra
 
@@ -41,8 +42,11 @@ app = typer.Typer(
 command = partial(app.command, cls=flags.Command)
 
 
-def main() -> NoReturn:
-    """The command `promptsheet`. Ends the process with the exit code."""
+def main(changed: list[Path] | None = None) -> NoReturn:
+    """All commands. Ends the process with the exit code.
+
+    `changed` are the configurations that `run` has to load; None if it has to find out.
+    """
     terminal.prepare()
     # The only place that sets the garbage collector. Modules, rows and jobs live until the end, and
     # searching them for reference cycles took 10 % of a run and 0.2 s at exit. With this threshold,
@@ -50,7 +54,7 @@ def main() -> NoReturn:
     gc.set_threshold(250_000, 20, 20)
     atexit.register(gc.freeze)
     log_above(logging.ERROR)
-    code = exit_code_of(app)
+    code = exit_code_of(partial(app, obj=changed))
     try:
         terminal.finish()
     except OSError as e:
@@ -79,6 +83,7 @@ def options(
 
 @command()
 def run(
+    context: typer.Context,
     configs: flags.Configs = None,
     wait: flags.Wait = False,
     plan: flags.Plan = False,
@@ -99,29 +104,21 @@ def run(
         from pipeline.cli.plan_file import check_options
 
         check_options(plan, output, from_plan, is_narrowed=bool(row) or limit is not None)
+    paths = context.obj or flags.config_paths(configs)
+    attended = sys.stdout.isatty() and not quiet
+    is_seen = attended or sys.stderr.isatty() or verbose or as_json
+    if not (context.obj or is_seen or plan or row or strict or accept_columns or from_plan):
+        # Without a terminal, a sheet that has not changed since the last pass exits early.
+        paths = _changed(paths)
+        if not paths:
+            return
     # Without a terminal, cron would mail the warning with every run. A plan shows it anyway.
     warn = sys.stderr.isatty() and not (plan and not row)
-    settings = _loaded(
-        flags.config_paths(configs), need_key=not plan, warn=warn or bool(plan and row)
-    )
+    settings = _loaded(paths, need_key=not plan, warn=warn or bool(plan and row))
     if plan:
         from pipeline.cli.run import show_plans
 
         raise typer.Exit(show_plans(settings, _console(), as_json, strict, row, limit, output))
-    from pipeline.sync import quick_check
-
-    attended = sys.stdout.isatty() and not quiet
-    if not (attended or verbose or as_json or row or strict or accept_columns or from_plan):
-        # Without a terminal, a sheet that has not changed since the last pass exits early.
-        found = [(one, quick_check.checked(one)) for one in settings]
-        settings = [one for one, what in found if what is quick_check.Found.CHANGED]
-        telling = [one for one, what in found if what is quick_check.Found.MESSAGES]
-        if telling:
-            from pipeline.cli.deliveries import deliver_due
-
-            deliver_due(telling)
-        if not settings:
-            return
     from pipeline.cli.run import run_all
 
     telemetry.start()
@@ -341,7 +338,7 @@ def init(
 
         if sheet or google or tab or credentials or endpoint or adopt:
             raise ConfigError("--drive is for itself: use it only with --config and --base-url.")
-        raise typer.Exit(init_drive(_console(), drive, config or flags.USUAL, base_url))
+        raise typer.Exit(init_drive(_console(), drive, config or USUAL, base_url))
     from pipeline.cli import init as init_
     from pipeline.config.template import Wanted
 
@@ -379,6 +376,27 @@ def sandbox(context: typer.Context) -> None:
     from pipeline.sandbox.__main__ import main as serve
 
     raise typer.Exit(serve(context.args))
+
+
+def _changed(configs: list[Path]) -> list[Path]:
+    """Those whose sheet may have changed since the last pass; messages of the others are delivered.
+
+    The others are not loaded.
+    """
+    from pipeline.config.sources import sources_of
+    from pipeline.sync.quick_check import Found, checked
+
+    found = [(one, checked(sources_of(one), partial(_needed, one))) for one in configs]
+    if telling := [one for one, what in found if what is Found.MESSAGES]:
+        from pipeline.cli.deliveries import deliver_due
+
+        deliver_due([_needed(one) for one in telling])
+    return [one for one, what in found if what is Found.CHANGED]
+
+
+def _needed(config: Path) -> Settings:
+    (settings,) = _loaded([config], need_key=True, warn=False)
+    return settings
 
 
 def _loaded(configs: list[Path], need_key: bool = False, warn: bool = True) -> list[Settings]:

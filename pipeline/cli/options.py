@@ -10,10 +10,8 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from pipeline.cli.start import USUAL
 from pipeline.core.errors import ConfigError
-
-#: The configuration to use if none is named.
-USUAL = Path("promptsheet.toml")
 
 
 class LogFormats(StrEnum):

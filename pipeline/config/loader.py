@@ -43,6 +43,7 @@ from pipeline.config.settings import (
     WebhookSettings,
 )
 from pipeline.config.sheet_source import sheet_source
+from pipeline.config.sources import configs, sources_of
 from pipeline.config.store import is_reference, store_url
 from pipeline.config.trigger import schedule_settings, trigger_settings
 from pipeline.core.errors import ConfigError
@@ -54,14 +55,6 @@ from pipeline.core.revisions import problem_with_template
 
 #: The least length of a webhook secret, so that it cannot be guessed by trying.
 SECRET_LENGTH = 24
-#: The folder of the program itself.
-PACKAGE = Path(__file__).parents[1]
-
-
-def configs() -> Path:
-    """The folder of the configurations that come with the program."""
-    inside = PACKAGE / "configs"  # in a wheel
-    return inside if inside.is_dir() else PACKAGE.parent / "configs"
 
 
 def load(
@@ -76,6 +69,8 @@ def load(
     name in a folder `providers` beside the configuration takes precedence. With `need_key` a
     missing secret is a problem.
     """
+    # Before anything is read: what changes meanwhile is noticed by the next run.
+    sources = sources_of(path, environ)
     document = _document(path)
     providers = providers or configs() / "providers"
     problems: list[str] = []
@@ -133,6 +128,7 @@ def load(
             pace = pace.model_copy(update={"write_every": timedelta(seconds=10)})
     return Settings(
         path=path.resolve(),
+        sources=sources,
         source=source,
         tab=document.sheet.tab,
         encoding=document.sheet.encoding,

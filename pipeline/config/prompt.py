@@ -10,14 +10,13 @@ from pipeline.config.problems import nearest
 from pipeline.config.schema import PromptTable
 from pipeline.config.secrets import resolved
 from pipeline.config.settings import GoogleSource, PromptSettings
+from pipeline.config.sources import TAB
 from pipeline.core.header import CONTROLS, OURS, folded
 from pipeline.core.prompt_templates import PROMPT, PromptTemplate, template
 
 #: Kinds of file that may hold styles.
 WORKBOOKS = (".xlsx", ".xlsm")
 STYLE_FILES = (".csv", ".tsv", *WORKBOOKS)
-#: What the name of a tab of the sheet itself begins with.
-TAB = "tab:"
 
 
 def prompt_settings(

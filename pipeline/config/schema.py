@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from pipeline.config.sources import USUAL_FOLDER, USUAL_KEY, USUAL_STORE
 from pipeline.config.values import (
     BudgetCap,
     CodePage,
@@ -60,7 +61,7 @@ class ProviderTable(_Table):
 
     name: str = "apiframe"
     endpoint: str = "imagine"
-    api_key: Reference = "env:APIFRAME_API_KEY"
+    api_key: Reference = USUAL_KEY
     base_url: str = ""
     webhook_secret: OptionalReference = ""
     credits: dict[str, Price] = {}
@@ -131,13 +132,13 @@ class RulesTable(_Table):
 class StoreTable(_Table):
     """Where the store is."""
 
-    url: str = "sqlite:///promptsheet.db"
+    url: str = USUAL_STORE
 
 
 class MediaTable(_Table):
     """Where pictures are saved, and which files cells may name."""
 
-    save_to: str = "media/"
+    save_to: str = USUAL_FOLDER
     credentials: OptionalReference = ""
     as_user: str = ""
     base_url: str = ""

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pipeline.config.remote import RemotePlace
 from pipeline.config.schema import BudgetTable, PaceTable, RulesTable
 from pipeline.config.secrets import Secret
+from pipeline.config.sources import Sources
 from pipeline.config.store import SQLITE, beside
 from pipeline.core.credits import Credits
 from pipeline.core.fields import columns_of
@@ -190,6 +191,8 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True)
 
     path: Path
+    #: What all of this was read from, on this machine.
+    sources: Annotated[Sources, Field(repr=False)]
     source: Path | GoogleSource
     #: The tab of a workbook; empty: the first.
     tab: str

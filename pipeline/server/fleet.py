@@ -140,7 +140,7 @@ class Fleet:
         self._is_open = True
         self._ordered.clear()
         for sheet, watcher in self._watchers.items():
-            its = await asyncio.to_thread(quick_check.settings_of, watcher.settings)
+            its = await asyncio.to_thread(quick_check.settings_of, watcher.settings.sources)
             await self._pass_on(sheet, Order(f"settings {its[:16]}", self._store.now()))
 
     async def _order(self) -> None:

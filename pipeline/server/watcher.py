@@ -231,7 +231,8 @@ class Watcher:
     async def _outcome_of(self, request: PassRequest) -> Outcome | Busy | None:
         """Run a pass, and print what came of it. None if nothing can have changed."""
         counter = await self._change_counter()
-        found = await asyncio.to_thread(quick_check.checked, self._campaign.settings)
+        settings = self._campaign.settings
+        found = await asyncio.to_thread(quick_check.checked, settings.sources, lambda: settings)
         # Messages are delivered beside the passes. Only a real pass ends the rest of a sheet.
         if found is not quick_check.Found.CHANGED and self._rests_until is None:
             self._cursor = counter

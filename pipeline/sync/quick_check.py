@@ -12,18 +12,19 @@ import hashlib
 import json
 import sqlite3
 import time
-from collections.abc import Sequence
+from collections.abc import Callable
 from contextlib import closing, suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from enum import Enum
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from pipeline import event_log
-from pipeline.config import Settings
 from pipeline.plain_files import read_plain
-from pipeline.provider.input_folder import state_of
-from pipeline.sync import heartbeat
+
+if TYPE_CHECKING:
+    from pipeline.config import Settings
+    from pipeline.config.sources import Sources
 
 # The store is too slow to load for this. A process that works on the sheet has a lease. A run also
 # delivers messages to outlets, and says what is wrong with them.
@@ -31,7 +32,7 @@ _QUESTION = """
     select sheets.moved, sheets.counter, note.value, exists (
         select 1 from outbox join outlets on outlets.id = outbox.outlet
         where outlets.sheet = sheets.id and outbox.state in ('waiting', 'sending')
-        and outlets.name in (select value from json_each(:outlets))
+        and outlets.name in (select value from json_each(note.value, '$.outlets'))
         and coalesce(outbox.not_before, 0) <= :now and coalesce(outlets.not_before, 0) <= :now
     )
     from sheets join promptsheet as note on note.name = 'rest of ' || sheets.id
@@ -41,7 +42,7 @@ _QUESTION = """
     and not exists (
         select 1 from outbox join outlets on outlets.id = outbox.outlet
         where outlets.sheet = sheets.id and (outbox.state = 'parked' or outlets.closed <> '')
-        and outlets.name in (select value from json_each(:outlets))
+        and outlets.name in (select value from json_each(note.value, '$.outlets'))
     )
 """
 
@@ -62,15 +63,15 @@ class UpToDate:
     sheet: str
     claim: str
     settings: str
+    #: The names of the outlets that the configuration has.
+    outlets: tuple[str, ...]
     #: The version of the sheet's jobs, and how often its claim was raised.
     version: int
     counter: int
 
     def to_text(self) -> str:
         """The note, as the store keeps it."""
-        note = {"sheet": self.sheet, "claim": self.claim, "settings": self.settings}
-        # "moved" is the version: notes of earlier programs stay valid.
-        return json.dumps({**note, "moved": self.version, "counter": self.counter})
+        return json.dumps(asdict(self))
 
 
 class Found(Enum):
@@ -83,50 +84,60 @@ class Found(Enum):
     UNCHANGED = "unchanged"
 
 
-def is_unchanged(settings: Settings) -> bool:
-    """Returns whether a pass would certainly find nothing to do, and no message is due."""
-    return found(settings) is Found.UNCHANGED
-
-
-def found(settings: Settings) -> Found:
-    """What has certainly not changed since the last pass."""
-    source, store = settings.source, settings.store_file
-    if not isinstance(source, Path) or store is None:
+def found(sources: Sources) -> Found:
+    """What has certainly not changed since the last pass over the sheet of a configuration."""
+    if not sources.digest or sources.sheet is None or sources.store is None:
         return Found.CHANGED
     try:
-        for kept in _asked(store, str(source), [one.name for one in settings.outlets]):
-            claim = claim_of(source)
-            sheet = digest(read_plain(source))
-            seen = UpToDate(sheet, claim, settings_of(settings), kept.version, kept.counter)
-            has_rescued = read_plain(Path(f"{store}.rescue")).strip(b"\0")
+        for kept in _asked(sources.store, str(sources.sheet)):
+            seen = UpToDate(
+                digest(read_plain(sources.sheet)),
+                claim_of(sources.sheet),
+                settings_of(sources),
+                tuple(json.loads(kept.note).get("outlets", ())),
+                kept.version,
+                kept.counter,
+            )
+            has_rescued = read_plain(Path(f"{sources.store}.rescue")).strip(b"\0")
             if kept.note == seen.to_text() and not has_rescued:
                 return Found.MESSAGES if kept.has_messages else Found.UNCHANGED
-    except (OSError, sqlite3.Error):
+    except (OSError, ValueError, sqlite3.Error):
         pass
     return Found.CHANGED
 
 
-def checked(settings: Settings) -> Found:
-    """What has changed. If nothing has, the store records that a pass ended."""
-    store = settings.store_file
-    if (what := found(settings)) is Found.CHANGED or store is None:
-        return what
-    event_log.pass_ended(settings.source.name, "unchanged")
-    now = time.time_ns() // 1000
-    is_due = False
+def checked(sources: Sources, settings: Callable[[], Settings]) -> Found:
+    """What has changed. If nothing has, this counts as a pass, and the store records its time.
+
+    `settings` gives the settings of the configuration, if a service is to be called.
+    """
+    if (what := found(sources)) is not Found.CHANGED and record(sources):
+        from pipeline.sync import heartbeat
+
+        heartbeat.beat(settings(), worked=True, may=lambda name: True)
+    return what
+
+
+def record(sources: Sources) -> bool:
+    """Record that a pass ended that found nothing. Returns whether a service is to be called."""
+    if sources.sheet is None or sources.store is None:
+        return False
+    event_log.pass_ended(sources.sheet.name, "unchanged")
+    now, is_due = time.time_ns() // 1000, False
     # A busy store is left alone: the process that works on it records its own time.
     with suppress(sqlite3.Error):
-        address = f"{store.resolve().as_uri()}?mode=rw"
+        address = f"{sources.store.as_uri()}?mode=rw"
         with closing(sqlite3.connect(address, uri=True, timeout=0.2)) as connection, connection:
             # It does not matter if a power cut loses this time.
             connection.execute("pragma synchronous = normal")
-            connection.execute(_NOTE, {"now": now, "place": str(settings.source)})
-            if settings.schedule.ping_url:
+            connection.execute(_NOTE, {"now": now, "place": str(sources.sheet)})
+            if sources.has_ping:
+                from pipeline.sync import heartbeat
+
                 least = int(heartbeat.LEAST.total_seconds() * 1e6)
-                about = {"name": heartbeat.name_of(settings.path), "now": now, "least": least}
+                about = {"name": heartbeat.name_of(sources.path), "now": now, "least": least}
                 is_due = connection.execute(_BEAT, about).rowcount == 1
-    heartbeat.beat(settings, worked=True, may=lambda name: is_due)
-    return what
+    return is_due
 
 
 def digest(content: bytes) -> str:
@@ -139,15 +150,17 @@ def claim_of(source: Path) -> str:
     return digest(read_plain(source.with_name(f"{source.name}.promptsheet")))
 
 
-def settings_of(settings: Settings) -> str:
-    """A digest of a configuration with its API keys, of its styles, and of the files for cells.
+def settings_of(sources: Sources) -> str:
+    """A digest of a configuration, of its styles, and of the files that cells may name, now.
 
-    Another key is another account: rows may wait for it. Other secrets do not count. Raises OSError
-    if the styles cannot be read.
+    Raises OSError if the styles cannot be read.
     """
-    styles = settings.prompt.styles if settings.prompt else None
-    its = digest(read_plain(styles)) if styles else ""
-    return digest(f"{configuration_of(settings)} {state_of(settings.inputs)} {its}".encode())
+    styles = digest(read_plain(sources.styles)) if sources.styles else ""
+    if sources.inputs is None:
+        return digest(f"{sources.digest} {styles}".encode())
+    from pipeline.provider.input_folder import state_of
+
+    return digest(f"{sources.digest} {styles} {state_of(sources.inputs)}".encode())
 
 
 def configuration_of(settings: Settings) -> str:
@@ -164,14 +177,14 @@ class _Kept(NamedTuple):
     has_messages: int
 
 
-def _asked(store: Path, place: str, outlets: Sequence[str]) -> list[_Kept]:
-    """What the store knows of the sheet at a place, and of these outlets of it."""
+def _asked(store: Path, place: str) -> list[_Kept]:
+    """What the store knows of the sheet at a place."""
     # Without a write-ahead log no process is writing, and SQLite need not create its side files.
     has_no_wal = not Path(f"{store}-wal").exists()
     if not store.is_file():  # SQLite would wait at a pipe for ever.
         return []
-    address = f"{store.resolve().as_uri()}?{'immutable=1' if has_no_wal else 'mode=ro'}"
+    address = f"{store.as_uri()}?{'immutable=1' if has_no_wal else 'mode=ro'}"
     now = time.time_ns() // 1000
     with closing(sqlite3.connect(address, uri=True, timeout=1.0)) as connection:
-        about = {"now": now, "place": place, "outlets": json.dumps(outlets)}
+        about = {"now": now, "place": place}
         return [_Kept(*row) for row in connection.execute(_QUESTION, about)]

@@ -173,7 +173,7 @@ def counted(file: str, plans: str) -> None:
 
     Their plans are added to the file `plans`, if there is a name for it.
     """
-    from pipeline.cli.commands import main as program
+    from pipeline.cli.start import main as program
 
     statements = 0
     shown: dict[str, str] = {}

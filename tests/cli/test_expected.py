@@ -308,7 +308,7 @@ def test_a_library_that_is_not_installed_is_named_with_exit_code_2(
     (team.folder / "k").chmod(0o600)
     without = (
         f"import sys; sys.modules[{library!r}] = None; sys.argv = ['promptsheet', *{words!r}]; "
-        "from pipeline.cli.commands import main; main()"
+        "from pipeline.cli.start import main; main()"
     )
 
     ended = subprocess.run(

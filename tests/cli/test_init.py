@@ -246,7 +246,7 @@ def test_a_missing_extra_is_exit_code_2_with_the_command_that_installs_it(
         f"import importlib.util, sys; sys.modules[{missing!r}] = None\n"
         "find = importlib.util.find_spec\n"
         f"importlib.util.find_spec = lambda name, *a: None if name == {missing!r} else find(name)\n"
-        "from pipeline.cli.commands import main\nmain()\n"
+        "from pipeline.cli.start import main\nmain()\n"
     )
 
     ended = subprocess.run(

@@ -245,7 +245,7 @@ def test_init_prints_the_next_command_so_that_it_can_be_copied(
 ) -> None:
     program = tmp_path / ".venv" / "bin" / "promptsheet"
     program.parent.mkdir(parents=True)
-    program.write_text("from pipeline.cli.commands import main\nmain()\n")
+    program.write_text("from pipeline.cli.start import main\nmain()\n")
     program.chmod(0o755)
     path = str(program.parent) if found else "/nowhere"
 

@@ -43,11 +43,12 @@ from tests.fakes.nursery import LONGEST, ROOT
 
 #: The exit code if something is out of reach, such as the store.
 STORE_OUT_OF_REACH = 3
-#: The module of the command line.
-PROGRAM = "pipeline.cli.commands"
+#: The module with the start of the program.
+PROGRAM = "pipeline.cli.start"
 #: Modules that the program imports on demand: a child would import them again at each start.
 LOADED = (
-    *(PROGRAM, "pipeline.cli.run", "pipeline.cli.init", "pipeline.cli.status"),
+    *(PROGRAM, "pipeline.cli.commands", "pipeline.cli.run", "pipeline.cli.init"),
+    *("pipeline.cli.status", "pipeline.sync.quick_check"),
     *("pipeline.cli.demo", "pipeline.cli.doctor", "pipeline.cli.screen", "pipeline.server.watch"),
     *("pipeline.server.metrics", "pipeline.page", "pipeline.reports.gallery"),
     *("pipeline.provider.client", "pipeline.provider.downloads", "pipeline.sandbox.__main__"),
@@ -189,7 +190,7 @@ def _raise_children(orders: socket.socket, owner: socket.socket, loaded: Sequenc
     for name in loaded:
         importlib.import_module(name)
     if PROGRAM in loaded:
-        commands: Any = importlib.import_module(PROGRAM)
+        commands: Any = importlib.import_module("pipeline.cli.commands")
         commands.app = get_command(commands.app)  # each start would build it again, in 20 ms
         _warm_up(commands)
     gc.collect()

@@ -66,7 +66,7 @@ class Program:
         environment: Mapping[str, str] | None = None,
         err: int | None = None,
         gate: int | None = None,
-        run: str = "pipeline.cli.commands",
+        run: str = "pipeline.cli.start",
     ) -> None:
         self.process = Child(
             run,

@@ -93,7 +93,7 @@ def terminal(
         known[KEY_NAME] = key
     ours_end, its_end = pty.openpty()
     try:
-        process = Child("pipeline.cli.commands", words, known, folder=folder, tty=its_end)
+        process = Child("pipeline.cli.start", words, known, folder=folder, tty=its_end)
     finally:
         os.close(its_end)
     try:

@@ -210,7 +210,7 @@ def test_missing_settings_are_named_before_anything_starts(
     typed = ["promptsheet", command, str(service(team, hooks=free_port()))]
     ended = _python(
         f"import sys; sys.modules[{missing!r}] = None; sys.argv = {typed!r}; "
-        "from pipeline.cli.commands import main; main()"
+        "from pipeline.cli.start import main; main()"
     )
 
     assert ended.returncode == 2
@@ -225,7 +225,7 @@ def test_a_run_without_a_receiver_loads_no_server(tmp_path: Path) -> None:
     ended = _python(
         "import sys, atexit; sys.argv = ['promptsheet', 'run', '--wait', "
         f"{str(config)!r}]; atexit.register(lambda: print(sorted(sys.modules))); "
-        "from pipeline.cli.commands import main; main()"
+        "from pipeline.cli.start import main; main()"
     )
 
     assert ended.returncode == 0, ended.stderr

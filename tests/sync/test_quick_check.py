@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import config
+from pipeline.config.sources import sources_of
 from pipeline.core.model import JobKey
 from pipeline.core.states import Failed
 from pipeline.sandbox import Sandbox
@@ -38,7 +38,8 @@ def team(tmp_path: Path, api: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Team:
 
 
 def is_unchanged(team: Team) -> bool:
-    return quick_check.is_unchanged(config.load(team.folder / "pipeline.toml", need_key=True))
+    sources = sources_of(team.folder / "pipeline.toml")
+    return quick_check.found(sources) is quick_check.Found.UNCHANGED
 
 
 def loaded(team: Team) -> str:
@@ -53,15 +54,14 @@ def loaded(team: Team) -> str:
     return done.stderr
 
 
-def test_a_pass_over_an_unchanged_sheet_loads_neither_store_nor_http_client(team: Team) -> None:
+def test_a_pass_over_an_unchanged_sheet_loads_no_library(team: Team) -> None:
     assert is_unchanged(team)
 
     modules = loaded(team)
 
     assert "tomllib" in modules
-    assert not {
-        name for name in ("sqlalchemy", "aiohttp", "httpx", "rich.console") if name in modules
-    }
+    libraries = ("sqlalchemy", "aiohttp", "httpx", "rich", "typer", "pydantic", "asyncio")
+    assert not {name for name in libraries if name in modules}
 
 
 def test_a_pass_that_ends_at_the_quick_check_records_its_time(
@@ -146,6 +146,35 @@ def claim_gone(team: Team) -> None:
     team.sheet.with_name("prompts.csv.promptsheet").unlink()
 
 
+def sheet_replaced_by_a_link(team: Team) -> None:
+    other = team.sheet.with_name("other.csv")
+    other.write_bytes(team.sheet.read_bytes())
+    team.sheet.unlink()
+    team.sheet.symlink_to(other)
+
+
+def own_provider_file(team: Team) -> None:
+    folder = team.folder / "providers"
+    folder.mkdir()
+    shipped = ROOT / "configs" / "providers" / "apiframe-v1.toml"
+    (folder / shipped.name).write_bytes(shipped.read_bytes())
+
+
+def own_messages(team: Team) -> None:
+    folder = team.folder / "messages"
+    folder.mkdir()
+    (folder / "en.po").write_text('msgid "yes"\nmsgstr "aye"\n')
+
+
+def mistake_in_the_configuration(team: Team) -> None:
+    config = team.folder / "pipeline.toml"
+    config.write_text(f"{config.read_text()}\n[no_such_table]\n")
+
+
+def configuration_gone(team: Team) -> None:
+    (team.folder / "pipeline.toml").unlink()
+
+
 def paused(team: Team) -> None:
     call("pause", team.folder / "pipeline.toml")
 
@@ -180,6 +209,11 @@ def store_gone(team: Team) -> None:
         sorted_by_people,
         other_budget,
         claim_gone,
+        sheet_replaced_by_a_link,
+        own_provider_file,
+        own_messages,
+        mistake_in_the_configuration,
+        configuration_gone,
         paused,
         retried,
         result_in_rescue_file,
@@ -232,8 +266,29 @@ def test_another_api_key_is_a_change(team: Team, monkeypatch: pytest.MonkeyPatch
     assert is_unchanged(team)
 
 
-def test_a_note_of_an_earlier_program_stays_valid() -> None:
-    kept = quick_check.UpToDate("a sheet", "a claim", "settings", version=3, counter=4)
-    assert kept.to_text() == (
-        '{"sheet": "a sheet", "claim": "a claim", "settings": "settings", "moved": 3, "counter": 4}'
-    )
+def test_another_secret_in_a_file_is_a_change(tmp_path: Path, team: Team) -> None:
+    key = tmp_path / "key"
+    key.write_text(KEY)
+    config = team.configured(tables={"provider": {"api_key": f"file:{key.name}"}})
+    assert call("run", config).code == 0
+    assert is_unchanged(team)
+
+    key.write_text(f"{KEY}2")
+    assert not is_unchanged(team)
+
+
+def test_of_several_sheets_only_those_that_have_changed_are_run(
+    tmp_path: Path, team: Team, api: Sandbox
+) -> None:
+    folder = tmp_path / "other"
+    folder.mkdir()
+    other = Team(folder, api.url)
+    other.write_prompts(["a dog"])
+    before = passed_at(team)
+
+    ended = call("run", team.folder / "pipeline.toml", other.configured())
+
+    assert ended.code == 0
+    assert passed_at(team) > before
+    assert len(other.attempts()) == 1
+    assert len(team.attempts()) == 3

@@ -15,7 +15,7 @@ from pipeline import wiring
 from pipeline.core.model import Result, State
 from pipeline.sandbox import Sandbox, pictures
 from pipeline.store import Store
-from pipeline.sync.quick_check import is_unchanged
+from pipeline.sync.quick_check import Found, found
 from tests.core.build import attempt
 from tests.fakes.buckets import BUCKET, google_storage
 from tests.fakes.program import KEY, KEY_NAME
@@ -325,7 +325,7 @@ def test_a_sheet_with_only_given_up_links_has_nothing_to_do(
 
     assert asked(team, "select count(*) from files where lost and next_at is null") == [(4,)]
     monkeypatch.setenv(KEY_NAME, KEY)
-    assert is_unchanged(wiring.load(team.config))
+    assert found(wiring.load(team.config).sources) is Found.UNCHANGED
 
 
 def test_unsaved_pictures_are_reported_only_for_sheets_that_save_files(
