@@ -78,8 +78,8 @@ def _sources(path: Path, text: str, raw: Mapping[str, Any], environ: Mapping[str
         for one in (USUAL_KEY, *filter(is_reference, _texts(raw)))
     ]
     files = [
-        (str(file), file.read_bytes())
-        for root in (path.parent, configs())
+        (is_own, kind, file.name, file.read_bytes())
+        for is_own, root in ((True, path.parent), (False, configs()))
         for kind in _FOLDERS
         for file in sorted((root / kind).glob("*.*"))
         if file.is_file()

@@ -12,7 +12,7 @@ from pipeline.core.messages import DELIMITER_NAMES
 
 DELIMITERS = ",;\t|"
 #: How much of a file is read to choose between two delimiters that are both in the header.
-_LETTERS, _RECORDS = 100_000, 50
+LETTERS, _RECORDS = 100_000, 50
 
 # As people write it, and as programs save it that treat it as a row.
 _SAID = re.compile(r'"?sep="?([,;\t|])[",;\t|]*(?:\r\n|\r|\n|\Z)', re.IGNORECASE)
@@ -47,7 +47,7 @@ def delimiter_of(text: str) -> str:
     header of one name: one that leaves the rows whole, because a prompt that is cut at its first
     comma is paid for, too.
     """
-    beginning = text[:_LETTERS]
+    beginning = text[:LETTERS]
     header = next(filter(None, re.split(r"[\r\n]", _QUOTED_NAME.sub("name", beginning))), "")
     there = [delimiter for delimiter in DELIMITERS if delimiter in header]
     if len(there) == 1:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -87,18 +87,23 @@ class CsvSheet:
         The file is left unchanged if every named cell already has its new value.
         """
 
+        made: dict[str, CsvText] = {}
+
         def change(content: bytes) -> bytes:
             text = self._taken_in(content)
             try:
-                return text.patched(patch_for(text.grid))
+                fresh = text.changed(patch_for(text.grid))
             except CannotHold as lost:
                 raise SheetError(
                     f"{self._path} is {lost.encoding} text, which has no letters for the column"
                     f" {lost.name}. {_SAVE_AGAIN}"
                 ) from lost
+            if fresh.grid:
+                made[_digest(fresh.content)] = replace(fresh, content=b"")
+            return fresh.content
 
         written = rewrite(self._path, change, exchange=self._exchange, pause=self._pause)
-        return self._taken_in(written).grid
+        return self._taken_in(written, made).grid
 
     def append(self, rows_for: Callable[[Grid], Sequence[NewRow]]) -> Grid:
         """Read the file, add the rows that `rows_for` names, and return the grid read back.
@@ -138,11 +143,17 @@ class CsvSheet:
         """Store `claim` beside the file if its claim is `instead_of`. Returns whether it did."""
         return write_claim(self._path, claim, instead_of)
 
-    def _taken_in(self, content: bytes) -> CsvText:
-        """The text of the bytes. Rows that did not change are the same objects as before."""
-        was, self.fingerprint = self.fingerprint, hashlib.sha256(content).hexdigest()
+    def _taken_in(self, content: bytes, made: Mapping[str, CsvText] | None = None) -> CsvText:
+        """The text of the bytes. Rows that did not change are the same objects as before.
+
+        `made` are texts that we made of earlier ones, by the digests of their bytes.
+        """
+        was, self.fingerprint = self.fingerprint, _digest(content)
         if self._text and self.fingerprint == was:
             return replace(self._text, content=content)
+        if made and (ours := made.get(self.fingerprint)):
+            self._text = ours
+            return replace(ours, content=content)
         earlier = self._text.grid if self._text else ()
         self._text = None
         try:
@@ -160,6 +171,10 @@ class CsvSheet:
             text, content=b""
         )  # Memory: the bytes of a big file are kept by the caller.
         return text
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
 
 
 def _choice(path: Path, unclear: Unclear) -> str:

@@ -12,14 +12,12 @@ import io
 import re
 from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, replace
 from itertools import chain, islice, repeat
-from operator import methodcaller
 from typing import NamedTuple, TextIO
 
 from pipeline.core.model import Grid, Patch
-from pipeline.sheets.csv.delimiters import DELIMITERS, delimiter_line, delimiter_of
+from pipeline.sheets.csv.delimiters import DELIMITERS, LETTERS, delimiter_line, delimiter_of
 from pipeline.sheets.csv.encodings import Encoding, decoded
 
 #: A line after the last one. It is a separate row, unless a quotation mark is still open.
@@ -77,8 +75,11 @@ class CsvText:
         del text  # With rare letters, this text needs more memory than everything else.
         lines = chain(_lines(content, spelling, lead), [_END + delimiter + _END])
         records = csv.reader(lines, delimiter=delimiter)
-        beside = zip(map(tuple, records), chain(earlier, repeat(())), strict=False)
-        *rows, last = (was if row == was else row for row, was in beside)
+        fresh: Iterator[tuple[str, ...]] = map(tuple, records)
+        if earlier:
+            beside = zip(fresh, chain(earlier, repeat(())), strict=False)
+            fresh = (was if row == was else row for row, was in beside)
+        *rows, last = fresh
         if last != (_END, _END):
             after = len(_LINE_END.findall(last[-1])) + (not ends_a_line)
             raise LeftOpen(records.line_num - after + bool(lead))
@@ -91,6 +92,14 @@ class CsvText:
         up to date. Cells beyond the end of a record are added. Raises IndexError for a row that is
         not there, CannotHold for a column's name that would lose letters.
         """
+        return self.changed(patch).content
+
+    def changed(self, patch: Patch) -> CsvText:
+        """The text of the file with those cells changed, as `patched` does it.
+
+        Only the changed records are read again. Its grid is empty if the change may have given the
+        others another meaning: the whole file has to be read then.
+        """
         readable = {
             (row, column): self.encoding.readable(harmless(text, self.delimiter) if row else text)
             for (row, column), text in patch.items()
@@ -99,7 +108,40 @@ class CsvText:
             if place[0] == 0 and readable[place] != text:
                 raise CannotHold(self.encoding.title, text)
         changes = _changes(self.grid, readable)
-        return b"".join(self._with_changes(changes)) if changes else self.content
+        if not changes:
+            return self
+        edited = list(self._edited(changes))
+        content = self._with_edited(edited)
+        fresh = replace(self, content=content, grid=())
+        if 0 in changes or not fresh._is_read_like(self):
+            return fresh
+        return replace(fresh, grid=self._grid_with(edited))
+
+    def _is_read_like(self, before: CsvText) -> bool:
+        """True if encoding and delimiter are found to be the same, under the same header.
+
+        The letters of the whole file decide about an 8-bit encoding, and those of a beginning about
+        the delimiter.
+        """
+        fresh, old = self.content, before.content
+        if fresh[:4] != old[:4] or fresh.isascii() != old.isascii() or len(before.grid[0]) < 2:
+            return False
+        most = slice(len(self.encoding.mark), 4 * LETTERS)
+        if self.encoding.title == "UTF-8" and fresh[most] != old[most]:
+            beginning = fresh[most].decode("utf-8", "ignore")[len(self.lead) :]
+            return delimiter_of(beginning) == self.delimiter
+        return self.encoding.title == "UTF-8"
+
+    def _grid_with(self, edited: Iterable[_Edited]) -> Grid:
+        """The grid with these records; empty if one of them is not one record any more."""
+        rows = list(self.grid)
+        for one in edited:
+            text = io.StringIO(one.text, newline="")
+            read = [*map(tuple, csv.reader(text, delimiter=self.delimiter))]
+            if len(read) != 1:
+                return ()
+            rows[one.row] = read[0]
+        return tuple(rows)
 
     def with_rows(self, rows: Iterable[Sequence[str]], at: int) -> bytes:
         """The file with more records in front of record `at`; all other bytes stay as they are."""
@@ -123,33 +165,38 @@ class CsvText:
         size = len(self.encoding.mark) + len(f"{self.lead}{''.join(before)}".encode(codec))
         return self.content[:size] + text.encode(codec) + self.content[size:]
 
-    def _with_changes(
-        self, changes: Mapping[int, Mapping[int, str]]
-    ) -> Iterator[bytes | memoryview]:
-        """The pieces of the file with those cells changed; unchanged pieces are parts of the old
-        file.
-        """
-        codec, content = self.encoding.codec, memoryview(self.content)
-        lines = partial(_lines, self.content, self.encoding, self.lead)
-        records = csv.reader(lines(), delimiter=self.delimiter)
-        sizes = map(len, map(methodcaller("encode", codec), lines()))
+    def _edited(self, changes: Mapping[int, Mapping[int, str]]) -> Iterator[_Edited]:
+        """The records with those cells changed."""
+        codec = self.encoding.codec
         end = len(self.encoding.mark) + len(self.lead.encode(codec))
-        kept = row = line = 0
-        for changed in sorted(changes):
-            deque(islice(records, changed - row), maxlen=0)
-            start = end + sum(islice(sizes, records.line_num - line))
-            line = records.line_num
-            next(records)
-            end = start + sum(islice(sizes, records.line_num - line))
-            row, line = changed + 1, records.line_num
+        ends = chain(_line_ends(self.content, codec, end), repeat(len(self.content)))
+        next_row = 0
+        for row in sorted(changes):
+            start = _after(ends, sum(map(_line_count, self.grid[next_row:row])), end)
+            end = _after(ends, _line_count(self.grid[row]), start)
+            next_row = row + 1
             # A header with a strange delimiter in a bare name could be taken for another kind.
-            special = DELIMITERS if changed == 0 else self.delimiter
-            record = str(content[start:end], codec)
-            edited = _edited(record, self.delimiter, special, changes[changed])
-            yield content[kept:start]
-            yield edited.encode(codec, "replace")
-            kept = end
-        yield content[kept:]
+            special = DELIMITERS if row == 0 else self.delimiter
+            record = str(self.content[start:end], codec)
+            yield _Edited(row, start, end, _edited(record, self.delimiter, special, changes[row]))
+
+    def _with_edited(self, edited: Iterable[_Edited]) -> bytes:
+        """The file with these records in place of the old ones; all other bytes are the same."""
+        content, kept = memoryview(self.content), 0
+        pieces = list[bytes | memoryview]()
+        for one in edited:
+            pieces += [content[kept : one.start], one.text.encode(self.encoding.codec, "replace")]
+            kept = one.end
+        return b"".join([*pieces, content[kept:]])
+
+
+class _Edited(NamedTuple):
+    """A record with changed cells: its row, the bytes that it replaces, and its new text."""
+
+    row: int
+    start: int
+    end: int
+    text: str
 
 
 def harmless(text: str, delimiter: str) -> str:
@@ -184,6 +231,27 @@ def _lines(content: bytes, encoding: Encoding, lead: str) -> TextIO:
     lines = io.TextIOWrapper(encoded, encoding.codec, newline="")
     lines.read(len(lead))
     return lines
+
+
+def _line_ends(content: bytes, codec: str, start: int) -> Iterator[int]:
+    """Where each line ends that begins at `start` or later, in bytes."""
+    ends = b"|".join(re.escape(end.encode(codec)) for end in ("\r\n", "\r", "\n"))
+    width = len("\n".encode(codec))
+    for found in re.compile(ends).finditer(content, start):
+        # In UTF-16, the second byte of a letter and the first of the next may look like an end.
+        if width == 1 or (found.start() - start) % width == 0:
+            yield found.end()
+
+
+def _line_count(record: Sequence[str]) -> int:
+    """How many lines of the file a record takes."""
+    text = " ".join(record)
+    return 1 + text.count("\n") + text.count("\r") - text.count("\r\n")
+
+
+def _after(ends: Iterator[int], lines: int, start: int) -> int:
+    """Where this number of lines ends, if the first one begins at `start`."""
+    return next(islice(ends, lines - 1, None)) if lines else start
 
 
 def _changes(grid: Grid, patch: Patch) -> dict[int, dict[int, str]]:

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from pipeline.core.model import Grid, Patch
 from pipeline.sheets.csv.delimiters import delimiter_of
-from pipeline.sheets.csv.text import CsvText, LeftOpen, harmless
+from pipeline.sheets.csv.encodings import NotText
+from pipeline.sheets.csv.text import CannotHold, CsvText, LeftOpen, harmless
 from tests.wild.slow_reader import Record, slowly
 
 BOM = b"\xef\xbb\xbf"
@@ -257,3 +258,33 @@ def test_text_is_changed_only_if_another_delimiter_would_make_it_a_formula() -> 
     assert harmless("https://a.example/1.png\nhttps://a.example/2.png", ",") == (
         "https://a.example/1.png\nhttps://a.example/2.png"
     )
+
+
+@given(
+    texts,
+    st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3), cells), max_size=4),
+    st.sampled_from(["utf-8", "utf-8-sig", "utf-16"]),
+)
+@example("a,b\n1,2\n\u0a00\u000a,\u0a0d\n3,4\n", [(2, 0, "x"), (3, 1, "y")], "utf-16")
+@example('a,b;c\n1,"2\r\n3"\n4,5\n', [(1, 0, "6;7"), (2, 1, "8\n9")], "utf-8")
+def test_a_grid_after_a_patch_is_what_is_read_back(
+    text: str, cells: list[tuple[int, int, str]], codec: str
+) -> None:
+    try:
+        before = CsvText.of(f"one,two\n{text}".encode(codec))
+    except (LeftOpen, NotText):
+        assume(False)
+    patch = {(row, column): text for row, column, text in cells if row < len(before.grid)}
+    try:
+        after = before.changed(patch)
+    except CannotHold:
+        assume(False)
+    read = CsvText.of(after.content)
+
+    assert not after.grid or (read.grid, read.encoding) == (after.grid, after.encoding)
+    assert after.grid or codec == "utf-16" or not is_plain(patch)
+
+
+def is_plain(patch: Patch) -> bool:
+    """True if a patch changes neither the header nor which delimiter and encoding are found."""
+    return all(row and text.isascii() and text.isalnum() for (row, _), text in patch.items())
