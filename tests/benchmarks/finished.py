@@ -20,12 +20,11 @@ SHEET, JOB, ROW = 1_000_000, 1_000_000_000, 100_000_000
 _OTHER: Final = {
     "known_rows": {"sheet": f"{SHEET} + n / {OF_SHEET}", "row_id": f"'r_' || ({ROW} + n)"},
     "jobs": {
-        "id": f"{JOB} + n",
         "sheet": f"{SHEET} + n / {OF_SHEET}",
         "row_id": f"'r_' || ({ROW} + n)",
     },
-    "attempts": {"job": f"{JOB} + n", "task_id": "'task ' || n", "hook": "''"},
-    "events": {"job": f"{JOB} + n"},
+    "attempts": {"task_id": "'task ' || n", "hook": "''"},
+    "events": {},
 }
 _SHEET: Final = {"id": f"{SHEET} + n", "key": "'finished ' || n", "place": "''"}
 
@@ -33,17 +32,18 @@ _SHEET: Final = {"id": f"{SHEET} + n", "key": "'finished ' || n", "place": "''"}
 def add_finished(store: Store, begin: int, end: int) -> None:
     """Add so many copies of the first job of the store, the one with number `begin` first.
 
-    `begin` must be divisible by `OF_SHEET`. Afterwards the database counts its lines, as it does
-    by itself sooner or later.
+    `begin` must be divisible by `OF_SHEET`. Between two calls the program may add as many jobs as
+    are there: the numbers of the copies leave room for them. Afterwards the database counts its
+    lines, as it does by itself sooner or later.
     """
     for first in range(begin, end, BATCH):
         with store._database.writing() as connection:
-            _copy(connection, first, min(first + BATCH, end))
+            _copy(connection, first, min(first + BATCH, end), JOB + begin)
     with store._database.writing() as connection:
         connection.exec_driver_sql("ANALYZE")
 
 
-def _copy(connection: Connection, begin: int, end: int) -> None:
+def _copy(connection: Connection, begin: int, end: int, numbered_from: int) -> None:
     found = connection.exec_driver_sql("SELECT sheet, row_id, id FROM jobs ORDER BY id LIMIT 1")
     sheet, row_id, job = found.one()
     _add(connection, "sheets", _SHEET, f"id = {sheet}", begin // OF_SHEET, -(-end // OF_SHEET))
@@ -54,7 +54,10 @@ def _copy(connection: Connection, begin: int, end: int) -> None:
         "events": f"job = {job}",
     }
     for table, where in its.items():
-        _add(connection, table, _OTHER[table], where, begin, end)
+        other = {"job": f"{numbered_from} + n", **_OTHER[table]}
+        if table == "jobs":
+            other["id"] = other["job"]
+        _add(connection, table, other, where, begin, end)
 
 
 def _add(

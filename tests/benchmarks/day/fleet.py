@@ -222,8 +222,11 @@ class Fleet:
             self._start(book, due)
 
     def _start(self, book: Book, order: Order) -> None:
-        alive = [one for one in self.machines if one.still_since is None]
-        machine = min(alive, key=lambda one: len(one.at_work))
+        # One pass of a sheet at a time on each machine, also on one that has just gone on.
+        free = [
+            one for one in self.machines if one.still_since is None and book.key not in one.at_work
+        ]
+        machine = min(free, key=lambda one: len(one.at_work))
         self._given[book.key] = order, machine
         self._begin(self._carried_out(book, order, machine))
 
