@@ -6,11 +6,11 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from zoneinfo import ZoneInfo
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.schedule import Schedule, problem_with
+from tests.fakes.cases import each
 
 BEGAN = datetime(2026, 3, 1, 12, 0, 7, tzinfo=UTC)
 PARIS = ZoneInfo("Europe/Paris")
@@ -93,7 +93,7 @@ def test_the_next_pass_is_in_the_future_and_at_most_one_interval_away(
     assert schedule.due(due - timedelta(microseconds=1), BEGAN) == due
 
 
-@pytest.mark.parametrize(
+@each(
     ("cron", "says"),
     [
         ("61 * * * *", "the minute cannot be read; write five fields"),
@@ -109,6 +109,6 @@ def test_an_invalid_cron_line_is_refused_with_a_clear_sentence(cron: str, says: 
     assert problem_with(cron).startswith(says)
 
 
-@pytest.mark.parametrize("cron", LINES)
+@each("cron", LINES)
 def test_a_valid_cron_line_is_not_refused(cron: str) -> None:
     assert problem_with(cron) == ""

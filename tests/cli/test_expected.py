@@ -20,6 +20,7 @@ from pipeline.core.model import JobKey
 from pipeline.open_sheet import open_sheet
 from pipeline.sandbox import Sandbox
 from pipeline.store import Store
+from tests.fakes.cases import each
 from tests.fakes.program import KEY, KEY_NAME, ROOT, call
 from tests.fakes.sandbox_process import sandbox_process
 from tests.fakes.service import free_port, service
@@ -65,7 +66,7 @@ def test_without_the_usual_configuration_a_command_says_how_to_make_one(
     )
 
 
-@pytest.mark.parametrize("name", ["", *(one for one in COMMANDS if one != "sandbox")])
+@each("name", ["", *(one for one in COMMANDS if one != "sandbox")])
 def test_help_has_a_short_flag_and_no_python_types(name: str) -> None:
     words = [name] if name else []
     short, long = (CliRunner().invoke(app, [*words, flag]) for flag in ("-h", "--help"))

@@ -14,6 +14,7 @@ import pytest
 
 from pipeline import event_log, terminal
 from pipeline.sandbox import Sandbox
+from tests.fakes.cases import each
 from tests.fakes.program import KEY
 from tests.fakes.team import Team
 
@@ -91,7 +92,7 @@ def test_a_retry_of_a_person_is_logged_as_asked_and_sent_again(
     assert [line["attempt"] for line in lines if line["event"] == "sent"] == [2]
 
 
-@pytest.mark.parametrize("text", ['a"\n{"level": "info"}', "\u2028\u202e", "\ud800", "\x1b[2J\r"])
+@each("text", ['a"\n{"level": "info"}', "\u2028\u202e", "\ud800", "\x1b[2J\r"])
 def test_no_text_from_outside_breaks_a_line(text: str) -> None:
     record = logging.LogRecord("promptsheet", logging.INFO, "", 0, "%s", (text,), None)
     event = logging.LogRecord("promptsheet.events", logging.INFO, "", 0, "sent", (), None)

@@ -7,6 +7,7 @@ from typer.testing import CliRunner
 
 from pipeline.cli.commands import app
 from pipeline.sandbox import Sandbox
+from tests.fakes.cases import each
 from tests.fakes.team import Team
 
 
@@ -83,7 +84,7 @@ def test_the_reason_is_given_for_an_unreadable_configuration(
     assert str(ended.exception).startswith(sentence.format(path=team.config))
 
 
-@pytest.mark.parametrize(
+@each(
     "words",
     [
         ["run", "--bogus", "x.toml"],

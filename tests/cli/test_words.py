@@ -6,7 +6,6 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from io import StringIO
 
-import pytest
 from rich.console import Console
 
 from pipeline import terminal
@@ -26,6 +25,7 @@ from pipeline.core.text import one_line
 from pipeline.reports import summary
 from pipeline.sync.outcome import Outcome, PassCounts
 from pipeline.sync.row_reports import Row
+from tests.fakes.cases import each
 from tests.fakes.team import LIVE
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -39,8 +39,8 @@ PROVIDER = Provider("Apiframe", "", Key(), TaskFields(("id",), (), (), ()), Poll
 RULES = Rules("sheet", PROVIDER, "imagine")
 
 
-@pytest.mark.parametrize("text", CORPUS)
-@pytest.mark.parametrize("state", [s for s in State if s is not State.PENDING])
+@each("text", CORPUS)
+@each("state", [s for s in State if s is not State.PENDING])
 def test_none_of_our_cells_becomes_a_formula_whatever_the_api_or_a_person_wrote(
     text: str, state: State
 ) -> None:
@@ -62,7 +62,7 @@ def test_none_of_our_cells_becomes_a_formula_whatever_the_api_or_a_person_wrote(
         assert live == {}
 
 
-@pytest.mark.parametrize("width", [30, 50, 80, 140, 300])
+@each("width", [30, 50, 80, 140, 300])
 def test_a_table_of_rows_fits_its_terminal_and_shows_each_number_and_status(width: int) -> None:
     note = "Apiframe refused the prompt: \x1b[31mbanned\x1b[0m\nword. Change it. " * 3
     long = "ein Leuchtturm 灯台 🏮 " * 20

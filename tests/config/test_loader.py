@@ -15,6 +15,7 @@ from pipeline import config
 from pipeline.config import outlets
 from pipeline.config.schema import Document, FormerTable
 from pipeline.core.errors import ConfigError
+from tests.fakes.cases import each
 
 ROOT = Path(__file__).parents[2]
 PROVIDERS = ROOT / "configs" / "providers"
@@ -328,7 +329,7 @@ def test_the_example_shows_every_key_with_a_comment_and_its_default(tmp_path: Pa
     assert load(tmp_path, text).source.name == "prompts.csv"
 
 
-@pytest.mark.parametrize("kind", outlets.KINDS)
+@each("kind", outlets.KINDS)
 def test_the_example_shows_every_key_of_an_outlet(kind: str) -> None:
     text = (ROOT / "configs" / "example.toml").read_text().split("# Outlets send ")[1]
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import pytest
-
 from pipeline.config import PageSettings
+from tests.fakes.cases import each
 
 
-@pytest.mark.parametrize(
+@each(
     ("listen", "public_url", "address"),
     [
         ("127.0.0.1:8640", "https://pictures.example.com", "https://pictures.example.com"),

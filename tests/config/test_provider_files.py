@@ -11,8 +11,6 @@ from datetime import date
 from functools import cache
 from pathlib import Path
 
-import pytest
-
 from pipeline.config.provider_files import read_provider
 from pipeline.core.fields import fields_of, price_of, problems_with
 from pipeline.core.provider import Endpoint, Provider
@@ -21,6 +19,7 @@ from pipeline.sandbox.v1.endpoints import endpoints as v1_endpoints
 from pipeline.sandbox.v2.shapes import body_problems, models, table
 from tests.config import apiframe_v2
 from tests.config.filling import PARENT, choices, sent, ways
+from tests.fakes.cases import each
 
 ROOT = Path(__file__).parents[2]
 FILES = ROOT / "configs/providers"
@@ -97,7 +96,7 @@ def test_a_file_is_read_again_after_a_change_and_only_then(tmp_path: Path) -> No
     assert (first.base_url, third.base_url) == (address, "https://other.example")
 
 
-@pytest.mark.parametrize(("name", "endpoint"), EVERY)
+@each(("name", "endpoint"), EVERY)
 def test_an_endpoint_says_what_it_gives_and_where_the_result_is(name: str, endpoint: str) -> None:
     one = endpoint_of(name, endpoint)
 
@@ -107,7 +106,7 @@ def test_an_endpoint_says_what_it_gives_and_where_the_result_is(name: str, endpo
     assert one.columns or one.takes_parent
 
 
-@pytest.mark.parametrize("name", NAMES)
+@each("name", NAMES)
 def test_endpoints_without_a_price_are_known(name: str) -> None:
     unpriced = {
         each
@@ -118,7 +117,7 @@ def test_endpoints_without_a_price_are_known(name: str) -> None:
     assert unpriced == UNPRICED.get(name, set())
 
 
-@pytest.mark.parametrize(("name", "endpoint"), EVERY)
+@each(("name", "endpoint"), EVERY)
 def test_a_row_with_every_field_filled_has_no_problems(name: str, endpoint: str) -> None:
     one = endpoint_of(name, endpoint)
     rows = list(ways(one))
@@ -135,7 +134,7 @@ def test_every_endpoint_of_versions_1_and_pro_is_in_the_file_or_left_out_for_a_r
     assert not V1.endpoints.keys() & LEFT_OUT.keys()
 
 
-@pytest.mark.parametrize("endpoint", V1.endpoints)
+@each("endpoint", V1.endpoints)
 def test_the_fields_of_version_1_are_those_of_its_pages(endpoint: str) -> None:
     one = V1.endpoints[endpoint]
     known = v1_endpoints()[one.path.removeprefix("/")]
@@ -150,7 +149,7 @@ def test_the_fields_of_version_1_are_those_of_its_pages(endpoint: str) -> None:
         assert shapes.problems(shape, sent(one, row)) == []
 
 
-@pytest.mark.parametrize("endpoint", V1.endpoints)
+@each("endpoint", V1.endpoints)
 def test_the_allowed_values_of_version_1_are_those_of_its_pages(endpoint: str) -> None:
     one = V1.endpoints[endpoint]
     known = v1_endpoints()[one.path.removeprefix("/")].shape
@@ -164,7 +163,7 @@ def test_the_allowed_values_of_version_1_are_those_of_its_pages(endpoint: str) -
                 assert f"{shape[limit]:g}" in {f"{float(value):g}" for value in values}, path
 
 
-@pytest.mark.parametrize("endpoint", V1.endpoints)
+@each("endpoint", V1.endpoints)
 def test_a_row_of_version_1_without_a_required_field_is_stopped_before_it_is_sent(
     endpoint: str,
 ) -> None:
@@ -181,7 +180,7 @@ def test_a_row_of_version_1_without_a_required_field_is_stopped_before_it_is_sen
         assert problems_with(one, {})
 
 
-@pytest.mark.parametrize(
+@each(
     ("row", "price"),
     [
         ({"model": "seedance-1.5-pro", "resolution": "480p", "duration": "4"}, 4),
@@ -203,7 +202,7 @@ def test_a_seedance_video_costs_what_the_page_lists(row: dict[str, str], price: 
     assert price_of(V1.endpoints["seedance-imagine"], row) == price
 
 
-@pytest.mark.parametrize(
+@each(
     ("endpoint", "row", "price"),
     [
         ("imagine", {}, 4),
@@ -248,7 +247,7 @@ def test_the_general_endpoints_of_version_2_are_as_the_vendors_table_says() -> N
     assert apiframe_v2.written(text) == text
 
 
-@pytest.mark.parametrize(("endpoint", "path"), apiframe_v2.PATHS.items())
+@each(("endpoint", "path"), apiframe_v2.PATHS.items())
 def test_every_model_of_version_2_can_be_asked_for_or_is_known_to_have_ended(
     endpoint: str, path: str
 ) -> None:
@@ -264,7 +263,7 @@ def test_every_model_of_version_2_can_be_asked_for_or_is_known_to_have_ended(
     assert len(models("/v2/music/generate")) == 7
 
 
-@pytest.mark.parametrize("endpoint", V2.endpoints)
+@each("endpoint", V2.endpoints)
 def test_version_2_accepts_a_row_with_every_field_filled(endpoint: str) -> None:
     one = V2.endpoints[endpoint]
 
@@ -272,7 +271,7 @@ def test_version_2_accepts_a_row_with_every_field_filled(endpoint: str) -> None:
         assert body_problems(f"/v2{one.path}", sent(one, row)) == [], row
 
 
-@pytest.mark.parametrize("endpoint", apiframe_v2.PATHS)
+@each("endpoint", apiframe_v2.PATHS)
 def test_a_model_of_version_2_can_be_given_every_parameter(endpoint: str) -> None:
     one = V2.endpoints[endpoint]
 
@@ -288,7 +287,7 @@ def test_a_model_of_version_2_can_be_given_every_parameter(endpoint: str) -> Non
         assert reached == known
 
 
-@pytest.mark.parametrize("endpoint", V2.endpoints)
+@each("endpoint", V2.endpoints)
 def test_version_2_refuses_no_row_that_only_has_what_is_required(endpoint: str) -> None:
     one = V2.endpoints[endpoint]
 
@@ -319,7 +318,7 @@ def test_a_follow_up_of_version_2_sends_what_it_takes_of_its_parent() -> None:
     }
 
 
-@pytest.mark.parametrize("endpoint", V2.endpoints)
+@each("endpoint", V2.endpoints)
 def test_at_most_one_field_of_version_2_takes_the_result_of_a_parent(endpoint: str) -> None:
     one = V2.endpoints[endpoint]
 
@@ -373,7 +372,7 @@ def test_a_parameter_of_another_model_is_a_problem_of_the_row() -> None:
     ]
 
 
-@pytest.mark.parametrize(
+@each(
     ("endpoint", "row", "price"),
     [
         ("imagine", {}, 16),
@@ -396,7 +395,7 @@ def test_prices_of_version_2_are_those_of_its_pages(
     assert price_of(V2.endpoints[endpoint], row) == price
 
 
-@pytest.mark.parametrize("name", NAMES)
+@each("name", NAMES)
 def test_the_page_about_vendors_names_every_endpoint(name: str) -> None:
     page = (ROOT / "docs/providers.md").read_text("utf-8")
 

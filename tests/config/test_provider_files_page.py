@@ -6,10 +6,9 @@ import dataclasses
 import re
 import tomllib
 
-import pytest
-
 from pipeline.core import provider
 from pipeline.core.webhook import Webhook
+from tests.fakes.cases import each
 from tests.fakes.program import ROOT
 
 PAGE = (ROOT / "docs/provider-files.md").read_text("utf-8")
@@ -24,13 +23,13 @@ def is_shown(key: str) -> bool:
     return re.search(rf"(?m)^{key} =|[{{ ]{key} =|[\[.]{key}\]|`{key}`", PAGE) is not None
 
 
-@pytest.mark.parametrize("table", [*TABLES, Webhook], ids=lambda one: one.__name__)
+@each("table", [*TABLES, Webhook])
 def test_every_key_is_on_the_page(table: type) -> None:
     missing = [field.name for field in dataclasses.fields(table) if not is_shown(field.name)]
 
     assert missing == []
 
 
-@pytest.mark.parametrize("example", EXAMPLES, ids=range(len(EXAMPLES)))
+@each("example", EXAMPLES)
 def test_each_example_is_toml(example: str) -> None:
     assert tomllib.loads(example)

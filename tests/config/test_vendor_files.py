@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_typ
 import pytest
 
 from pipeline.config.provider_files import read_provider
+from tests.fakes.cases import each
 
 FILES = Path(__file__).parents[2] / "configs/providers"
 RUNWAY, LUMA = "runwayml.types.{}_create_params", "lumaai.types.generations.{}_create_params"
@@ -60,7 +61,7 @@ def _sent(key: str, hint: Any, required: bool) -> tuple[str, Sent]:
     return name, Sent(required, frozenset(words))
 
 
-@pytest.mark.parametrize(("vendor", "endpoint", "module", "name"), CASES)
+@each(("vendor", "endpoint", "module", "name"), CASES)
 def test_a_file_sends_what_the_vendors_client_sends(
     vendor: str, endpoint: str, module: str, name: str
 ) -> None:

@@ -6,14 +6,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
-import pytest
-
 from pipeline.core.announcements import notice, row_message
 from pipeline.core.cell_links import CellLinks
 from pipeline.core.model import Attempt, Result, State
 from pipeline.core.outbox import MessageKind, RowMessage
 from tests.core.build import PROVIDER, RULES, attempt, job
 from tests.core.test_costs import VENDOR
+from tests.fakes.cases import each
 
 AT = datetime(2026, 11, 28, tzinfo=UTC)
 
@@ -53,7 +52,7 @@ def test_picked_pictures_are_told_of_if_there_are_any() -> None:
     assert told(its, picked=["https://x/2"]).values["picked"] == ("https://x/2",)
 
 
-@pytest.mark.parametrize("own_links", [True, False])
+@each("own_links", [True, False])
 def test_results_have_the_links_that_the_sheet_shows(own_links: bool) -> None:
     theirs = "https://cdn.test/1.png", "https://cdn.test/2.png", "https://cdn.test/3.png"
     ours = {theirs[0]: "https://ours.test/1.png", theirs[1]: "/on/this/machine/2.png"}

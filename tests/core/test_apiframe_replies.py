@@ -10,13 +10,12 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-import pytest
-
 from pipeline.config.provider_files import read_provider
 from pipeline.core.model import Response, Result
 from pipeline.core.paths import first_text
 from pipeline.core.protocol import poll_answer, verdict, webhook_event
 from pipeline.core.states import Accepted, Failed, Postponed, Progressed, Succeeded
+from tests.fakes.cases import each
 
 NOW = datetime(2026, 11, 27, 10, 0, tzinfo=UTC)
 ROOT = Path(__file__).parents[2]
@@ -51,7 +50,7 @@ def reply(name: str) -> Response:
     return Response(int(status), named, body.encode())
 
 
-@pytest.mark.parametrize(
+@each(
     ("endpoint", "name", "event"),
     [
         ("upscale-1x", "upscale_finished", Succeeded(ONE)),
@@ -84,7 +83,7 @@ def test_a_poll_of_version_1_tells_where_a_task_is(endpoint: str, name: str, eve
     assert said.events == {TASK: replace(event, task_id=TASK)}
 
 
-@pytest.mark.parametrize(
+@each(
     ("endpoint", "name", "result"),
     [
         ("ideogram-imagine", "ideogram_at_once", ONE),
@@ -103,7 +102,7 @@ def test_an_endpoint_that_answers_at_once_is_done_with_the_submission(
     assert said.event == Succeeded(result, TASK)
 
 
-@pytest.mark.parametrize("endpoint", V1.endpoints)
+@each("endpoint", V1.endpoints)
 def test_a_submission_that_only_gives_an_id_was_taken_and_is_polled(endpoint: str) -> None:
     said = verdict(V1, V1.endpoints[endpoint], reply("apiframe/accepted"), NOW)
 
@@ -117,14 +116,14 @@ def test_an_answer_of_pro_without_a_body_stops_all_and_fails_nothing() -> None:
     assert said.stop.startswith("Apiframe refused the API key (401)")
 
 
-@pytest.mark.parametrize("name", ["accepted", "accepted_again"])
+@each("name", ["accepted", "accepted_again"])
 def test_a_submission_to_version_2_is_accepted_under_its_id(name: str) -> None:
     said = verdict(V2, V2.endpoints["imagine"], reply(f"apiframe-v2/{name}"), NOW)
 
     assert said.event == Accepted(JOB)
 
 
-@pytest.mark.parametrize(
+@each(
     ("name", "words"),
     [
         ("refused", "Validation error"),
@@ -139,7 +138,7 @@ def test_a_refusal_of_version_2_costs_nothing(name: str, words: str) -> None:
     assert said.reason.startswith(words)
 
 
-@pytest.mark.parametrize(
+@each(
     ("name", "words"),
     [
         ("unauthorized", "Invalid API key"),
@@ -154,7 +153,7 @@ def test_a_wrong_key_or_an_empty_account_of_version_2_stops_all(name: str, words
     assert words in said.stop
 
 
-@pytest.mark.parametrize(("name", "seconds"), [("throttled", 7.0), ("unavailable", 20.0)])
+@each(("name", "seconds"), [("throttled", 7.0), ("unavailable", 20.0)])
 def test_version_2_says_how_long_to_wait(name: str, seconds: float) -> None:
     said = verdict(V2, V2.endpoints["imagine"], reply(f"apiframe-v2/{name}"), NOW)
 
@@ -191,7 +190,7 @@ JOBS: list[tuple[str, str, Told]] = [
 ]
 
 
-@pytest.mark.parametrize(("endpoint", "name", "event"), JOBS, ids=[f"{e}-{n}" for e, n, _ in JOBS])
+@each(("endpoint", "name", "event"), JOBS)
 def test_a_poll_of_version_2_tells_where_a_job_is(endpoint: str, name: str, event: Told) -> None:
     said = poll_answer(V2, {JOB: V2.endpoints[endpoint]}, reply(f"apiframe-v2/{name}"), NOW)
 
@@ -204,7 +203,7 @@ def test_a_job_of_version_2_without_a_result_is_no_success() -> None:
     assert isinstance(said.events[JOB], Failed)
 
 
-@pytest.mark.parametrize(
+@each(
     ("name", "event"),
     [
         ("called_running", Progressed(45)),

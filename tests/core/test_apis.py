@@ -14,14 +14,15 @@ from pipeline.core.protocol import task_event
 from pipeline.core.rules import Rules
 from pipeline.core.states import Failed, Progressed, Succeeded
 from tests.core.build import attempt
+from tests.fakes.cases import each
 from tests.fakes.program import ROOT
 
 PROVIDERS = ROOT / "configs/providers"
 V1, V2 = (read_provider(f"apiframe-v{one}", None, Path(), PROVIDERS) for one in (1, 2))
 
 
-@pytest.mark.parametrize("prefix", ["", "v2/", "new/"])
-@pytest.mark.parametrize("name", ["video", "v2/video", "old/video"])
+@each("prefix", ["", "v2/", "new/"])
+@each("name", ["video", "v2/video", "old/video"])
 def test_an_endpoint_is_found_by_each_name_that_its_api_had(prefix: str, name: str) -> None:
     assert endpoint_of(V2, name, prefix) is V2.endpoints["video"]
 
@@ -63,7 +64,7 @@ def test_stand_ins_that_share_a_key_and_got_other_ports_keep_their_own_attempts(
     assert rules.api_of(sent) == rules.others[0]
 
 
-@pytest.mark.parametrize("vendor", ["apiframe-v1", "bfl", "luma", "piapi", "replicate", "runway"])
+@each("vendor", ["apiframe-v1", "bfl", "luma", "piapi", "replicate", "runway"])
 def test_the_result_of_an_endpoint_that_was_removed_is_read_like_those_of_others(
     vendor: str,
 ) -> None:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import pytest
-
 from pipeline.core.approval import EXAMPLES, Tick, approval, box
 from pipeline.core.lines import Line
 from tests.core.build import planned
+from tests.fakes.cases import each
 
 #: The Booleans of spreadsheets, by language of the program.
 TRUE = (
@@ -63,27 +62,27 @@ NOT_YES = (
 )
 
 
-@pytest.mark.parametrize("word", [*TRUE, *YES])
+@each("word", [*TRUE, *YES])
 def test_a_word_for_yes_approves_the_row(word: str) -> None:
     assert approval(word) is Tick.YES
 
 
-@pytest.mark.parametrize("word", [*FALSE, *NOT_YES])
+@each("word", [*FALSE, *NOT_YES])
 def test_any_other_word_does_not_approve_the_row(word: str) -> None:
     assert approval(word) is not Tick.YES
 
 
-@pytest.mark.parametrize("word", [*FALSE, "", "\u200b"])
+@each("word", [*FALSE, "", "\u200b"])
 def test_an_unticked_skip_box_does_not_skip_the_row(word: str) -> None:
     assert box(word) is Tick.NO
 
 
-@pytest.mark.parametrize("word", [*TRUE, "x", "no", "later", "-", "✗"])
+@each("word", [*TRUE, "x", "no", "later", "-", "✗"])
 def test_any_other_text_in_skip_skips_the_row(word: str) -> None:
     assert box(word) is not Tick.NO
 
 
-@pytest.mark.parametrize("word", NOT_YES)
+@each("word", NOT_YES)
 def test_a_row_with_an_unknown_approval_word_costs_nothing(word: str) -> None:
     line = _line(word)
 
@@ -98,7 +97,7 @@ def test_the_note_of_an_unknown_word_names_words_that_count() -> None:
     assert len(note) < 200
 
 
-@pytest.mark.parametrize("word", FALSE)
+@each("word", FALSE)
 def test_a_row_with_an_unticked_approval_box_waits_for_approval(word: str) -> None:
     assert _line(word).note == 'Waiting for approval. Tick "approved" to generate this row.'
 
@@ -108,16 +107,16 @@ def _line(word: str) -> Line:
     return line
 
 
-@pytest.mark.parametrize("word", ["Go", "GO!", "released ", "TRUE", "WAHR", "1"])
+@each("word", ["Go", "GO!", "released ", "TRUE", "WAHR", "1"])
 def test_the_words_of_the_team_and_a_tick_count(word: str) -> None:
     assert approval(word, ("go", "Released")) is Tick.YES
 
 
-@pytest.mark.parametrize("word", ["yes", "approved", "ok", "Pending", "Rejected"])
+@each("word", ["yes", "approved", "ok", "Pending", "Rejected"])
 def test_no_other_word_counts_beside_those_of_the_team(word: str) -> None:
     assert approval(word, ("go", "Released")) is not Tick.YES
 
 
-@pytest.mark.parametrize("word", ["Pending", "Rejected", "In review", "Ausstehend", "Abgelehnt"])
+@each("word", ["Pending", "Rejected", "In review", "Ausstehend", "Abgelehnt"])
 def test_the_other_words_of_a_drop_down_do_not_count(word: str) -> None:
     assert approval(word) is not Tick.YES

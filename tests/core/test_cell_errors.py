@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import pytest
-
 from pipeline.core.cell_errors import FormulaZero, error_text, is_error, is_unfinished
 from tests.core.build import columns_of, planned
+from tests.fakes.cases import each
 
 #: As spreadsheets show them; see the module for the sources.
 ERRORS = (
@@ -40,19 +39,19 @@ PROMPTS = (
 )
 
 
-@pytest.mark.parametrize("text", ERRORS)
+@each("text", ERRORS)
 def test_an_error_is_recognised_in_every_language(text: str) -> None:
     assert is_error(text)
     assert error_text(f" {text} ") == text
 
 
-@pytest.mark.parametrize("text", ["#GETTING_DATA", "Loading...", "Loading…"])
+@each("text", ["#GETTING_DATA", "Loading...", "Loading…"])
 def test_a_formula_that_is_still_computing_is_recognised(text: str) -> None:
     assert is_unfinished(text)
     assert error_text(text) == text
 
 
-@pytest.mark.parametrize("text", PROMPTS)
+@each("text", PROMPTS)
 def test_ordinary_text_is_not_an_error(text: str) -> None:
     assert not is_error(text)
     assert not is_unfinished(text)
@@ -63,7 +62,7 @@ def test_an_error_cell_with_its_own_text_counts_as_an_error() -> None:
     assert is_error(error_text(""))
 
 
-@pytest.mark.parametrize("text", ERRORS)
+@each("text", ERRORS)
 def test_a_row_whose_prompt_shows_an_error_waits_and_costs_nothing(text: str) -> None:
     (line,) = planned(f"prompt \n {text}")
 

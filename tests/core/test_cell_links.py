@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import pytest
-
 from pipeline.core.cell_links import CellLinks, page_link_of
 from pipeline.core.model import Job, JobKey, Result, State
 from tests.core.build import attempt
+from tests.fakes.cases import each
 
 PAGE = "https://pictures.example.com"
 KEY = JobKey("s", "r_abc123def", 2)
@@ -54,7 +53,7 @@ def test_a_second_success_changes_no_address() -> None:
     assert "https://api/4.png" not in links.shown_in(job).links
 
 
-@pytest.mark.parametrize(
+@each(
     ("text", "found"),
     [
         (f"{PAGE}/saved/r_abc123def/2/1", ("r_abc123def", 2)),

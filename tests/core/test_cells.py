@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -11,6 +10,7 @@ from pipeline.core.cells import cells_of, patch
 from pipeline.core.header import Header
 from pipeline.core.model import Grid, Job, Patch, Result, State
 from tests.core.build import FIELDS, attempt, columns_of, job, known, memory, planned, sheet
+from tests.fakes.cases import each
 
 A, B = "r_aaaaaaaaa", "r_bbbbbbbbb"
 HEADER = "prompt | row_id | status | task_id | image_urls | note"
@@ -119,7 +119,7 @@ def test_results_sorted_into_a_line_without_a_prompt_are_removed() -> None:
     assert patch(lines, grid, columns_of(grid), None) == {}
 
 
-@pytest.mark.parametrize("status", ["in progress 40%", "in progress", "queued", "over budget"])
+@each("status", ["in progress 40%", "in progress", "queued", "over budget"])
 def test_every_status_is_removed_from_a_line_that_is_no_longer_a_row(status: str) -> None:
     text = f"{HEADER} \n a fox | {A} | done | t-1 | https://x/1.png | \n | | {status} | | |"
 
@@ -166,7 +166,7 @@ LIVE = [
 ]
 
 
-@pytest.mark.parametrize("hostile", LIVE)
+@each("hostile", LIVE)
 def test_text_from_the_api_never_becomes_a_formula(hostile: str) -> None:
     failed = attempt(State.FAILED, reason=hostile, task_id=hostile)
     (line,) = planned(f"prompt | row_id \n a fox | {A}", job(failed))
@@ -183,7 +183,7 @@ def test_no_text_whatever_becomes_a_formula(text: str) -> None:
     assert messages.as_text(said) == said
 
 
-@pytest.mark.parametrize(
+@each(
     ("said", "cell"),
     [
         ("=1+1", "'=1+1"),

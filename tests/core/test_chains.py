@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -35,6 +34,7 @@ from pipeline.core.provider import Endpoint, Field
 from pipeline.core.row_matching import match
 from pipeline.core.rules import Rules
 from tests.core.build import NOW, PROVIDER, RULES, attempt, job, memory, minting, sheet
+from tests.fakes.cases import each
 
 A, B, C = "r_aaaaaaaaa", "r_bbbbbbbbb", "r_ccccccccc"
 IMAGINE = PROVIDER.endpoints["imagine"]
@@ -101,7 +101,7 @@ def test_a_child_of_a_finished_row_may_be_sent() -> None:
     assert line.parent == job(DONE).key
 
 
-@pytest.mark.parametrize("parent", ["fox", "  fox ", "FOX", A, A.upper()])
+@each("parent", ["fox", "  fox ", "FOX", A, A.upper()])
 def test_a_parent_is_named_by_its_name_or_its_row_id(parent: str) -> None:
     assert child_of(parent, job(DONE)).status == "queued"
 
@@ -120,9 +120,7 @@ TWO_TAKES = (job(DONE), job(replace(DONE, task_id="t-2"), take=2))
 FOX_AT_2 = f"a fox | | fox | | | 2 | {A}"
 
 
-@pytest.mark.parametrize(
-    ("parent", "take"), [("fox", 2), ("fox@1", 1), ("FOX@2", 2), (f"{A}@1", 1), ("fox@02", 0)]
-)
+@each(("parent", "take"), [("fox", 2), ("fox@1", 1), ("FOX@2", 2), (f"{A}@1", 1), ("fox@02", 0)])
 def test_a_parent_cell_may_name_a_take_of_the_row(parent: str, take: int) -> None:
     line = child_of(parent, *TWO_TAKES, first=FOX_AT_2)
 
@@ -150,7 +148,7 @@ def test_a_child_of_a_take_is_not_edited_by_the_next_take() -> None:
     assert child_of("fox@2", *TWO_TAKES, sent, first=FOX_AT_2).status == "edited"
 
 
-@pytest.mark.parametrize(
+@each(
     ("state", "status", "says"),
     [
         (State.RUNNING, "waiting", 'Waiting for the row "fox@2": it is in progress.'),
@@ -175,7 +173,7 @@ def test_a_take_that_the_row_does_not_have_is_invalid_and_the_note_names_the_oth
     assert 'the row "fox" has no such take or part: name the row alone' in unsent.note
 
 
-@pytest.mark.parametrize(
+@each(
     ("parent", "part"),
     [
         ("fox@1:9x16", "9x16"),
@@ -206,7 +204,7 @@ def test_the_name_of_a_take_is_read_as_it_is_written() -> None:
 # -- waiting -------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
+@each(
     ("state", "note"),
     [
         (None, 'Waiting for the row "fox": it is queued.'),
@@ -226,7 +224,7 @@ def test_a_child_waits_until_its_parent_is_done(state: State | None, note: str) 
     assert line.waits_for_parent
 
 
-@pytest.mark.parametrize(
+@each(
     ("first", "jobs", "note"),
     [
         (f"#REF! | | fox | | | | {A}", [], "it is waiting, too. See the note of that row"),
@@ -337,7 +335,7 @@ def test_rows_of_one_other_api_follow_each_other_and_none_of_another_api() -> No
     assert early.status == "waiting"
 
 
-@pytest.mark.parametrize(
+@each(
     ("index", "note"),
     [
         ("5", 'index is "5", and the row "fox" has 4 results: write 1 to 4'),
@@ -514,7 +512,7 @@ def test_a_plan_counts_the_rows_that_come_after_others() -> None:
 # -- after the parent is done, without a new plan ------------------------------------------------
 
 
-@pytest.mark.parametrize(
+@each(
     "child",
     [
         f"| upscale | | fox | | | {B}",
@@ -524,7 +522,7 @@ def test_a_plan_counts_the_rows_that_come_after_others() -> None:
         f"\u200b | edit | | fox | | | {B}",
     ],
 )
-@pytest.mark.parametrize("had", [(), (job(row_id=B),)])
+@each("had", [(), (job(row_id=B),)])
 def test_a_child_whose_parent_is_done_is_as_a_new_plan_has_it(
     child: str, had: tuple[Job, ...]
 ) -> None:
@@ -537,7 +535,7 @@ def test_a_child_whose_parent_is_done_is_as_a_new_plan_has_it(
     assert after_parent(line, parent, done, CHAINED, NOW) == lines(text, *done.values())[1]
 
 
-@pytest.mark.parametrize(
+@each(
     "now",
     [
         [],
@@ -627,7 +625,7 @@ def test_rows_that_may_depend_on_changed_lines_are_found(
         assert without.parents.get(row_id) == found.parents.get(row_id)
 
 
-@pytest.mark.parametrize(
+@each(
     ("cells", "words"),
     [
         ({"prompt": "a fox", "parent": "fox"}, "prompt"),

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
-import pytest
-
 from pipeline.core.apis import Api
 from pipeline.core.fields import Parent
 from pipeline.core.following import parent_of
@@ -15,6 +13,7 @@ from pipeline.core.model import Attempt
 from pipeline.core.rules import Rules
 from tests.core.build import NOW, job
 from tests.core.test_chains import CHAINED, DONE, FOUR, TITLES, A, B, lines
+from tests.fakes.cases import each
 
 LUMA = replace(CHAINED.provider, name="luma", title="Luma", links=timedelta(minutes=10))
 BOTH = replace(
@@ -43,7 +42,7 @@ def test_of_a_parent_at_another_api_a_child_gets_no_task_and_no_id() -> None:
     assert parent_of(made, BOTH.api, BOTH) == Parent("", FOUR.urls)
 
 
-@pytest.mark.parametrize("endpoint", ["upscale", "sing"])
+@each("endpoint", ["upscale", "sing"])
 def test_a_row_that_needs_a_task_or_an_id_does_not_follow_one_of_another_api(endpoint: str) -> None:
     made = replace(AT_LUMA, result=replace(FOUR, ids=("1", "2")))
     line = across(endpoint, made)

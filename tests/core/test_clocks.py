@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-import pytest
-
 from pipeline.core.clocks import difference, disagreement
 from pipeline.core.model import Response
+from tests.fakes.cases import each
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 
@@ -17,7 +16,7 @@ def said(date: str) -> str:
     return disagreement("Apiframe", ahead).partition(". ")[0]
 
 
-@pytest.mark.parametrize(
+@each(
     ("date", "words"),
     [
         ("Sun, 01 Mar 2026 12:00:00 GMT", ""),

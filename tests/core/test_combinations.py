@@ -19,6 +19,7 @@ from pipeline.core.combinations import (
 )
 from pipeline.core.header import Header
 from pipeline.core.model import Grid
+from tests.fakes.cases import each
 
 HEADER = Header(
     frozenset({"prompt", "aspect_ratio", "parent"}), endpoints={"flux-imagine": frozenset()}
@@ -30,7 +31,7 @@ def lacking(grid: Grid, *words: str) -> list[tuple[str, ...]]:
     return list(missing(grid, HEADER.read(grid), lists, "prompts.csv").lacking)
 
 
-@pytest.mark.parametrize(
+@each(
     ("word", "values"),
     [
         ("prompt=fox,owl", ["fox", "owl"]),
@@ -48,7 +49,7 @@ def test_values_are_separated_by_commas_as_in_a_csv(word: str, values: list[str]
     assert value_list(word) == ValueList(("prompt",), tuple((one,) for one in values))
 
 
-@pytest.mark.parametrize(
+@each(
     ("word", "source"),
     [
         ("style=@styles.csv:name", Source("styles.csv", "", ("name",))),
@@ -65,7 +66,7 @@ def test_after_an_at_sign_is_where_the_values_are(word: str, source: Source) -> 
     assert value_list(word).source == source
 
 
-@pytest.mark.parametrize(
+@each(
     ("word", "why"),
     [
         ("fox", "is not a list"),
@@ -129,7 +130,7 @@ def test_an_endpoint_is_the_same_in_any_spelling() -> None:
     assert lacking(grid, "prompt=fox", "endpoint=flux-imagine") == []
 
 
-@pytest.mark.parametrize(
+@each(
     ("words", "why"),
     [
         (["promt=fox"], 'has no column promt: did you mean "prompt"'),

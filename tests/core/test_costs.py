@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import pytest
-
 from pipeline.core.apis import Api
 from pipeline.core.costs import Account, Cost, accounts, costs_of, in_words, listed, own, summed
 from pipeline.core.inputs import canonical
 from tests.core.build import PROVIDER, RULES, attempt, job
+from tests.fakes.cases import each
 
 VENDOR = Api(
     replace(PROVIDER, title="Vendor", name="vendor", about="", unit="US cent"), "v", "v", "v/"
@@ -42,7 +41,7 @@ def test_a_former_account_of_the_same_vendor_is_told_apart() -> None:
     assert Cost(3, former).in_words().startswith("3 credits at Apiframe (API version 1)")
 
 
-@pytest.mark.parametrize("prefixes", [("a/", "b/"), ("a/", "")])
+@each("prefixes", [("a/", "b/"), ("a/", "")])
 def test_two_accounts_never_have_one_name(prefixes: tuple[str, str]) -> None:
     two = [replace(VENDOR, prefix=one, account=one, sends=bool(one)) for one in prefixes]
 

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -32,6 +31,7 @@ from pipeline.core.states import (
     advance,
 )
 from tests.core.build import NOW, PROVIDER, RULES, SHEET, attempt, minting
+from tests.fakes.cases import each
 
 TITLES = "prompt endpoint name parent index take skip owner row_id status task_id image_urls"
 HEAD = tuple(TITLES.split())
@@ -303,7 +303,7 @@ UNTIL_TOMORROW = replace(
 )
 
 
-@pytest.mark.parametrize(
+@each(
     ("rules", "end", "seconds"),
     [
         (SETTLING, Progressed(), 61),  # the second row has settled
@@ -326,7 +326,7 @@ def test_time_alone_changes_a_line(rules: Rules, end: Event, seconds: int) -> No
     assert [line.note for line in using.lines] != [line.note for line in before]
 
 
-@pytest.mark.parametrize("title", ["prompt", "name", "take", "skip", "owner", "task_id", "beyond"])
+@each("title", ["prompt", "name", "take", "skip", "owner", "task_id", "beyond"])
 def test_an_edit_of_a_cell_is_never_missed(title: str) -> None:
     sheet = at_work(KINDS["commas"])
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import date, timedelta
 
-import pytest
-
 from pipeline.core.endings import warnings
 from pipeline.core.inputs import canonical
 from pipeline.core.provider import Endpoint, Field
 from pipeline.core.rules import Rules
 from tests.core.build import PROVIDER
+from tests.fakes.cases import each
 
 LAST_DAY = date(2026, 12, 1)
 MODEL = Field(one_of=("old", "new"), ended={"old": LAST_DAY})
@@ -50,6 +49,6 @@ def test_what_the_configuration_asks_for_is_announced_without_rows() -> None:
     ]
 
 
-@pytest.mark.parametrize("days", [0, 1])
+@each("days", [0, 1])
 def test_from_the_day_on_it_is_no_news(days: int) -> None:
     assert said(OLD, day=LAST_DAY + timedelta(days=days)) == []

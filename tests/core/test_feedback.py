@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -29,6 +28,7 @@ from tests.core.build import (
     sheet,
     wrote,
 )
+from tests.fakes.cases import each
 
 ROW = "r_aaaaaaaaa"
 #: An endpoint that takes one picture and a prompt.
@@ -42,7 +42,7 @@ ONE_PICTURE = next(
 COLUMNS = columns_of(sheet("prompt | pick | feedback"))
 
 
-@pytest.mark.parametrize(
+@each(
     ("prompt", "sent"),
     [
         ("a fox", "a fox. warmer"),
@@ -61,13 +61,13 @@ def test_feedback_comes_after_the_words_and_before_the_parameters(prompt: str, s
     assert with_feedback(prompt, "warmer") == sent
 
 
-@pytest.mark.parametrize("how", ["", "{prompt}", "{feedback}", "{prompt}{feedback}{prompt}"])
+@each("how", ["", "{prompt}", "{feedback}", "{prompt}{feedback}{prompt}"])
 def test_a_template_for_feedback_has_both_places_once(how: str) -> None:
     assert problem_with_template(how)
     assert not problem_with_template("{feedback}: {prompt}")
 
 
-@pytest.mark.parametrize(
+@each(
     ("cell", "numbers"),
     [
         ("2", (2,)),
@@ -192,7 +192,7 @@ def test_a_note_says_that_another_picture_was_picked_after_the_approval() -> Non
     assert newer.note.startswith("The approval was for another take.")
 
 
-@pytest.mark.parametrize("pick", ["", "1"])
+@each("pick", ["", "1"])
 def test_an_approval_of_an_earlier_version_stays_valid_until_another_picture_is_picked(
     pick: str,
 ) -> None:

@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import date
 
-import pytest
-
 from pipeline.core.fields import Parent, body_of, fields_of, price_of, problems_with
 from pipeline.core.model import Part
 from pipeline.core.provider import Endpoint, Field, Price
+from tests.fakes.cases import each
 
 IMAGE = Endpoint(
     path="/image",
@@ -57,7 +56,7 @@ IDEOGRAM = Field(
 )
 
 
-@pytest.mark.parametrize("text", ["16:9", "ASPECT_16_9"])
+@each("text", ["16:9", "ASPECT_16_9"])
 def test_a_ratio_is_sent_as_the_api_writes_it(text: str) -> None:
     endpoint = replace(IMAGE, fields={"prompt": Field(), "aspect_ratio": IDEOGRAM})
     wrote = {"prompt": "a fox", "aspect_ratio": text}
@@ -66,7 +65,7 @@ def test_a_ratio_is_sent_as_the_api_writes_it(text: str) -> None:
     assert body_of(endpoint, wrote, None)[0]["aspect_ratio"] == "ASPECT_16_9"
 
 
-@pytest.mark.parametrize("text", ["wide", "160:9", "16:9:4", "0:9"])
+@each("text", ["wide", "160:9", "16:9:4", "0:9"])
 def test_what_is_no_ratio_of_the_api_is_not_sent(text: str) -> None:
     endpoint = replace(IMAGE, fields={"prompt": Field(), "aspect_ratio": IDEOGRAM})
 
@@ -79,7 +78,7 @@ def problems(**wrote: str) -> list[str]:
     return problems_with(IMAGE, {"prompt": "a fox", **wrote})
 
 
-@pytest.mark.parametrize(
+@each(
     "wrote",
     [
         {"model": "SMALL", "size": "512"},
@@ -95,7 +94,7 @@ def test_a_row_without_mistakes_has_no_problems(wrote: dict[str, str]) -> None:
     assert problems(**wrote) == []
 
 
-@pytest.mark.parametrize(
+@each(
     ("wrote", "problem"),
     [
         ({"prompt": "x" * 21}, "prompt has 21 characters; the most are 20"),
@@ -134,7 +133,7 @@ def test_an_address_of_another_kind_is_not_taken_for_the_name_of_a_file() -> Non
     assert problem == 'images is "ftp://a/1.png"; write an address that begins with https://'
 
 
-@pytest.mark.parametrize(
+@each(
     ("wrote", "price"),
     [
         ({}, 10),
@@ -225,7 +224,7 @@ class Renamed:
         return name != "missing"
 
 
-@pytest.mark.parametrize(
+@each(
     ("field", "wanted"),
     [
         (Field(required=True), "one"),
@@ -261,7 +260,7 @@ def test_a_field_with_variants_exists_only_for_their_values() -> None:
     assert fields_of(IMAGE, {"model": "small"})["size"].to == "small.size"
 
 
-@pytest.mark.parametrize(
+@each(
     ("cell", "price"), [("yes", 20), ("TRUE", 20), ("1", 20), ("no", 10), ("FALSE", 10), ("", 10)]
 )
 def test_a_price_for_a_boolean_counts_in_every_spelling(cell: str, price: int) -> None:
@@ -275,7 +274,7 @@ def test_a_price_for_a_boolean_counts_in_every_spelling(cell: str, price: int) -
     assert price_of(video, {"sound": cell}) == price
 
 
-@pytest.mark.parametrize(
+@each(
     ("cell", "price"),
     [("10", 20), ("010", 20), ("+10", 20), ("1_0", 20), ("１０", 20), ("5", 8), ("", 8), ("x", 8)],
 )
@@ -317,7 +316,7 @@ SHOTS = Field(
 )
 
 
-@pytest.mark.parametrize(
+@each(
     ("cell", "problem"),
     [
         ("5s: a fox runs", ""),

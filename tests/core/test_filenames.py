@@ -6,12 +6,12 @@ import unicodedata
 from itertools import product
 from typing import Literal
 
-import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from pipeline.core.filenames import comparable, free_part, picture_stem, shared_files
 from pipeline.core.model import Job, JobKey
+from tests.fakes.cases import each
 
 LONG = "Autumn campaign, hero picture for the landing page, warm light, variant for the newsletter "
 RESERVED = ("CON", "nul", "COM1", "LPT9.png", "aux.", "..", "../..", "C:\\x", "a" * 300, "-rf", "")
@@ -77,7 +77,7 @@ def test_a_file_name_has_only_plain_characters() -> None:
     assert picture_stem("Red fox", key, 1, attempt=2) == "Red-fox-r_k3f9x2m1q-2-attempt2-1"
 
 
-@pytest.mark.parametrize(
+@each(
     ("name", "part"),
     [
         ("Füchse im Schnee", "Füchse-im-Schnee"),

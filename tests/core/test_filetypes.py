@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import pytest
-
 from pipeline.core.filetypes import ending_of
+from tests.fakes.cases import each
 
 MP4 = b"\x00\x00\x00\x20ftypisom"
 
 
-@pytest.mark.parametrize(
+@each(
     ("start", "called", "ending"),
     [
         (b"\xff\xd8\xff\xe0", "image/png", "jpg"),
@@ -35,7 +34,7 @@ def test_a_file_type_is_recognised_by_its_first_bytes(
     assert ending_of(start + bytes(40), called) == ending
 
 
-@pytest.mark.parametrize(
+@each(
     "start",
     [
         b"",
@@ -52,7 +51,7 @@ def test_a_file_type_is_recognised_by_its_first_bytes(
         b"GIF8 is no GIF",
     ],
 )
-@pytest.mark.parametrize("called", ["image/png", "video/mp4", "application/octet-stream"])
+@each("called", ["image/png", "video/mp4", "application/octet-stream"])
 def test_a_file_with_unknown_first_bytes_has_no_type_whatever_its_name(
     start: bytes, called: str
 ) -> None:

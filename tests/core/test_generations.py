@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,6 +14,7 @@ from pipeline.core.lines import Line
 from pipeline.core.model import Job, JobKey, Result, State
 from tests.core.build import SHEET, attempt, planned
 from tests.core.test_chains import lines
+from tests.fakes.cases import each
 
 ID = "r_aaaaaaaaa"
 TITLES = "row_id | prompt | count | ratios | aspect_ratio | take"
@@ -56,7 +56,7 @@ def to_send(line: Line) -> list[str]:
 # -- what the cells say ---------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
+@each(
     ("cells", "asked"),
     [
         ({"count": "3"}, ["", "_2", "_3"]),
@@ -74,7 +74,7 @@ def test_a_row_asks_for_each_ratio_as_often_as_it_says(
     assert parts(**cells) == asked
 
 
-@pytest.mark.parametrize(
+@each(
     ("cells", "said"),
     [
         ({"count": "many"}, 'count is "many": write a whole number from 1 to 10'),
@@ -138,7 +138,7 @@ def test_a_wrong_ratio_names_the_column_that_it_is_in() -> None:
     assert line.note.startswith('Not sent, nothing paid: ratios is "wide"; it must be two numbers')
 
 
-@pytest.mark.parametrize("cells", ["| 1:1, 9:16 | | ", "| 9:16 1:1 | |", "1 | 1:1,9:16 | |"])
+@each("cells", ["| 1:1, 9:16 | | ", "| 9:16 1:1 | |", "1 | 1:1,9:16 | |"])
 def test_what_was_made_is_never_sent_again(cells: str) -> None:
     line = row(cells, made("1x1"), made("9x16"))
 
@@ -150,9 +150,7 @@ def test_a_longer_list_sends_only_what_is_new() -> None:
     assert to_send(row("3 | | | ", made(""))) == ["_2", "_3"]
 
 
-@pytest.mark.parametrize(
-    "cells", ["| 9:16 | | ", "| 4:5, 9:16 | | ", "| | | ", "2 | | | ", "x | | |"]
-)
+@each("cells", ["| 9:16 | | ", "| 4:5, 9:16 | | ", "| | | ", "2 | | | ", "x | | |"])
 def test_a_row_that_no_longer_asks_for_what_was_made_keeps_it_and_sends_nothing(
     cells: str,
 ) -> None:
@@ -164,7 +162,7 @@ def test_a_row_that_no_longer_asks_for_what_was_made_keeps_it_and_sends_nothing(
     assert shown == "https://x/1x1.png\nhttps://x/9x16.png"
 
 
-@pytest.mark.parametrize("cells", ["| 1:1, 9:16 | | ", "| 9:16, 1:1 | | ", "| 1:1, 9:16, 4:5 | |"])
+@each("cells", ["| 1:1, 9:16 | | ", "| 9:16, 1:1 | | ", "| 1:1, 9:16, 4:5 | |"])
 def test_what_failed_is_corrected_by_another_ratio(cells: str) -> None:
     refused = made("0x5", State.FAILED)
 

@@ -12,13 +12,12 @@ from pipeline.core.header_checks import becoming_ours, check_header, letters, lo
 from pipeline.core.inputs import canonical, normalise, over, parsed
 from pipeline.core.near_misses import near_misses
 from tests.core.build import FIELDS, columns_of, sheet, wrote
+from tests.fakes.cases import each
 
 NO_COLUMNS: frozenset[str] = frozenset()
 
 
-@pytest.mark.parametrize(
-    "title", ["aspect_ratio", "Aspect Ratio", "ASPECT-RATIO", " aspectratio ", "Aspect_ ratio"]
-)
+@each("title", ["aspect_ratio", "Aspect Ratio", "ASPECT-RATIO", " aspectratio ", "Aspect_ ratio"])
 def test_names_match_without_case_spaces_hyphens_and_underscores(title: str) -> None:
     assert Header(FIELDS).read_line(["x", title]).index == {"aspect_ratio": 1}
 
@@ -81,7 +80,7 @@ def test_a_sheet_made_from_our_template_needs_no_such_report() -> None:
     assert becoming_ours(columns, NO_COLUMNS) == []
 
 
-@pytest.mark.parametrize(
+@each(
     ("titles", "found"),
     [
         ("prompt | Ratio", [("Ratio", "aspect_ratio")]),
@@ -168,7 +167,7 @@ def test_lines_between_the_rows_are_not_rows() -> None:
     assert [row.place for row in columns_of(grid).rows(grid)] == [1]
 
 
-@pytest.mark.parametrize(
+@each(
     ("header", "line"),
     [
         ("prompt | aspect_ratio | owner", "prompt | aspect_ratio | owner"),
@@ -198,7 +197,7 @@ def test_inputs_are_compared_after_trimming_and_unicode_composition() -> None:
     assert normalise(f"  {decomposed} ") == "caf\u00e9 \n bar"
 
 
-@pytest.mark.parametrize(
+@each(
     ("shown", "meant"),
     [
         ("16:09", "16:9"),  # Excel, and a CSV that was opened and saved there
@@ -239,14 +238,12 @@ def test_inputs_are_compared_only_in_the_columns_that_existed_then() -> None:
     assert over(("prompt",), wrote("a fox")) == wrote("a fox")
 
 
-@pytest.mark.parametrize(
-    ("at", "name"), [(0, "A"), (25, "Z"), (26, "AA"), (701, "ZZ"), (702, "AAA")]
-)
+@each(("at", "name"), [(0, "A"), (25, "Z"), (26, "AA"), (701, "ZZ"), (702, "AAA")])
 def test_columns_are_named_with_spreadsheet_letters(at: int, name: str) -> None:
     assert letters(at) == name
 
 
-@pytest.mark.parametrize("cell", ["up-scale", "Up Scale", " UP_SCALE", "upscale"])
+@each("cell", ["up-scale", "Up Scale", " UP_SCALE", "upscale"])
 def test_an_endpoint_is_named_in_any_spelling(cell: str) -> None:
     header = Header(FIELDS, endpoints={"up-scale": frozenset({"parent", "index"})})
     grid = (("prompt", "endpoint", "parent"), ("", cell, "fox"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -11,6 +10,7 @@ from pipeline.core.header_checks import check_header
 from pipeline.core.inputs import normalise
 from pipeline.core.invisible import is_blank, visible
 from tests.core.build import FIELDS, columns_of, planned, wrote
+from tests.fakes.cases import each
 
 NOTHING = (
     *("\u200b", "\u200c", "\u200d", "\u200e", "\u200f", "\u2060", "\ufeff", "\u00ad", "\u034f"),
@@ -20,7 +20,7 @@ NOTHING = (
 )
 
 
-@pytest.mark.parametrize("nothing", NOTHING)
+@each("nothing", NOTHING)
 def test_a_cell_with_only_invisible_characters_is_empty(nothing: str) -> None:
     columns = Header(FIELDS).read_line(
         ["prompt", "aspect_ratio", "take", "skip", "approved", "status"]
@@ -36,7 +36,7 @@ def test_a_cell_with_only_invisible_characters_is_empty(nothing: str) -> None:
     check_header(columns, (columns.header, empty), frozenset(), FIELDS)
 
 
-@pytest.mark.parametrize("nothing", NOTHING)
+@each("nothing", NOTHING)
 def test_invisible_characters_neither_approve_nor_skip_a_row(nothing: str) -> None:
     header = ("prompt", "approved", "skip")
 
@@ -45,7 +45,7 @@ def test_invisible_characters_neither_approve_nor_skip_a_row(nothing: str) -> No
     assert (unapproved.status, sent.status) == ("needs approval", "queued")
 
 
-@pytest.mark.parametrize("nothing", [one for one in NOTHING if "\n" not in one])
+@each("nothing", [one for one in NOTHING if "\n" not in one])
 def test_a_title_with_invisible_characters_is_recognised(nothing: str) -> None:
     header = [f"{nothing}prompt", f"aspect{nothing} ratio{nothing}", f"ta{nothing}ke"]
 
@@ -58,7 +58,7 @@ def test_a_title_from_the_configuration_is_found_in_any_unicode_composition() ->
     assert columns.index == {"prompt": 0}
 
 
-@pytest.mark.parametrize(
+@each(
     "text",
     [
         "👩\u200d👩\u200d👧 a family",  # joined

@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
-import pytest
-
 from pipeline.config.provider_files import read_provider
 from pipeline.core.listing import Page, page_answers, page_of, page_request
 from pipeline.core.model import Request, Response
 from pipeline.core.provider import Provider
 from pipeline.core.states import Failed, Progressed, Succeeded
+from tests.fakes.cases import each
 from tests.fakes.program import ROOT
 
 FILES = ROOT / "configs/providers"
@@ -27,7 +26,7 @@ def described(task: str, status: str, **more: object) -> dict[str, object]:
     return {"id": task, "status": status, "error": None, "creditCost": 16, **more}
 
 
-@pytest.mark.parametrize(
+@each(
     ("path", "cursor", "asked"),
     [
         ("/jobs?limit=100&cursor={cursor}", "", "/jobs?limit=100"),
@@ -55,7 +54,7 @@ def test_a_page_holds_tasks_and_the_name_of_the_next_page() -> None:
     assert page_of(V2, answer({"jobs": [], "nextCursor": None})) == Page()
 
 
-@pytest.mark.parametrize(
+@each(
     ("response", "page"),
     [
         (answer({"error": "Invalid cursor"}, 400), Page()),

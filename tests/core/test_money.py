@@ -18,11 +18,12 @@ from pipeline.core.money import (
     of_budget,
     spent,
 )
+from tests.fakes.cases import each
 
 OWN = Account("Apiframe", "credit", is_own=True, is_only=True)
 
 
-@pytest.mark.parametrize(
+@each(
     ("text", "price"),
     [
         ("0.01 USD", Money(Decimal("0.01"), "USD")),
@@ -36,9 +37,7 @@ def test_a_price_of_a_credit_is_an_amount_and_a_currency(text: str, price: Money
     assert credit_price(text) == price
 
 
-@pytest.mark.parametrize(
-    "text", ["0.01", "USD", "0 USD", "-1 USD", "$0.01", "1e-2 USD", "0.01 US dollars", "nan USD"]
-)
+@each("text", ["0.01", "USD", "0 USD", "-1 USD", "$0.01", "1e-2 USD", "0.01 US dollars", "nan USD"])
 def test_a_wrong_price_is_refused_with_an_example(text: str) -> None:
     with pytest.raises(ValueError, match=r"such as \"0\.01 USD\""):
         credit_price(text)
@@ -55,7 +54,7 @@ def test_money_is_added_up_exactly_and_by_currency() -> None:
     ]
 
 
-@pytest.mark.parametrize(
+@each(
     ("amount", "price", "said"),
     [
         (40, "0.01 USD", "40 credits (0.40 USD)"),

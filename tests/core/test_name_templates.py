@@ -9,6 +9,7 @@ from hypothesis import given, settings
 
 from pipeline.core.name_templates import template
 from tests.core.test_filenames import NAMES
+from tests.fakes.cases import each
 
 FIXED = {"row_id": "r_k3f9x2m1q", "take": "999999", "n": "attempt99-64", "date": "2026-11-28"}
 
@@ -17,7 +18,7 @@ def stem(text: str, **values: str) -> str:
     return template(text).stem(lambda field: (FIXED | values).get(field, ""))
 
 
-@pytest.mark.parametrize(
+@each(
     ("text", "values", "name"),
     [
         ("{campaign}/{name}-{take}-{n}.{ext}", {}, "999999-attempt99-64"),
@@ -34,7 +35,7 @@ def test_a_template_gives_a_name(text: str, values: dict[str, str], name: str) -
     assert stem(text, **values) == name
 
 
-@pytest.mark.parametrize(
+@each(
     ("text", "says"),
     [
         ("{name}", "needs {n}"),

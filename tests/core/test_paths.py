@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import pytest
-
 from pipeline.core.paths import elements, first_text, merged, put, values
+from tests.fakes.cases import each
 
 BODY = {
     "id": 7,
@@ -14,7 +13,7 @@ BODY = {
 }
 
 
-@pytest.mark.parametrize(
+@each(
     ("path", "leads_to"),
     [
         ("id", [7]),

@@ -5,12 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from pipeline.config.provider_files import read_provider
 from pipeline.core.messages_pictures import about
 from pipeline.core.picture_checks import asked_shape
 from pipeline.core.picture_findings import NONE, Findings, Size
+from tests.fakes.cases import each
 
 PROVIDERS = Path(__file__).parents[2] / "configs" / "providers"
 
@@ -22,7 +21,7 @@ def asked(provider: str, endpoint: str, body: dict[str, Any]) -> str:
     return shape.words if shape else ""
 
 
-@pytest.mark.parametrize(
+@each(
     ("provider", "endpoint", "body", "words"),
     [
         ("apiframe-v1", "imagine", {"prompt": "a fox", "aspect_ratio": "16:9"}, "16:9"),
@@ -49,7 +48,7 @@ def test_the_fields_of_an_endpoint_say_which_shape_was_asked_for(
     assert asked(provider, endpoint, body) == words
 
 
-@pytest.mark.parametrize(
+@each(
     ("ratio", "size", "fits"),
     [
         # What vendors make of it.
@@ -78,7 +77,7 @@ def test_the_rounding_of_vendors_is_no_other_ratio(
     assert shape.fits(Size(*size)) is fits
 
 
-@pytest.mark.parametrize(
+@each(
     ("size", "fits"),
     [((1000, 700), True), ((1024, 704), True), ((1024, 1024), False), ((500, 350), False)],
 )

@@ -24,6 +24,7 @@ from pipeline.core.plan_files import (
 )
 from pipeline.core.planning import plan
 from tests.core.build import NOW, RULES, attempt, columns_of, job, known, matched, memory, sheet
+from tests.fakes.cases import each
 
 GRID = sheet("prompt | row_id\na fox | r_fox000001\nan owl | r_owl000001")
 KNOWN = memory(known("r_fox000001", "a fox"), known("r_owl000001", "an owl"))
@@ -110,7 +111,7 @@ def test_a_file_with_any_other_content_is_refused_or_read(value: object, name: s
         assert why or of_text(to_text(plans)) == plans
 
 
-@pytest.mark.parametrize("text", ["", "[", "null", "{}", "[" * 100_000, '{"promptsheet_plan": 1}'])
+@each("text", ["", "[", "null", "{}", "[" * 100_000, '{"promptsheet_plan": 1}'])
 def test_texts_that_are_no_plans_are_refused_in_words(text: str) -> None:
     with pytest.raises(ValueError, match="it is not a plan that run --plan -o wrote"):
         of_text(text)

@@ -6,8 +6,6 @@ from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
-import pytest
-
 from pipeline.core import messages
 from pipeline.core.approval import covered_on_page
 from pipeline.core.budgets import Left, over_budget, short_of_budget, within_budget
@@ -35,6 +33,7 @@ from tests.core.build import (
     sheet,
     wrote,
 )
+from tests.fakes.cases import each
 
 A, B, C = "r_aaaaaaaaa", "r_bbbbbbbbb", "r_ccccccccc"
 ONE = "prompt | row_id \n a fox | r_aaaaaaaaa"
@@ -57,7 +56,7 @@ def test_a_row_whose_id_is_in_the_sheet_is_confirmed() -> None:
     assert one(ONE).confirmed
 
 
-@pytest.mark.parametrize(
+@each(
     ("state", "status"),
     [
         (State.SUBMITTING, "sending"),
@@ -100,7 +99,7 @@ def test_a_row_with_a_lost_answer_is_never_sent_again_automatically() -> None:
 # -- what holds a row back ---------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
+@each(
     ("text", "status", "note"),
     [
         ("prompt | aspect_ratio \n | 1:1", "invalid", "prompt is empty"),
@@ -208,8 +207,8 @@ def test_the_number_at_the_first_reading_is_the_first_take() -> None:
 MISTAKES = ("two", "3", "7", "0", "-1", "2.5", "#REF!", "Loading…", "9" * 5000, "٢", "1e3")
 
 
-@pytest.mark.parametrize("take", MISTAKES)
-@pytest.mark.parametrize("state", [State.SUCCEEDED, State.RUNNING, State.FAILED, State.UNKNOWN])
+@each("take", MISTAKES)
+@each("state", [State.SUCCEEDED, State.RUNNING, State.FAILED, State.UNKNOWN])
 def test_an_invalid_take_costs_nothing_and_keeps_the_results(take: str, state: State) -> None:
     made = job(attempt(state))
 
@@ -264,7 +263,7 @@ def test_if_take_is_no_number_at_the_first_reading_it_may_be_the_teams_own_colum
     assert "ignore" not in one(made, job(attempt())).note
 
 
-@pytest.mark.parametrize("text", ["2.0", "2,0", "2.00", "02", " 2 ", "2\u200b"])
+@each("text", ["2.0", "2,0", "2.00", "02", " 2 ", "2\u200b"])
 def test_a_take_is_read_in_every_form_in_which_programs_save_numbers(text: str) -> None:
     (line,) = planned((("prompt", "take"), ("a fox", text)))
 
@@ -290,8 +289,8 @@ def test_a_copy_waits_for_a_change_or_for_its_take() -> None:
     assert "put 2 in the take column" in copy.note
 
 
-@pytest.mark.parametrize("standing", [RowKind.COPY, RowKind.UNRECOGNIZED])
-@pytest.mark.parametrize(("first", "take"), [(1, 3), (1, 7), (2, 1), (5, 7)])
+@each("standing", [RowKind.COPY, RowKind.UNRECOGNIZED])
+@each(("first", "take"), [(1, 3), (1, 7), (2, 1), (5, 7)])
 def test_only_the_next_take_starts_a_copy_and_any_other_number_costs_nothing(
     standing: RowKind, first: int, take: int
 ) -> None:
@@ -346,7 +345,7 @@ def test_an_edited_done_row_keeps_its_pictures_and_notes_their_prompt() -> None:
     )
 
 
-@pytest.mark.parametrize(
+@each(
     ("sent", "text", "said"),
     [
         ({"aspect_ratio": "1:1"}, "a fox | 16:9", 'aspect_ratio was "1:1"'),
@@ -367,7 +366,7 @@ def test_the_note_of_an_edited_row_names_what_changed_and_nothing_else(
     assert line.note.startswith(f"{said} when these pictures were made. To generate the {new}")
 
 
-@pytest.mark.parametrize(
+@each(
     "job_and_text",
     [
         (job(attempt(prompt="an owl")), "a fox"),
@@ -386,7 +385,7 @@ def test_a_note_names_the_column_to_add_where_the_sheet_has_none(
     assert "put 2 in the TAKE column" in titled.note
 
 
-@pytest.mark.parametrize(
+@each(
     ("text", "says"),
     [
         ("#REF!", "prompt shows #REF!"),
@@ -592,7 +591,7 @@ def test_an_approval_of_one_take_does_not_approve_the_next() -> None:
     assert line.note.startswith("The approval was for another take. Untick approved")
 
 
-@pytest.mark.parametrize(
+@each(
     ("prompt", "approved", "take", "status"),
     [
         ("a fox", "", "", "queued"),
@@ -626,7 +625,7 @@ def test_the_configuration_can_require_approval_without_a_column() -> None:
 ODD = "prompt | row_id \n a fox —ar 16:9 | r_aaaaaaaaa"
 
 
-@pytest.mark.parametrize(
+@each(
     ("made", "status"),
     [
         ((), "queued"),
@@ -665,7 +664,7 @@ def test_with_strict_prompts_a_suspicious_prompt_is_not_sent() -> None:
     assert one(ODD, job(attempt(prompt="a fox —ar 16:9")), rules=strict).status == "done"
 
 
-@pytest.mark.parametrize(
+@each(
     ("text", "said"),
     [
         ("prompt | Parent \n a fox | SKU-7", "imagine has no input Parent"),
@@ -699,7 +698,7 @@ def test_the_budget_covers_the_first_rows_of_the_sheet() -> None:
     assert beyond == {lines[2].identity}
 
 
-@pytest.mark.parametrize(("most", "is_too_dear"), [(3, True), (4, False), (5, False)])
+@each(("most", "is_too_dear"), [(3, True), (4, False), (5, False)])
 def test_only_the_note_of_a_row_above_a_cap_says_to_raise_the_cap(
     most: int, is_too_dear: bool
 ) -> None:

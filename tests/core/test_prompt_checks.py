@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import pytest
-
 from pipeline.core.prompt_checks import doubts
 from tests.core.build import PROVIDER, wrote
+from tests.fakes.cases import each
 
 IMAGINE = PROVIDER.endpoints["imagine"]
 
@@ -14,7 +13,7 @@ def said(prompt: str) -> list[str]:
     return doubts(wrote(prompt, aspect_ratio="16:9"), IMAGINE)
 
 
-@pytest.mark.parametrize(
+@each(
     ("prompt", "right"),
     [
         ("a fox —ar 16:9", "--ar"),
@@ -40,7 +39,7 @@ def test_a_word_processors_dash_is_reported_with_its_correction(prompt: str, rig
     assert f'where "{right}" is probably meant' in doubt
 
 
-@pytest.mark.parametrize(
+@each(
     ("prompt", "placeholder"),
     [
         ("a photo of {{product}}, soft light", "{{product}}"),
@@ -62,14 +61,12 @@ def test_an_unfilled_placeholder_is_reported(prompt: str, placeholder: str) -> N
     assert said(prompt) == [f'prompt has "{placeholder}", a placeholder that was not filled in']
 
 
-@pytest.mark.parametrize("prompt", ["nan", "NaN", "None", "null", "undefined", "N/A", "<NA>", "0"])
+@each("prompt", ["nan", "NaN", "None", "null", "undefined", "N/A", "<NA>", "0"])
 def test_a_word_for_a_missing_value_is_reported(prompt: str) -> None:
     assert said(prompt) == [f'prompt says "{prompt}", as if the value were missing']
 
 
-@pytest.mark.parametrize(
-    "prompt", ["/imagine prompt: a fox", "/imagine a fox", "/IMAGINE prompt:x"]
-)
+@each("prompt", ["/imagine prompt: a fox", "/imagine a fox", "/IMAGINE prompt:x"])
 def test_a_chat_command_is_reported(prompt: str) -> None:
     (doubt,) = said(prompt)
 
@@ -80,7 +77,7 @@ def test_each_kind_of_mistake_is_reported_once() -> None:
     assert len(said("/imagine prompt: {{a}} and {{b}} —ar 1:1 —v 6")) == 3
 
 
-@pytest.mark.parametrize(
+@each(
     "prompt",
     [
         "a fox --ar 16:9 --no text",

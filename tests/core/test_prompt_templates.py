@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from pipeline.core.inputs import canonical
 from pipeline.core.prompt_templates import Prompts, template
+from tests.fakes.cases import each
 
 STYLES = {"studio": ("Studio", "softbox {cold|warm} light"), "film": ("film", "grain")}
 
@@ -41,7 +42,7 @@ def test_a_bar_outside_of_braces_is_a_bar() -> None:
     assert made("{product} | macro", product="fox") == "fox | macro"
 
 
-@pytest.mark.parametrize("cell", ["{scene}", "{{x}}", "{", "}", "%s", "{0}", "{product.__class__}"])
+@each("cell", ["{scene}", "{{x}}", "{", "}", "%s", "{0}", "{product.__class__}"])
 def test_a_cell_is_never_read_as_a_template(cell: str) -> None:
     assert made("{product}!", product=cell, scene="secret") == f"{cell}!"
 
@@ -121,7 +122,7 @@ def test_a_row_without_any_part_needs_none_where_a_prompt_is_optional() -> None:
     assert half.problems
 
 
-@pytest.mark.parametrize(
+@each(
     ("text", "why"),
     [
         ("a fox", "names no column"),

@@ -10,8 +10,6 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-import pytest
-
 from pipeline.config.provider_files import read_provider
 from pipeline.core.fields import problems_with
 from pipeline.core.inputs import canonical
@@ -32,6 +30,7 @@ from pipeline.core.protocol import (
 from pipeline.core.provider import Endpoint, Field, Meaning, Poll
 from pipeline.core.rules import Rules
 from pipeline.core.states import Accepted, Event, Failed, Lost, Postponed, Progressed, Succeeded
+from tests.fakes.cases import each
 
 NOW = datetime(2026, 3, 15, 10, 0, tzinfo=UTC)
 ROOT = Path(__file__).parents[2]
@@ -101,7 +100,7 @@ def test_cells_are_converted_to_the_type_of_the_field() -> None:
     }
 
 
-@pytest.mark.parametrize(
+@each(
     ("word", "value"),
     [("yes", True), ("TRUE", True), ("1", True), ("no", False), ("False", False), ("0", False)],
 )
@@ -129,7 +128,7 @@ def test_all_problems_of_a_row_are_reported_together_with_what_to_write() -> Non
     ]
 
 
-@pytest.mark.parametrize("text", ["nan", "inf", "-Infinity", "1e999"])
+@each("text", ["nan", "inf", "-Infinity", "1e999"])
 def test_a_number_that_json_cannot_express_is_a_problem_of_the_row(text: str) -> None:
     assert problems_with(NUMBERS, {"weight": text}) == [
         f'weight is "{text}"; it must be a number',
@@ -146,7 +145,7 @@ def test_tasks_are_polled_in_groups_of_twenty_and_a_single_one_alone() -> None:
     ]
 
 
-@pytest.mark.parametrize("count", range(65))
+@each("count", range(65))
 def test_every_task_is_polled_exactly_once(count: int) -> None:
     tasks = [f"t{n}" for n in range(count)]
     alone = frozenset(tasks[::7])
@@ -174,7 +173,7 @@ def test_an_api_without_group_polls_is_polled_one_task_at_a_time() -> None:
 # -- what an answer to a submission means
 
 
-@pytest.mark.parametrize(
+@each(
     ("name", "meant"),
     [
         ("accepted", Verdict(Accepted(TASK))),
@@ -222,14 +221,14 @@ def test_each_answer_to_a_submission_has_its_meaning(name: str, meant: Verdict) 
     assert verdict(APIFRAME, IMAGINE, reply(name), NOW) == meant
 
 
-@pytest.mark.parametrize("body", [b"", b"OK", b"[]", b"null", b'"id"', b"[" * 100_000, b"\xff\xfe"])
+@each("body", [b"", b"OK", b"[]", b"null", b'"id"', b"[" * 100_000, b"\xff\xfe"])
 def test_an_unreadable_success_is_a_lost_answer(body: bytes) -> None:
     meant = verdict(APIFRAME, IMAGINE, said(200, body), NOW)
 
     assert meant == Verdict(Lost("HTTP 200 without a readable answer"))
 
 
-@pytest.mark.parametrize("body", [{}, {"task_id": None}, {"task_id": ""}, {"task_id": ["a"]}])
+@each("body", [{}, {"task_id": None}, {"task_id": ""}, {"task_id": ["a"]}])
 def test_a_success_without_a_task_id_is_a_lost_answer(body: object) -> None:
     meant = verdict(APIFRAME, IMAGINE, said(200, body), NOW)
 
@@ -258,7 +257,7 @@ def test_the_new_address_of_a_redirect_is_quoted_as_one_safe_line() -> None:
     assert (stop.isprintable(), len(stop) < 400) == (True, True)
 
 
-@pytest.mark.parametrize(
+@each(
     ("status", "headers", "meaning"),
     [
         (200, {}, "taken"),
@@ -298,7 +297,7 @@ def test_a_provider_file_can_change_the_meaning_of_a_status_code() -> None:
     assert meanings == ["refused", "busy", "lost"]
 
 
-@pytest.mark.parametrize(
+@each(
     ("body", "words"),
     [
         ({}, ""),
@@ -318,7 +317,7 @@ def test_the_apis_message_becomes_one_short_line(body: object, words: str) -> No
     assert reason_of(APIFRAME, said(400, body)) == words
 
 
-@pytest.mark.parametrize(
+@each(
     ("value", "seconds"),
     [
         ("7", 7.0),
@@ -344,7 +343,7 @@ def test_retry_after_is_read_as_seconds_or_as_a_date(value: str, seconds: float 
 # -- what a description of a task means, in a poll or a webhook
 
 
-@pytest.mark.parametrize(
+@each(
     ("name", "event"),
     [
         ("finished", Succeeded(FOUR, TASK)),
@@ -389,7 +388,7 @@ def test_an_answer_about_an_unrequested_task_is_logged_and_changes_nothing() -> 
     )
 
 
-@pytest.mark.parametrize(
+@each(
     ("name", "answers"),
     [
         ("server_error", Answers({})),
@@ -412,7 +411,7 @@ def test_an_html_page_instead_of_an_answer_changes_no_task() -> None:
     assert poll_answer(APIFRAME, {TASK: IMAGINE}, page, NOW) == Answers({})
 
 
-@pytest.mark.parametrize(
+@each(
     "address",
     ["=HYPERLINK(1)", "javascript:alert(1)", "/etc/passwd", "https://a b", "https://a\nb", 7, None],
 )
@@ -422,7 +421,7 @@ def test_only_a_web_address_is_a_result(address: object) -> None:
     assert task_event(APIFRAME, IMAGINE, body, TASK) == Progressed(None, TASK)
 
 
-@pytest.mark.parametrize(
+@each(
     ("more", "reason"),
     [
         ({}, "Apiframe says finished, but sent no result"),
@@ -451,7 +450,7 @@ def test_with_too_many_results_the_first_are_kept_and_the_rest_is_counted() -> N
     assert event == Succeeded(Result(tuple(addresses[:64]), left_out=936), TASK)
 
 
-@pytest.mark.parametrize(
+@each(
     ("percent", "known"),
     [
         *(("40", 40), (40, 40), ("40%", 40), (39.9, 39), ("", None), ("soon", None), (None, None)),
@@ -464,7 +463,7 @@ def test_progress_can_be_text_or_a_number(percent: object, known: int | None) ->
     assert task_event(APIFRAME, IMAGINE, body, TASK) == Progressed(known, TASK)
 
 
-@pytest.mark.parametrize("amount", [-4, "-1e9", 1e300, "12345678901234567890", "nan", "inf"])
+@each("amount", [-4, "-1e9", 1e300, "12345678901234567890", "nan", "inf"])
 def test_impossible_amounts_of_credits_are_ignored(amount: object) -> None:
     frank = replace(APIFRAME, task=replace(APIFRAME.task, credits=("cost",)))
     body = {"status": "failed", "cost": amount, "message": "no"}
@@ -485,9 +484,7 @@ def test_a_reported_cost_is_kept_with_the_event() -> None:
     assert task_event(frank, IMAGINE, body, TASK) == Failed("no", TASK, reported=3)
 
 
-@pytest.mark.parametrize(
-    ("amount", "cost"), [("4.5", 4.5), (0.15, 0.15), (3.0, 3), (0.1 + 0.2, 0.3)]
-)
+@each(("amount", "cost"), [("4.5", 4.5), (0.15, 0.15), (3.0, 3), (0.1 + 0.2, 0.3)])
 def test_fractions_of_a_reported_cost_are_kept(amount: object, cost: float) -> None:
     frank = replace(APIFRAME, task=replace(APIFRAME.task, credits=("cost",)))
 
@@ -503,6 +500,6 @@ def test_every_stored_reply_names_its_source() -> None:
         )
 
 
-@pytest.mark.parametrize("address", ["https://[x", "https://x:99999999/", "https://x:y/"])
+@each("address", ["https://[x", "https://x:99999999/", "https://x:y/"])
 def test_what_is_no_address_gets_no_key_and_is_no_error(address: str) -> None:
     assert not may_be_polled_at(Poll(one="/job", hosts=("x",)), address, "https://api.example")

@@ -15,6 +15,7 @@ from typing import NamedTuple
 import pytest
 
 from pipeline.core.quotes import Place, Task, quote
+from tests.fakes.cases import each
 
 Lasts = Callable[[Random], float]
 
@@ -64,7 +65,7 @@ def kept(lasts: Lasts, runs: int, rows: int = ROWS, known: int = KNOWN) -> Kept:
     return Kept(near / runs, between / runs, median(widths))
 
 
-@pytest.mark.parametrize("name", LASTING)
+@each("name", LASTING)
 def test_nearly_all_runs_end_within_a_tenth_of_the_quoted_time(name: str) -> None:
     its = kept(LASTING[name], runs=8)
 

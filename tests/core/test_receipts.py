@@ -9,8 +9,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
-import pytest
-
 from pipeline.config.provider_files import read_provider
 from pipeline.core.costs import Account
 from pipeline.core.credits import Credits
@@ -20,6 +18,7 @@ from pipeline.core.receipt_lines import Basis, Bodies, Charge, Sent
 from pipeline.core.receipts import Asked, Reading, Receipt, Why, closing, receipt
 from pipeline.core.refund_claims import claims
 from tests.core.build import NOW, wrote
+from tests.fakes.cases import each
 
 V2 = read_provider("apiframe-v2", None, Path(), Path(__file__).parents[2] / "configs" / "providers")
 V1 = read_provider("apiframe-v1", None, Path(), Path(__file__).parents[2] / "configs" / "providers")
@@ -98,7 +97,7 @@ def test_a_row_whose_task_is_not_in_the_list_was_paid_without_a_charge() -> None
     assert closing([found]) == "1 charge, 1 row, 1 unmatched, 0 refunds due"
 
 
-@pytest.mark.parametrize(
+@each(
     "one",
     [
         sent(1, State.RUNNING, sent_at=NOW - MINUTE, ended_at=None),
@@ -154,7 +153,7 @@ def test_a_lost_answer_gets_its_charge_by_what_was_asked() -> None:
     assert (found.unmatched, len(found.lost)) == (0, 1)
 
 
-@pytest.mark.parametrize(
+@each(
     "other",
     [
         charge("a", content={"input": {"model": "midjourney", "prompt": "fox 2"}}),
@@ -192,7 +191,7 @@ CHARGES = [charge(1, has_failed=True), charge(2, has_failed=True), charge(3)]
 BEFORE = (1000, NOW - 90 * MINUTE)
 
 
-@pytest.mark.parametrize(
+@each(
     ("left", "due", "to_check", "unexplained"),
     [
         (1000 - 16, 0, 0, 0),  # both came back
@@ -233,9 +232,7 @@ def test_without_a_list_nothing_is_called_unmatched_and_lost_answers_are_not_kno
     assert (found.charged, found.unexplained) == (4, None)
 
 
-@pytest.mark.parametrize(
-    ("left", "unexplained"), [(96, 0), (92, 0), (88, 4), (97, None), (120, None)]
-)
+@each(("left", "unexplained"), [(96, 0), (92, 0), (88, 4), (97, None), (120, None)])
 def test_without_a_list_the_balance_bounds_what_can_have_been_paid(
     left: Credits, unexplained: Credits | None
 ) -> None:
@@ -270,7 +267,7 @@ def test_the_claim_is_one_line_for_each_task_whatever_the_vendor_wrote() -> None
     ]
 
 
-@pytest.mark.parametrize(
+@each(
     ("body", "expected"),
     [
         (

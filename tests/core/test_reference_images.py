@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-
 from pipeline.config.provider_files import read_provider
 from pipeline.core.chains import LINK, Link, changes, relatives, with_link
 from pipeline.core.fields import columns_of, fields_of
@@ -20,6 +18,7 @@ from pipeline.core.provider import Provider
 from pipeline.core.reference_images import NamedPicture, by_field, field_for, named_row, picture_in
 from pipeline.core.row_matching import match
 from tests.core.build import NOW, PROVIDER, RULES, attempt, memory, minting, sheet
+from tests.fakes.cases import each
 
 SHIPPED = Path(__file__).parents[2] / "configs" / "providers"
 PROVIDERS = [
@@ -29,7 +28,7 @@ PROVIDERS = [
 ]
 
 
-@pytest.mark.parametrize(
+@each(
     ("cell", "picture"),
     [
         ("fox", NamedPicture("fox")),
@@ -67,7 +66,7 @@ def endpoints(provider: Provider) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("provider", PROVIDERS, ids=lambda one: one.name)
+@each("provider", PROVIDERS)
 def test_every_endpoint_that_takes_a_picture_takes_it_in_the_column_image(
     provider: Provider,
 ) -> None:
@@ -121,7 +120,7 @@ def lines(text: str) -> list[Line]:
 FIRST = "name | prompt | endpoint | image | parent\nfox | a fox | imagine | |\n"
 
 
-@pytest.mark.parametrize(
+@each(
     ("row", "status", "note"),
     [
         (" | run | luma-imagine | fox#2 |", "waiting", "it is queued"),
@@ -208,7 +207,7 @@ def test_rows_that_are_connected_by_an_image_are_looked_at_together() -> None:
     assert relatives(grid, HEADER.read(grid), [3]) == set()
 
 
-@pytest.mark.parametrize(
+@each(
     ("address", "number"),
     [
         ("https://drive.google.com/file/d/1AbC_dEfGh-IjK/view?usp=sharing", "1AbC_dEfGh-IjK"),
@@ -227,7 +226,7 @@ def test_a_link_to_a_file_in_google_drive_is_recognized(address: str, number: st
     assert drive_file(address) == number
 
 
-@pytest.mark.parametrize(
+@each(
     ("address", "is_private"),
     [
         ("https://example.com/1.png", False),

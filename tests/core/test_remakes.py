@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 
-import pytest
-
 from pipeline.core.model import Attempt, Job, JobKey, Result, State
 from pipeline.core.picture_findings import Findings
 from pipeline.core.remakes import CHECKED_WITHIN, RemakeRule, cause, is_awaited
 from pipeline.core.states import shown, state_of, with_results
 from tests.core.build import NOW, attempt
+from tests.fakes.cases import each
 
 KEY = JobKey("sheet", "r_000000001", 1)
 RULE = RemakeRule(("blank", "damaged"), 1)
@@ -30,7 +29,7 @@ def job(*looks: str, attempts: Sequence[Attempt] = (), asked: int = 1) -> Job:
     return Job(KEY, asked, tuple(attempts) or (done(),), files=files, findings=findings)
 
 
-@pytest.mark.parametrize(
+@each(
     ("looks", "why"),
     [
         (("blank", "blank"), "blank"),
@@ -53,7 +52,7 @@ def test_only_the_looks_that_a_person_named_are_made_again() -> None:
     assert cause(job("blank", "blank"), 0, RemakeRule(("damaged",), 1)) == ""
 
 
-@pytest.mark.parametrize("state", [State.RUNNING, State.SUBMITTING, State.UNKNOWN, State.SUCCEEDED])
+@each("state", [State.RUNNING, State.SUBMITTING, State.UNKNOWN, State.SUCCEEDED])
 def test_nothing_is_made_again_while_another_attempt_may_bring_a_picture(state: State) -> None:
     other = attempt(state, number=2, ended_at=NOW + timedelta(seconds=1))
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-import pytest
-
 from pipeline.core.repeats import is_news, trouble_of
+from tests.fakes.cases import each
 
 NOW = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)
 
 
-@pytest.mark.parametrize(
+@each(
     ("ago", "again"),
     [
         (timedelta(0), False),
@@ -30,7 +29,7 @@ def test_a_new_problem_is_reported_at_once_and_no_problem_is_not() -> None:
     assert not is_news(set(), {"paused": NOW}, NOW)
 
 
-@pytest.mark.parametrize(
+@each(
     ("one", "other", "same"),
     [
         ("3 pictures were not saved. Full.", "12 pictures were not saved. Full.", True),

@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from random import Random
 
-import pytest
-
 from pipeline.core.known_rows import Memory, Seen, is_id, new_id, own_results
 from pipeline.core.model import RowKind
 from pipeline.core.row_matching import match_by_id_alone
 from tests.core.build import after, attempt, columns_of, job, known, matched, memory, sheet, wrote
+from tests.fakes.cases import each
 
 A, B, C = "r_aaaaaaaaa", "r_bbbbbbbbb", "r_ccccccccc"
 FOX, OWL, CAT = known(A, "a fox"), known(B, "an owl"), known(C, "a cat")
@@ -233,7 +232,7 @@ def test_a_row_copied_with_all_cells_is_a_copy() -> None:
     assert kinds(text, memory(FOX)) == ["row", "copy"]
 
 
-@pytest.mark.parametrize("second", ["r_aaaaaaaaa", "r_ccccccccc"])
+@each("second", ["r_aaaaaaaaa", "r_ccccccccc"])
 def test_an_id_filled_down_alone_does_not_make_equal_rows_copies(
     second: str,
 ) -> None:
@@ -327,7 +326,7 @@ def test_a_changed_row_from_another_sheet_is_a_new_row() -> None:
     assert kinds(text, memory(foreign={A: wrote("a fox")})) == ["row"]
 
 
-@pytest.mark.parametrize(
+@each(
     "text",
     [
         "prompt | row_id \n a fox | r_zzzzzzzzz",
@@ -339,7 +338,7 @@ def test_a_row_with_results_that_this_store_never_made_is_unrecognized(text: str
     assert kinds(text, memory()) == ["stranger"]
 
 
-@pytest.mark.parametrize(
+@each(
     ("words", "task", "urls", "standing"),
     [
         ("a new bird", "t-1", "https://x/1.png", RowKind.ROW),

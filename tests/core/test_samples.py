@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -25,6 +24,7 @@ from pipeline.core.samples import (
     within_sample,
 )
 from tests.core.build import NOW, SHEET, attempt, job, planned, wrote
+from tests.fakes.cases import each
 
 PRICE = 4
 LATER = NOW + timedelta(minutes=1)
@@ -92,7 +92,7 @@ def test_rows_that_were_sent_take_places_also_if_they_are_gone() -> None:
     assert found.rows == {"r0", "r4", "gone"}
 
 
-@pytest.mark.parametrize(
+@each(
     ("change", "is_free"),
     [
         ({"take": 2}, True),
@@ -111,7 +111,7 @@ def test_a_row_that_was_sent_or_is_wanted_once_more_needs_no_place(
     assert sent(found) == (["r0", "r1"] if is_free else ["r0"])
 
 
-@pytest.mark.parametrize(("looked_at", "is_free"), [(NOW, True), (LATER, True), (None, False)])
+@each(("looked_at", "is_free"), [(NOW, True), (LATER, True), (None, False)])
 def test_a_look_releases_the_rows_that_were_known_by_then(looked_at: object, is_free: bool) -> None:
     lines = rows(3)
     lines[2] = replace(lines[2], memory=replace(lines[2].memory, since=LATER + timedelta(1)))
@@ -167,7 +167,7 @@ def test_rows_that_settle_take_places_and_the_others_are_held_at_once() -> None:
     assert held(sampled(lines, Sample(2))) == []
 
 
-@pytest.mark.parametrize(
+@each(
     ("state", "waits"),
     [(State.RUNNING, True), (State.UNKNOWN, True), (State.FAILED, False), (None, False)],
 )
@@ -248,7 +248,7 @@ def test_what_the_api_received_and_what_has_a_result() -> None:
     assert rows_made(jobs) == {jobs[0].key.row_id}
 
 
-@pytest.mark.parametrize(
+@each(
     ("sent", "succeeded", "says"),
     [
         (1, 1, ""),

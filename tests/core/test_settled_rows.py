@@ -5,14 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
-import pytest
-
 from pipeline.core.cell_links import CellLinks
 from pipeline.core.cells import patch
 from pipeline.core.model import Grid, Result
 from pipeline.core.rules import Rules
 from pipeline.core.settled_rows import DoneRow, can_settle, settled_rows
 from tests.core.build import NOW, RULES, attempt, columns_of, job, known, memory, planned, wrote
+from tests.fakes.cases import each
 
 A = "r_aaaaaaaaa"
 URLS = ("https://x/1.png", "https://x/2.png")
@@ -84,7 +83,7 @@ APPROVED = DONE._replace(approved="yes", approved_for=f"1 {wrote('a fox')}")
 SAVING = replace(RULES, saves_files=True)
 
 
-@pytest.mark.parametrize(
+@each(
     ("grid", "one", "rules"),
     [
         (grid_of(), DONE, RULES),
@@ -106,7 +105,7 @@ def test_a_done_row_whose_cells_agree_with_the_store_is_settled(
     assert needs_nothing(grid, noted, rules)
 
 
-@pytest.mark.parametrize(
+@each(
     "cells",
     [
         *({"prompt": "a hen"}, {"prompt": ""}, {"remark": "urgent"}, {"take": "2"}, {"take": "x"}),
@@ -115,14 +114,13 @@ def test_a_done_row_whose_cells_agree_with_the_store_is_settled(
         *({"image_1": URLS[1]}, {"image_3": URLS[1]}, {"grid_url": ""}, {"pick": "9"}),
         {"feedback": "darker"},
     ],
-    ids=str,
 )
 def test_a_row_with_any_other_cell_is_left_to_the_plan(cells: dict[str, str]) -> None:
     assert not is_settled(grid_of(**cells))
     assert not needs_nothing(grid_of(**cells))
 
 
-@pytest.mark.parametrize(
+@each(
     ("one", "rules"),
     [
         (DONE._replace(inputs=wrote("a hen")), RULES),
@@ -152,7 +150,7 @@ def test_an_approval_in_other_words_is_left_to_the_plan() -> None:
     assert not is_settled(grid_of(approved="yes"), APPROVED._replace(approved_for="1 {}"))
 
 
-@pytest.mark.parametrize("more", ["", " ", "\u200b"])
+@each("more", ["", " ", "\u200b"])
 def test_an_id_that_is_there_twice_is_left_to_the_plan(more: str) -> None:
     grid = (*grid_of(), grid_of(row_id=f"{A}{more}")[1])
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import itertools
 from datetime import timedelta
 
-import pytest
-
 from pipeline.core.model import Result, State
 from pipeline.core.states import (
     TABLE,
@@ -25,6 +23,7 @@ from pipeline.core.states import (
     state_of,
 )
 from tests.core.build import NOW, attempt, job
+from tests.fakes.cases import each
 
 EVENTS: tuple[Event, ...] = (
     Accepted("t-9"),
@@ -47,7 +46,7 @@ MOVES = {
 }
 
 
-@pytest.mark.parametrize(("state", "event"), [*itertools.product(ATTEMPT_STATES, EVENTS)])
+@each(("state", "event"), [*itertools.product(ATTEMPT_STATES, EVENTS)])
 def test_an_event_changes_an_attempt_only_as_the_table_says(state: State, event: Event) -> None:
     moves = dict(move.split() for move in MOVES[state].split(", ") if move)
 
@@ -60,7 +59,7 @@ def test_the_table_lists_every_state() -> None:
     assert set(TABLE) == set(ATTEMPT_STATES)
 
 
-@pytest.mark.parametrize("event", [Lost("x"), Postponed("x"), Accepted("t-1"), Failed("no", "t-1")])
+@each("event", [Lost("x"), Postponed("x"), Accepted("t-1"), Failed("no", "t-1")])
 def test_no_event_changes_a_success(event: Event) -> None:
     done = attempt(State.SUCCEEDED)
 
@@ -98,7 +97,7 @@ def test_an_attempt_with_a_lost_answer_can_still_succeed() -> None:
     assert (found.state, found.reason, found.ended_at) == (State.SUCCEEDED, "", NOW)
 
 
-@pytest.mark.parametrize(
+@each(
     ("event", "given_back"),
     [
         (Postponed("busy"), True),
@@ -112,7 +111,7 @@ def test_the_price_is_returned_only_if_the_api_took_nothing(event: Event, given_
     assert gives_back(event) is given_back
 
 
-@pytest.mark.parametrize(
+@each(
     ("states", "asked", "state"),
     [
         ("", 1, "pending"),
@@ -156,7 +155,7 @@ def test_a_job_that_was_never_sent_shows_no_results() -> None:
     assert shown(job()) is None
 
 
-@pytest.mark.parametrize(
+@each(
     ("state", "task_id", "open_"),
     [
         (State.RUNNING, "t-1", True),

@@ -8,9 +8,10 @@ import pytest
 
 from pipeline.core import statuses
 from pipeline.core.statuses import Status, in_progress, is_ours
+from tests.fakes.cases import each
 
 
-@pytest.mark.parametrize("status", Status)
+@each("status", Status)
 def test_a_status_has_the_same_word_everywhere(status: Status) -> None:
     assert status == status.value
     assert f"{status}" == str(status) == status.value
@@ -18,7 +19,7 @@ def test_a_status_has_the_same_word_everywhere(status: Status) -> None:
     assert Status.of(status.value) is status
 
 
-@pytest.mark.parametrize("percent", [None, 0, 1, 40, 100])
+@each("percent", [None, 0, 1, 40, 100])
 def test_a_cell_with_progress_is_read_as_its_status(percent: int | None) -> None:
     text = in_progress(percent)
 
@@ -27,7 +28,7 @@ def test_a_cell_with_progress_is_read_as_its_status(percent: int | None) -> None
     assert is_ours(text)
 
 
-@pytest.mark.parametrize("text", ["", "Done", "done.", "in progressive", "approved by Kim"])
+@each("text", ["", "Done", "done.", "in progressive", "approved by Kim"])
 def test_other_text_is_not_a_status(text: str) -> None:
     assert not is_ours(text)
     with pytest.raises(ValueError, match="is not a valid Status"):

@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 from datetime import timedelta
 
-import pytest
-
 from pipeline.core import text
 from pipeline.core.messages import as_text
+from tests.fakes.cases import each
 
 FAMILY = "👩\u200d👩\u200d👧"
 
@@ -19,7 +18,7 @@ def test_outside_text_keeps_its_words_and_loses_terminal_controls() -> None:
     assert text.one_line(f" a\r\n\tb\x00 {FAMILY} \u2028c ") == f"a b {FAMILY} c"
 
 
-@pytest.mark.parametrize("most", [1, 2, 10, 40])
+@each("most", [1, 2, 10, 40])
 def test_a_short_text_is_never_longer_than_allowed(most: int) -> None:
     for words in ("", "fox", "a red fox in the snow " * 9, "灯台 " * 50):
         short = text.shortened(words, most)
@@ -28,7 +27,7 @@ def test_a_short_text_is_never_longer_than_allowed(most: int) -> None:
         assert short == words.strip() or short.endswith("…")
 
 
-@pytest.mark.parametrize(
+@each(
     ("number", "form", "words"),
     [(0, "", "0 rows"), (1, "", "1 row"), (2, "", "2 rows"), (1234, ",", "1,234 rows")],
 )
@@ -36,9 +35,7 @@ def test_a_number_agrees_with_its_noun(number: int, form: str, words: str) -> No
     assert text.counted(number, "row", form) == words
 
 
-@pytest.mark.parametrize(
-    ("seconds", "words"), [(1, "1 s"), (119, "119 s"), (3600, "60 min"), (7200, "2 h")]
-)
+@each(("seconds", "words"), [(1, "1 s"), (119, "119 s"), (3600, "60 min"), (7200, "2 h")])
 def test_a_time_limit_is_given_in_one_unit(seconds: int, words: str) -> None:
     assert text.time_limit(timedelta(seconds=seconds)) == words
 
@@ -52,6 +49,6 @@ def test_escaped_json_has_the_same_value() -> None:
     assert text.printable(line) == line
 
 
-@pytest.mark.parametrize("start", ["=", "\u200c=", "\u00a0=", "\ufeff+", "  @", "\u200b-", "\t|"])
+@each("start", ["=", "\u200c=", "\u00a0=", "\ufeff+", "  @", "\u200b-", "\t|"])
 def test_no_cell_text_starts_like_a_formula_even_after_hidden_characters(start: str) -> None:
     assert as_text(f"{start}SUM(A1)").startswith("'")

@@ -9,13 +9,12 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-import pytest
-
 from pipeline.config.provider_files import read_provider
 from pipeline.core.model import Response, Result
 from pipeline.core.protocol import poll_answer, verdict
 from pipeline.core.provider import Endpoint, Provider
 from pipeline.core.states import Accepted, Failed, Postponed, Progressed, Succeeded
+from tests.fakes.cases import each
 
 NOW = datetime(2026, 11, 27, 10, 0, tzinfo=UTC)
 ROOT = Path(__file__).parents[2]
@@ -54,7 +53,7 @@ def asked(vendor: str, endpoint: str) -> tuple[Provider, Endpoint]:
     return provider, provider.endpoints[endpoint]
 
 
-@pytest.mark.parametrize(
+@each(
     ("vendor", "endpoint", "name", "address"),
     [
         ("bfl", "flux-2-pro", "accepted", "https://api.eu.bfl.ai/v1/get_result?id={}"),
@@ -76,7 +75,7 @@ def test_a_submission_is_accepted_under_the_vendors_id(
     )
 
 
-@pytest.mark.parametrize(
+@each(
     ("vendor", "endpoint", "name", "words"),
     [
         ("bfl", "flux-2-pro", "refused", "Input should be a multiple of 32"),
@@ -95,7 +94,7 @@ def test_a_refused_submission_quotes_the_vendor_and_costs_nothing(
     assert verdict(provider, one, reply(vendor, name), NOW).event == Failed(words, refused=True)
 
 
-@pytest.mark.parametrize("vendor", TASKS)
+@each("vendor", TASKS)
 def test_a_wrong_key_or_an_empty_account_stops_all_and_fails_nothing(vendor: str) -> None:
     provider = provider_of(vendor)
     one = next(iter(provider.endpoints.values()))
@@ -108,7 +107,7 @@ def test_a_wrong_key_or_an_empty_account_stops_all_and_fails_nothing(vendor: str
             assert said.stop.startswith(provider.title)
 
 
-@pytest.mark.parametrize("vendor", ["bfl", "luma", "replicate", "runway"])
+@each("vendor", ["bfl", "luma", "replicate", "runway"])
 def test_too_many_requests_are_a_pause(vendor: str) -> None:
     provider = provider_of(vendor)
     one = next(iter(provider.endpoints.values()))
@@ -202,9 +201,7 @@ ENDS: list[tuple[str, str, str, Told]] = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("vendor", "endpoint", "name", "event"), ENDS, ids=[f"{v}-{n}" for v, _, n, _ in ENDS]
-)
+@each(("vendor", "endpoint", "name", "event"), ENDS)
 def test_a_poll_tells_where_a_task_is(vendor: str, endpoint: str, name: str, event: Told) -> None:
     provider, one = asked(vendor, endpoint)
     said = poll_answer(provider, {TASKS[vendor]: one}, reply(vendor, name), NOW)

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import pytest
-
 from pipeline.core.verified_writes import row_writes
 from tests.core.build import columns_of, sheet
+from tests.fakes.cases import each
 
 A, B = "r_aaaaaaaaa", "r_bbbbbbbbb"
 
 
-@pytest.mark.parametrize(
+@each(
     ("second", "proof"),
     [(B, {1: A}), ("", {1: A}), (A, {0: "a fox", 1: A})],
-    ids=["of another row", "none", "twice"],
 )
 def test_an_id_alone_proves_a_row_only_if_it_is_unique_in_the_sheet(
     second: str, proof: dict[int, str]

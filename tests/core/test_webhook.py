@@ -9,8 +9,6 @@ import hashlib
 import hmac
 from random import Random
 
-import pytest
-
 from pipeline.core.webhook import (
     Callback,
     Proofs,
@@ -20,6 +18,7 @@ from pipeline.core.webhook import (
     new_token,
     secret_for,
 )
+from tests.fakes.cases import each
 
 APIFRAME = Webhook("webhook_url", "x-webhook-secret", secret_field="webhook_secret")
 SIGNED = Webhook(
@@ -59,8 +58,8 @@ def test_an_api_that_signs_gets_no_secret_and_the_list_of_events() -> None:
     }
 
 
-@pytest.mark.parametrize("made", [BY_BYTES, BY_TEXT])
-@pytest.mark.parametrize("prefix", ["", "sha256="])
+@each("made", [BY_BYTES, BY_TEXT])
+@each("prefix", ["", "sha256="])
 def test_a_signature_is_accepted_in_each_form_that_the_vendors_pages_allow(
     made: str, prefix: str
 ) -> None:
@@ -79,7 +78,7 @@ def signed_with(key: bytes) -> str:
     return hmac.new(key, BODY, "sha256").hexdigest()
 
 
-@pytest.mark.parametrize(
+@each(
     "given",
     [
         *("", "sha256=", DERIVED, "schön", BY_BYTES.upper(), f"sha256={BY_BYTES[:-1]}"),
@@ -115,7 +114,7 @@ def test_a_secret_is_accepted_only_for_its_token_also_after_a_key_change() -> No
     assert believed == [False, False, True, False, True, False, False, False]
 
 
-@pytest.mark.parametrize("headers", [{}, {"x-webhook-secret": ""}, {"x-webhook-secret": "ö"}])
+@each("headers", [{}, {"x-webhook-secret": ""}, {"x-webhook-secret": "ö"}])
 def test_a_call_without_its_proof_is_refused(headers: dict[str, str]) -> None:
     assert not Proofs(APIFRAME, (SECRET, "")).are_met(TOKEN, headers, BODY)
 
@@ -129,7 +128,7 @@ def test_a_hook_token_fits_into_a_url_and_has_192_random_bits() -> None:
     assert all(token.replace("-", "").replace("_", "").isalnum() for token in tokens)
 
 
-@pytest.mark.parametrize("seconds", ["9" * 4000, "9" * 5000, "nan", "inf", "", "-1"])
+@each("seconds", ["9" * 4000, "9" * 5000, "nan", "inf", "", "-1"])
 def test_a_call_with_a_strange_time_is_refused(seconds: str) -> None:
     headers = {"webhook-timestamp": seconds, "webhook-signature": "v1,c2lnbmVk"}
 

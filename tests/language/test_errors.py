@@ -17,6 +17,7 @@ from pipeline.core.states import Accepted, Failed, Lost, Postponed
 from pipeline.core.statuses import Status
 from pipeline.provider.http import WORDS
 from tests.core.build import NOW, PROVIDER, RULES, attempt, job, wrote
+from tests.fakes.cases import each
 from tests.language.collected import ROOT
 from tests.language.test_messages import GERMAN
 
@@ -33,8 +34,8 @@ BODIES = {
 }
 
 
-@pytest.mark.parametrize("body", BODIES.values(), ids=BODIES)
-@pytest.mark.parametrize("status", [201, 301, *range(400, 430), 451, *range(500, 512), 520, 599])
+@each("body", BODIES.values())
+@each("status", [201, 301, *range(400, 430), 451, *range(500, 512), 520, 599])
 def test_each_answer_to_a_submission_ends_in_one_note_with_one_remedy(
     status: int, body: bytes
 ) -> None:
@@ -51,7 +52,7 @@ def test_each_answer_to_a_submission_ends_in_one_note_with_one_remedy(
             pytest.fail("there was no task id")
 
 
-@pytest.mark.parametrize("words", sorted({words for _, words in WORDS}))
+@each("words", sorted({words for _, words in WORDS}))
 def test_each_broken_connection_ends_in_one_note_with_one_remedy(words: str) -> None:
     _check(Status.CHECK_NEEDED, attempt(State.UNKNOWN, reason=words))
 

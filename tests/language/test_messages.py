@@ -26,6 +26,7 @@ from pipeline.core.language import (
 )
 from pipeline.core.picture_findings import Findings
 from tests.core.build import planned
+from tests.fakes.cases import each
 from tests.language.collected import ROOT, Used, used
 
 SHIPPED = ROOT / "configs" / "messages"
@@ -36,7 +37,7 @@ def _message(entry: polib.POEntry) -> tuple[str, ...]:
     return (entry.msgid, entry.msgid_plural) if entry.msgid_plural else (entry.msgid,)
 
 
-@pytest.mark.parametrize("language", ["en", "de"])
+@each("language", ["en", "de"])
 def test_a_file_has_every_message_of_the_code_and_no_other(language: str) -> None:
     entries = polib.pofile(str(SHIPPED / f"{language}.po"))
     found = [_message(one) for one in entries if not one.obsolete]
@@ -84,7 +85,7 @@ def test_a_note_is_said_in_german_to_its_last_part() -> None:
     assert ENGLISH.text(note) == note
 
 
-@pytest.mark.parametrize(
+@each(
     ("twin", "german"),
     [
         ({"row": "r_abcdefghi", "name": "fox"}, 'dem Bild der Zeile "fox" (r_abcdefghi)'),
@@ -240,7 +241,7 @@ def test_an_unknown_language_is_a_mistake_in_the_configuration(
     ]
 
 
-@pytest.mark.parametrize("kept", reasons.ALL)
+@each("kept", reasons.ALL)
 def test_a_reason_of_ours_that_the_store_kept_is_said_in_german(kept: str) -> None:
     text = kept.format(**dict.fromkeys(fields_of(kept), "7"))
     german = GERMAN.messages[kept,][0].format(**dict.fromkeys(fields_of(kept), "7"))
@@ -250,7 +251,7 @@ def test_a_reason_of_ours_that_the_store_kept_is_said_in_german(kept: str) -> No
     assert f" {german} Spätere Läufe" in GERMAN.text(note)
 
 
-@pytest.mark.parametrize(
+@each(
     ("again", "kept", "german"),
     [
         (cause_again, "every picture was blank", "kein Bild war brauchbar (leer)"),

@@ -22,6 +22,7 @@ from pipeline.core.language import ENGLISH, Catalogue
 from pipeline.page.actions import MESSAGES, MESSAGES_WHILE_HELD
 from pipeline.page.cards import DISMISSED, EARLIER, NEEDING
 from pipeline.page.languages import chosen
+from tests.fakes.cases import each
 from tests.language.collected import ROOT
 from tests.language.test_messages import GERMAN, SHIPPED
 from tests.page.test_auth import DONE, FAILED, LOST, TOKEN, PageBench, opened
@@ -158,7 +159,7 @@ def test_before_signing_in_the_page_is_in_the_language_of_the_browser_or_of_the_
 FRENCH, AUSTRIAN = Catalogue("fr", {}), Catalogue("de_AT", {})
 
 
-@pytest.mark.parametrize(
+@each(
     ("accepted", "language"),
     [
         ("", GERMAN),
@@ -178,7 +179,7 @@ def test_a_language_of_a_country_is_chosen_before_the_language_alone() -> None:
     assert chosen([ENGLISH, AUSTRIAN], "de-CH,en;q=0.1") is ENGLISH
 
 
-@pytest.mark.parametrize("file", sorted(TEMPLATES.rglob("*.j2")), ids=lambda file: file.name)
+@each("file", sorted(TEMPLATES.rglob("*.j2")))
 def test_a_template_has_no_words_outside_of_messages(file: Path) -> None:
     template = jinja2.Environment(trim_blocks=True, lstrip_blocks=True).parse(file.read_text())
     text = "".join(

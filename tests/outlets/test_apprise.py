@@ -14,6 +14,7 @@ from PIL import Image
 from pipeline.core.outbox import Delivered, Message, MessageKind, Result, Trouble, Undelivered
 from pipeline.outlets.apprise import AppriseOutlet
 from pipeline.server import event_loop
+from tests.fakes.cases import each
 from tests.fakes.outlets.mail_server import MailServer, mail_server
 from tests.fakes.outlets.service import (
     DROPPED,
@@ -102,7 +103,7 @@ def test_files_that_are_too_big_for_mail_are_left_out(tmp_path: Path) -> None:
     assert [one.get_filename() for one in server.mails[0].iter_attachments()] == ["small.png"]
 
 
-@pytest.mark.parametrize(
+@each(
     ("command", "answer", "trouble", "words"),
     [
         ("AUTH", "535 5.7.8 wrong", Trouble.CLOSED, "app password"),
@@ -140,7 +141,7 @@ def test_a_mail_whose_answer_was_lost_may_have_arrived() -> None:
     assert trouble_of(result) is Trouble.UNSURE
 
 
-@pytest.mark.parametrize(
+@each(
     ("failure", "trouble", "wait"),
     [
         (answers(429, b'{"parameters": {"retry_after": 33}}'), Trouble.LATER, 33),

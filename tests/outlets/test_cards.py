@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import pytest
-
 from pipeline.core.outbox import Message, MessageKind, NoticeRow
 from pipeline.outlets.cards import Tone, card_of, digest_card, is_picture, is_public
+from tests.fakes.cases import each
 from tests.outlets.test_chats import PAGE, notice, row
 
 
@@ -65,7 +64,7 @@ def test_what_is_no_picture_is_a_link() -> None:
     assert card.links[0] == ("Open the result", "https://cdn.example.com/fox.mp4")
 
 
-@pytest.mark.parametrize(
+@each(
     "address",
     [
         "https://cdn.example.com/a.png",

@@ -31,6 +31,7 @@ from pipeline.outlets.discord import DISCORD
 from pipeline.outlets.slack import SLACK
 from pipeline.outlets.teams import TEAMS
 from pipeline.server import event_loop
+from tests.fakes.cases import each
 from tests.fakes.outlets import chat_services
 from tests.fakes.outlets.chat_services import POISON, channel
 from tests.fakes.outlets.service import DROPPED, LOST, Call, Failure, answers
@@ -395,7 +396,7 @@ ANSWERS: list[tuple[str, Failure, Trouble, float, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("kind", "failure", "trouble", "wait", "word"), ANSWERS)
+@each(("kind", "failure", "trouble", "wait", "word"), ANSWERS)
 def test_each_answer_has_its_meaning_and_a_sentence(
     kind: str, failure: Failure, trouble: Trouble, wait: float, word: str
 ) -> None:
@@ -442,7 +443,7 @@ def test_a_check_posts_nothing_and_finds_a_webhook_that_is_gone(kind: str) -> No
     assert checked(SERVICES[kind], url) == []  # now its server is away
 
 
-@pytest.mark.parametrize(
+@each(
     ("kind", "address", "words"),
     [
         (

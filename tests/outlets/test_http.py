@@ -13,6 +13,7 @@ from pipeline.core.model import Response
 from pipeline.core.outbox import Trouble, Undelivered
 from pipeline.outlets.http import MOST_OF_ANSWER, Poster, verdict
 from pipeline.server import event_loop
+from tests.fakes.cases import each
 from tests.fakes.outlets.service import (
     DROPPED,
     HANGS,
@@ -77,7 +78,7 @@ def test_a_post_arrives_byte_for_byte_with_its_headers_at_the_exact_address() ->
     assert call.headers["user-agent"] == "promptsheet"
 
 
-@pytest.mark.parametrize(
+@each(
     ("status", "trouble"),
     [
         *((code, None) for code in (200, 201, 202, 204)),
@@ -104,7 +105,7 @@ def test_a_redirect_is_not_followed() -> None:
     assert (len(service.calls), elsewhere.calls) == (1, [])
 
 
-@pytest.mark.parametrize("wait", ["7", "date"])
+@each("wait", ["7", "date"])
 def test_the_wait_that_a_server_asks_for_is_passed_on(wait: str) -> None:
     if wait == "date":
         wait = format_datetime(datetime.now(UTC) + timedelta(seconds=8), usegmt=True)
@@ -114,7 +115,7 @@ def test_the_wait_that_a_server_asks_for_is_passed_on(wait: str) -> None:
     assert 5.0 <= said.wait <= 8.0
 
 
-@pytest.mark.parametrize("wait", ["", "soon", "nan", "-5", "Wed, 99 Nov 2026 00:00:00 GMT"])
+@each("wait", ["", "soon", "nan", "-5", "Wed, 99 Nov 2026 00:00:00 GMT"])
 def test_a_wait_that_means_nothing_does_no_harm(wait: str) -> None:
     said = verdict(Response(429, {"retry-after": wait}, b""))
 
@@ -122,7 +123,7 @@ def test_a_wait_that_means_nothing_does_no_harm(wait: str) -> None:
     assert 0.0 <= said.wait <= 1.0
 
 
-@pytest.mark.parametrize("failure", [LOST, DROPPED])
+@each("failure", [LOST, DROPPED])
 def test_without_an_answer_the_message_may_have_arrived_and_is_not_posted_again(
     failure: Failure,
 ) -> None:
@@ -143,7 +144,7 @@ def test_an_answer_that_takes_too_long_leaves_it_open_whether_the_message_arrive
     assert "no answer within 0.2 s" in str(result)
 
 
-@pytest.mark.parametrize("url", ["http://api.apiframe.invalid", "http://127.0.0.1:{closed}"])
+@each("url", ["http://api.apiframe.invalid", "http://127.0.0.1:{closed}"])
 def test_a_message_that_never_left_is_tried_later(url: str) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))  # and does not listen
@@ -152,7 +153,7 @@ def test_a_message_that_never_left_is_tried_later(url: str) -> None:
         assert trouble_of(posted(url)) is trouble_of(reached(url)) is Trouble.LATER
 
 
-@pytest.mark.parametrize(
+@each(
     "url",
     [
         *("http://127.0.0.1:{port}/", "http://localhost:{port}/", "http://[::1]:{port}/"),
@@ -171,7 +172,7 @@ def test_nothing_is_sent_into_a_private_network_unless_it_is_allowed(url: str) -
     assert trouble_of(posting) is trouble_of(reaching) is Trouble.CLOSED
 
 
-@pytest.mark.parametrize("url", ["", "nonsense", "ftp://a.test/x", "https://", "http://a b/"])
+@each("url", ["", "nonsense", "ftp://a.test/x", "https://", "http://a b/"])
 def test_an_address_that_is_none_is_reported(url: str) -> None:
     assert trouble_of(posted(url)) is trouble_of(reached(url)) is Trouble.CLOSED
 

@@ -22,6 +22,7 @@ from pipeline.outlets.mapping import (
     has_one_take,
     in_halves,
 )
+from tests.fakes.cases import each
 from tests.fakes.outlets.rows import AT, row
 
 KEY = Column("row_id", Kind.TEXT)
@@ -54,7 +55,7 @@ def test_a_named_field_is_emptied_and_a_column_of_the_same_name_is_left_alone() 
     assert "Team" not in cells(columns, FieldMap(["row_id"], {}))
 
 
-@pytest.mark.parametrize(
+@each(
     ("key", "fields", "expected"),
     [
         (["row_id"], {}, ("r_000000001",)),
@@ -84,7 +85,7 @@ def test_a_sample_needs_no_value_for_the_key() -> None:
     assert line.cells == {column: "r_000000001"}
 
 
-@pytest.mark.parametrize(
+@each(
     ("kind", "value", "expected"),
     [
         (Kind.NUMBER, "1.5", 1.5),
@@ -117,7 +118,7 @@ def test_a_value_becomes_what_its_column_takes(kind: Kind, value: Any, expected:
     assert (found, type(found)) == (expected, type(expected))
 
 
-@pytest.mark.parametrize(
+@each(
     ("kind", "value"),
     [
         (Kind.NUMBER, "many"),
@@ -190,7 +191,7 @@ def test_links_that_last_go_before_the_links_of_the_sheet() -> None:
     assert line.cells[pictures] == ["https://ours.example/1.png"]
 
 
-@pytest.mark.parametrize(
+@each(
     ("key", "fields", "expected"),
     [
         (("row_id",), {}, True),

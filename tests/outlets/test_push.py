@@ -13,6 +13,7 @@ from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 from pipeline.core.outbox import Delivered, Message, MessageKind, Result, Trouble, Undelivered
 from pipeline.outlets.push import AT_ONCE, FAST, SLOW, Push
 from pipeline.server import event_loop
+from tests.fakes.cases import each
 from tests.fakes.outlets.messages import POISON, notice, repeated, row, rows
 from tests.fakes.outlets.receiver import SECRET, Receiver
 from tests.fakes.outlets.service import LOST, Call, Reply, answers, serving
@@ -123,7 +124,7 @@ def test_a_poison_message_is_refused_alone() -> None:
     assert sorted(receiver.accepted) == ["store-1-1", "store-3-1"]
 
 
-@pytest.mark.parametrize("status", [404, 410, 429, 503])
+@each("status", [404, 410, 429, 503])
 def test_after_an_answer_that_concerns_all_no_further_post_begins(status: int) -> None:
     count = AT_ONCE * 4
     with serving(lambda call: Reply(status, headers={"retry-after": "9"})) as service:
@@ -195,7 +196,7 @@ def test_one_at_a_time_is_one_at_a_time() -> None:
     assert [call.headers["webhook-id"] for call in service.calls] == [one.id for one in rows(5)]
 
 
-@pytest.mark.parametrize(
+@each(
     ("url", "is_slow"),
     [
         ("https://hooks.zapier.com/hooks/catch/1/abc/", True),
@@ -232,7 +233,7 @@ def test_a_private_address_is_reported_before_the_first_message() -> None:
     assert service.calls == []
 
 
-@pytest.mark.parametrize(
+@each(
     "secret",
     ["hunter2", "whsec_", "whsec_c2hvcnQ=", "whsec_not base64 at all!", SECRET[6:], "whsec_é"],
 )

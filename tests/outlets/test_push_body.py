@@ -8,12 +8,12 @@ from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.core.outbox import Message, MessageKind, NoticeRow
 from pipeline.outlets.push_body import MOST_BYTES, TYPES, body_of
+from tests.fakes.cases import each
 from tests.fakes.outlets.messages import AT, NASTY, notice, row
 from tests.fakes.outlets.receiver import SCHEMA, problems_of
 
@@ -115,7 +115,7 @@ def test_files_are_told_as_in_the_sheet_without_folders_of_this_machine() -> Non
     assert data["files"] == list(saved)
 
 
-@pytest.mark.parametrize("text", ["x" * 50_000, "𝔣" * 9_000, "\x01" * 9_000, "é\n" * 15_000])
+@each("text", ["x" * 50_000, "𝔣" * 9_000, "\x01" * 9_000, "é\n" * 15_000])
 def test_a_long_text_is_cut_and_ids_and_addresses_stay_whole(text: str) -> None:
     columns = dict.fromkeys(map(str, range(20)), text)
     long = row(prompt=text, note=text, name=text, columns=columns)

@@ -23,6 +23,7 @@ from pipeline.core.outbox import Delivered, Message, MessageKind, Result, Troubl
 from pipeline.outlets import sql
 from pipeline.outlets.sql import SqlOutlet
 from pipeline.outlets.sql_table import usable
+from tests.fakes.cases import each
 from tests.fakes.databases import HAS_MARIADB, HAS_POSTGRESQL, PASSWORD, mariadb
 from tests.fakes.outlets.messages import notice
 from tests.fakes.outlets.rows import AT, row
@@ -478,7 +479,7 @@ def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:
     )
 
 
-@pytest.mark.parametrize(
+@each(
     ("url", "becomes"),
     [
         ("postgres://anna:x@db/shop", "postgresql://anna:***@db/shop"),
@@ -490,7 +491,7 @@ def test_usual_spellings_of_addresses_are_understood(url: str, becomes: str) -> 
     assert str(usable(url)) == becomes
 
 
-@pytest.mark.parametrize(
+@each(
     "url", ["https://db.example", "s3cr3t", "sqlite://", "postgresql+asyncpg://a:s3cr3t@db/x", ""]
 )
 def test_other_addresses_are_refused_without_quoting_them(url: str) -> None:

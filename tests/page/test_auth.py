@@ -35,6 +35,7 @@ from pipeline.page.board import MANY, PAGE, Board
 from pipeline.store import Fact, Intent, Limits, Store
 from pipeline.sync.configured_sheet import Campaign
 from tests.fakes.browser import hosted
+from tests.fakes.cases import each
 from tests.store.build import save
 
 TOKEN = "a token that nobody can guess"
@@ -334,7 +335,7 @@ def test_the_memory_for_counting_callers_is_limited_to_a_thousand() -> None:
     assert not tries.begin(caller_of("2001:db8::ffff"))
 
 
-@pytest.mark.parametrize(
+@each(
     ("host", "caller"),
     [
         ("192.0.2.1", "192.0.2.1"),

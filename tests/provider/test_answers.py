@@ -24,6 +24,7 @@ from pipeline.core.protocol import Verdict, submission, verdict
 from pipeline.core.states import Accepted, Event, Failed, Lost, Postponed, Succeeded
 from pipeline.provider.client import ApiClient
 from pipeline.server import event_loop
+from tests.fakes.cases import each
 from tests.fakes.no_server import (
     no_accept,
     no_listener,
@@ -209,7 +210,7 @@ LINES = [
 ]
 
 
-@pytest.mark.parametrize("line", LINES, ids=lambda line: line.what)
+@each("line", LINES)
 def test_each_answer_has_one_meaning(line: Line) -> None:
     server = RawServer(line.server)
 
@@ -218,7 +219,7 @@ def test_each_answer_has_one_meaning(line: Line) -> None:
     assert (meant, server.read) == (Verdict(line.event, line.stop, line.pause), line.read)
 
 
-@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+@each("status", [301, 302, 303, 307, 308])
 def test_a_redirect_is_reported_and_never_followed(status: int) -> None:
     elsewhere = RawServer(answers(ACCEPTED))
 
@@ -241,7 +242,7 @@ def test_a_redirect_is_reported_and_never_followed(status: int) -> None:
     )
 
 
-@pytest.mark.parametrize(
+@each(
     ("place", "within", "why"),
     [
         (no_listener, 10.0, "no connection (connection refused)"),

@@ -17,6 +17,7 @@ from pipeline.core.model import Request, Response
 from pipeline.core.provider import Key, Provider
 from pipeline.provider.client import ApiClient
 from pipeline.server import event_loop
+from tests.fakes.cases import each
 from tests.fakes.raw_server import (
     RawServer,
     Script,
@@ -97,7 +98,7 @@ def test_the_key_is_in_no_repr_and_no_error() -> None:
     assert not [text for text in shown if KEY in text]
 
 
-@pytest.mark.parametrize("key", ["", "  ", "two\nlines", "clé"])
+@each("key", ["", "  ", "two\nlines", "clé"])
 def test_a_key_that_is_invalid_in_a_header_is_a_configuration_error(key: str) -> None:
     with pytest.raises(ConfigError):
         ApiClient(APIFRAME, key, base_url="http://127.0.0.1:1", concurrency=1)
@@ -126,14 +127,13 @@ def test_an_answer_has_its_header_names_in_lower_case_and_its_body_unpacked() ->
     )
 
 
-@pytest.mark.parametrize(
+@each(
     "text",
     [
         answer(200, b"x" * 8_000_001),
         answer(200, gzip.compress(b"x" * 8_000_001), Content_Encoding="gzip"),
         head(200, {"Connection": "close"}) + b"x" * 8_000_001,
     ],
-    ids=["announced", "packed", "without an end"],
 )
 def test_a_far_too_large_answer_counts_as_no_answer(text: bytes) -> None:
     with pytest.raises(NoAnswer, match="larger than 8 MB"):
@@ -147,7 +147,7 @@ def test_an_answer_that_cannot_be_decompressed_counts_as_no_answer() -> None:
         event_loop.run(submitted(RawServer(answers(text))))
 
 
-@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
+@each("method", ["GET", "PUT", "DELETE"])
 def test_no_library_repeats_a_submission(method: str) -> None:
     server = RawServer(answers(FINE))
 
@@ -219,7 +219,7 @@ def test_a_proxy_from_the_environment_gets_neither_request_nor_key(
     assert event_loop.run(submitted(RawServer(answers(FINE)))).status == 200
 
 
-@pytest.mark.parametrize(
+@each(
     "trouble",
     [resets_after_reading, closes_after_reading, answers(answer(500, {}, Connection="close"))],
 )
@@ -259,7 +259,7 @@ def test_the_last_answer_is_reported_when_an_api_keeps_failing() -> None:
     assert (response.status, response.body, server.read) == (502, b"Bad gateway", 3)
 
 
-@pytest.mark.parametrize(
+@each(
     "text",
     [
         answer(400, {}),
@@ -269,7 +269,6 @@ def test_the_last_answer_is_reported_when_an_api_keeps_failing() -> None:
         answer(503, {}, Retry_After="5"),
         answer(301, b"", Location="/elsewhere"),
     ],
-    ids=["400", "401", "404", "429", "503 with Retry-After", "301"],
 )
 def test_a_permanent_error_is_reported_at_once_without_another_try(text: bytes) -> None:
     server = RawServer(answers(text))

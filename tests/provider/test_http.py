@@ -28,6 +28,7 @@ from pipeline.core.errors import NoAnswer, NotSent, WireError
 from pipeline.provider import http
 from pipeline.provider.http import BadAddress, HttpClient
 from pipeline.server import event_loop
+from tests.fakes.cases import each
 from tests.fakes.no_server import (
     no_accept,
     no_listener,
@@ -90,14 +91,14 @@ def test_every_exception_of_both_libraries_is_classified() -> None:
     assert {_name(kind) for kind in kinds} == BEFORE | NO_PROOF
 
 
-@pytest.mark.parametrize("kind", sorted(BEFORE))
+@each("kind", sorted(BEFORE))
 def test_the_proof_is_found_behind_the_librarys_own_exception(kind: str) -> None:
     (found,) = [one for one in _family(aiohttp.ClientError) if one.__name__ == kind]
 
     assert isinstance(http.failed(_mapped(_made(found))), NotSent)
 
 
-@pytest.mark.parametrize("kind", sorted(httpx.TransportError.__subclasses__(), key=str))
+@each("kind", sorted(httpx.TransportError.__subclasses__(), key=str))
 def test_an_earlier_handled_exception_proves_nothing_about_a_later_failure(
     kind: type[httpx.TransportError],
 ) -> None:
@@ -155,8 +156,8 @@ FAILURES = [
 ]
 
 
-@pytest.mark.parametrize("method", ["POST", "GET", "PUT"])
-@pytest.mark.parametrize("failure", FAILURES, ids=lambda failure: failure.what)
+@each("method", ["POST", "GET", "PUT"])
+@each("failure", FAILURES)
 def test_one_call_is_one_request_and_its_failure_says_whether_it_left(
     failure: Failure, method: str
 ) -> None:
@@ -176,7 +177,7 @@ def test_httpx_exceptions_do_not_distinguish_sent_from_unsent_requests() -> None
     assert event_loop.run(run()) == [httpx.ConnectTimeout] * 2
 
 
-@pytest.mark.parametrize("trap", [resets_after_reading, closes_after_reading])
+@each("trap", [resets_after_reading, closes_after_reading])
 def test_a_get_over_a_kept_connection_that_dies_is_one_request(trap: Script) -> None:
     server = RawServer(answers_then(trap, FINE), answers(FINE))
 
@@ -195,7 +196,7 @@ BODY = b'{"credits": 12}'
 LARGE = bytes(5_000_000)
 
 
-@pytest.mark.parametrize(
+@each(
     ("packing", "packed", "body"),
     [
         ("gzip", gzip.compress(BODY), BODY),
@@ -208,30 +209,18 @@ LARGE = bytes(5_000_000)
         ("gzip", b"", b""),
         ("identity", BODY, BODY),
     ],
-    ids=[
-        "gzip",
-        "two members",
-        "deflate",
-        "raw",
-        "large",
-        "large deflate",
-        "no checksum",
-        "empty",
-        "none",
-    ],
 )
 def test_an_answer_is_decompressed_completely(packing: str, packed: bytes, body: bytes) -> None:
     assert event_loop.run(_got(answer(200, packed, Content_Encoding=packing))) == body
 
 
-@pytest.mark.parametrize(
+@each(
     ("packing", "packed"),
     [
         ("gzip", gzip.compress(BODY) + b"junk"),
         ("deflate", zlib.compress(BODY)[:-5]),
         ("gzip", BODY),
     ],
-    ids=["gzip and junk", "cut deflate", "not packed at all"],
 )
 def test_an_answer_that_cannot_be_decompressed_completely_is_no_answer(
     packing: str, packed: bytes
@@ -240,7 +229,7 @@ def test_an_answer_that_cannot_be_decompressed_completely_is_no_answer(
         event_loop.run(_got(answer(200, packed, Content_Encoding=packing)))
 
 
-@pytest.mark.parametrize("packing", ["gzip, gzip", "br", "zstd", "x-unknown"])
+@each("packing", ["gzip, gzip", "br", "zstd", "x-unknown"])
 def test_an_answer_in_an_unrequested_encoding_is_left_compressed(packing: str) -> None:
     packed = gzip.compress(gzip.compress(b"x" * 1_000_000))
 
@@ -249,7 +238,7 @@ def test_an_answer_in_an_unrequested_encoding_is_left_compressed(packing: str) -
     assert got == packed
 
 
-@pytest.mark.parametrize("address", ["http://", "http://[::1", "http://x:99999/"])
+@each("address", ["http://", "http://[::1", "http://x:99999/"])
 def test_a_request_to_an_invalid_address_never_leaves(address: str) -> None:
     async def run() -> None:
         async with wire() as out:

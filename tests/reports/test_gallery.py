@@ -25,6 +25,7 @@ from pipeline.open_sheet import open_sheet
 from pipeline.reports import gallery
 from pipeline.reports.gallery import write_gallery
 from pipeline.store import Fact, Intent, Limits, Store
+from tests.fakes.cases import each
 from tests.reports.test_results import Sheet, demo, edit
 from tests.store.build import save
 
@@ -309,7 +310,7 @@ def test_all_text_has_enough_contrast_in_light_and_dark_mode() -> None:
         assert too_faint == {}
 
 
-@pytest.mark.parametrize(
+@each(
     ("seconds", "words"),
     [(0.04, "0.0 s"), (3.44, "3.4 s"), (59.96, "1 min"), (125, "2 min 5 s"), (4200, "1 h 10 min")],
 )

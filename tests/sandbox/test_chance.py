@@ -8,6 +8,7 @@ from pipeline.sandbox import SandboxSettings, SettingsError
 from pipeline.sandbox.chance import Chance
 from pipeline.sandbox.counts import Window
 from pipeline.sandbox.settings import merged
+from tests.fakes.cases import each
 
 
 def test_the_same_seed_has_the_same_faults() -> None:
@@ -32,9 +33,7 @@ def test_the_most_within_any_minute_is_counted_over_a_sliding_window() -> None:
     assert (window.most, window.size(200.0)) == (4, 1)
 
 
-@pytest.mark.parametrize(
-    "value", [3, -0.1, "next", "next x", "", None, True, "0.1 rst fin", {"nxt": 1}, "nan", [1]]
-)
+@each("value", [3, -0.1, "next", "next x", "", None, True, "0.1 rst fin", {"nxt": 1}, "nan", [1]])
 def test_a_fault_that_cannot_be_read_is_refused(value: object) -> None:
     with pytest.raises(SettingsError, match="lost"):
         merged(SandboxSettings(), {"lost": value})

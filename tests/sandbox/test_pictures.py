@@ -12,6 +12,7 @@ from PIL import Image, ImageOps
 
 from pipeline.sandbox import pictures, running
 from pipeline.sandbox.pictures import code_of, drawable, read_code
+from tests.fakes.cases import each
 
 PROMPTS = [
     "a fox",
@@ -24,8 +25,8 @@ PROMPTS = [
 ]
 
 
-@pytest.mark.parametrize("prompt", PROMPTS)
-@pytest.mark.parametrize("plain", [False, True])
+@each("prompt", PROMPTS)
+@each("plain", [False, True])
 def test_every_picture_has_its_prompts_code_and_its_number(prompt: str, plain: bool) -> None:
     drawn = [pictures.draw(prompt, "1:1", 1, index, plain=plain) for index in range(5)]
 
@@ -33,7 +34,7 @@ def test_every_picture_has_its_prompts_code_and_its_number(prompt: str, plain: b
     assert len(set(drawn)) == 5
 
 
-@pytest.mark.parametrize(
+@each(
     ("ratio", "size"),
     [("1:1", (384, 384)), ("16:9", (512, 288)), ("9:16", (288, 512)), ("1:3", (256, 768)),
      ("100:1", (1024, 256))],
@@ -73,7 +74,7 @@ def test_every_picture_is_labelled_and_has_no_strip_of_blocks() -> None:
         assert max(jumps) < 100
 
 
-@pytest.mark.parametrize("prompt", ["a fox", "an owl", "a heron", "Ramen bowl", "日本の港"])
+@each("prompt", ["a fox", "an owl", "a heron", "Ramen bowl", "日本の港"])
 def test_the_pictures_of_the_next_task_look_different(prompt: str) -> None:
     for number in range(1, 9):
         colours = []

@@ -9,10 +9,9 @@ import json
 import re
 import signal
 
-import pytest
-
 from pipeline.sandbox import Sandbox
 from tests.fakes.apps_script import ADDRESS, FOLDER, Seen, chosen
+from tests.fakes.cases import each
 from tests.fakes.program import Program
 from tests.fakes.service import free_port
 from tests.fakes.team import Team
@@ -72,7 +71,7 @@ def test_the_menu_runs_pauses_and_shows_the_cost_of_a_real_sheet(team: Team, api
     assert ended.is_plain
 
 
-@pytest.mark.parametrize(
+@each(
     ("properties", "says"),
     [
         ({}, "The address or the token is missing."),

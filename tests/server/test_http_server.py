@@ -20,6 +20,7 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from pipeline.callers import in_both_forms
 from pipeline.server.http_server import Capacity, Connections, capacity_for
 from pipeline.server.serve import hosting
+from tests.fakes.cases import each
 from tests.fakes.hasty import hasty
 from tests.fakes.program import until
 
@@ -217,7 +218,7 @@ def test_a_proxy_is_recognised_also_on_a_dual_stack_socket() -> None:
     assert "fd00::1" in known.trusted_hosts
 
 
-@pytest.mark.parametrize("says", HALVES.values(), ids=HALVES)
+@each("says", HALVES.values())
 def test_a_request_is_answered_despite_many_idle_connections(says: bytes) -> None:
     with served(SMALL) as (host, port, connections), ExitStack() as stack:
         for _ in range(3):
@@ -309,8 +310,8 @@ def test_a_head_that_never_ends_is_refused_also_while_another_request_is_answere
         until(lambda: wire.send(b"x" * 100) and len(connections) == 0, "it is closed", within=4)
 
 
-@pytest.mark.parametrize("servers", [1, 2, 3])
-@pytest.mark.parametrize("files", [128, 256, 1024, 4096, 8192, 1_000_000])
+@each("servers", [1, 2, 3])
+@each("files", [128, 256, 1024, 4096, 8192, 1_000_000])
 def test_file_descriptors_are_reserved_for_passes(files: int, servers: int) -> None:
     capacity = capacity_for(files, servers)
 

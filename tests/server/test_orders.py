@@ -6,7 +6,6 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -14,6 +13,7 @@ from pipeline.schedule import Schedule
 from pipeline.server.orders import Order, order_due, order_of
 from pipeline.server.pass_requests import PassRequest
 from pipeline.store import Turn
+from tests.fakes.cases import each
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 HOURLY = Schedule(every=timedelta(hours=1))
@@ -53,7 +53,7 @@ class Machines:
         self.waiting = []
 
 
-@pytest.mark.parametrize("day", [(2026, 3, 29), (2026, 10, 25)], ids=["to summer", "to winter"])
+@each("day", [(2026, 3, 29), (2026, 10, 25)])
 def test_a_pass_at_half_past_two_runs_once_on_the_days_when_the_clocks_change(
     day: tuple[int, int, int],
 ) -> None:

@@ -25,6 +25,7 @@ from pipeline.open_sheet import open_sheet
 from pipeline.sheets.csv.sheet import CsvSheet
 from pipeline.store import Fact
 from pipeline.sync.sheet_sync import SheetSync
+from tests.fakes.cases import each
 from tests.wild.manifest import FILES, Wild, corpus
 from tests.wild.slow_reader import Record, slowly
 
@@ -169,7 +170,7 @@ def theirs(record: Record, ours: set[int]) -> list[str]:
     return raw
 
 
-@pytest.mark.parametrize("wild", READABLE, ids=lambda wild: wild.name)
+@each("wild", READABLE)
 def test_the_product_reads_the_same_as_the_slow_reader(wild: Wild) -> None:
     found = [record.values for record in records(wild, wild.path.read_bytes())]
     if wild.name == "marks.csv":  # of two marks the first is none of the text

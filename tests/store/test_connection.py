@@ -19,6 +19,7 @@ from pipeline.core.states import state_of
 from pipeline.store import Spent, Store, network_file_system
 from pipeline.store.schema import VERSION, metadata
 from pipeline.store.upgrading import script
+from tests.fakes.cases import each
 
 STORES = Path(__file__).parents[1] / "stores"
 
@@ -138,7 +139,7 @@ def test_a_missing_folder_is_reported_and_not_created(tmp_path: Path) -> None:
     assert not (tmp_path / "missing").exists()
 
 
-@pytest.mark.parametrize(
+@each(
     ("url", "sentence"),
     [
         ("sqlite://", "names no file"),
@@ -185,7 +186,7 @@ a line that nobody understands
 """
 
 
-@pytest.mark.parametrize(
+@each(
     ("path", "kind"),
     [
         ("/plain/store.db", ""),

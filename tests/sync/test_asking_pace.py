@@ -31,6 +31,7 @@ from pipeline.sync.clock import Clock
 from pipeline.sync.poller import Poller
 from pipeline.sync.ports import ApiAccess, Pace
 from tests.core.build import NOW, attempt
+from tests.fakes.cases import each
 
 IN_FLIGHT = 50
 Lasts = Callable[[Random], float]
@@ -253,7 +254,7 @@ def test_an_endpoint_without_a_usable_duration_counts_as_unknown(tmp_path: Path)
         assert store.durations.get("key") == {"imagine": ((1.0, 2.0),)}
 
 
-@pytest.mark.parametrize("age", [0.0, 1.0, 2.0, 30.0])
+@each("age", [0.0, 1.0, 2.0, 30.0])
 def test_the_chance_of_an_end_grows_with_age_and_is_a_probability(age: float) -> None:
     known = DurationEstimate()
     for span in ((1.0, 2.0), (0.0, 0.8), (2.0, 2.0), (5.0, 9.0)):

@@ -19,6 +19,7 @@ from pipeline.sync.file_notes import FileNotes
 from pipeline.sync.wanted_pictures import Picture, Wanted
 from pipeline.sync.worker import Worker
 from tests.core.build import NOW, attempt
+from tests.fakes.cases import each
 
 
 def tried(error: NotSaved, sent_at: datetime = NOW) -> list[tuple[timedelta, bool]]:
@@ -54,7 +55,7 @@ def test_a_dead_link_of_a_recent_task_is_reported_and_tried_twice_more() -> None
     ]
 
 
-@pytest.mark.parametrize(
+@each(
     ("error", "age"),
     [
         (DeadLink("The link is dead: it answers 404."), timedelta(days=2)),

@@ -15,6 +15,7 @@ from pipeline.core.errors import ConfigError
 from pipeline.sandbox import Sandbox
 from pipeline.store import Store
 from pipeline.sync import heartbeat
+from tests.fakes.cases import each
 from tests.fakes.monitor import Monitor, monitoring
 from tests.fakes.program import KEY, KEY_NAME, ROOT, Program
 from tests.fakes.service import service
@@ -157,7 +158,7 @@ def test_the_address_may_be_kept_outside_the_configuration(team: Team) -> None:
         load(path, need_key=True, environ={KEY_NAME: KEY})
 
 
-@pytest.mark.parametrize(
+@each(
     ("url", "called"),
     [
         ("https://a.example/x", "https://a.example/x/fail"),

@@ -6,13 +6,12 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-import pytest
-
 from pipeline.core.model import Attempt, JobKey, State
 from pipeline.sync.clock import Clock
 from pipeline.sync.poll_schedule import NOTHING_SAID, OpenTask, PollSchedule
 from pipeline.sync.ports import Pace
 from tests.core.build import NOW, attempt
+from tests.fakes.cases import each
 
 ONE = JobKey("rows.csv", "r_aaaaaaaaa", 1)
 
@@ -37,7 +36,7 @@ class ScheduleBench:
         return one
 
 
-@pytest.mark.parametrize("poll_every", [None, timedelta(seconds=1)])
+@each("poll_every", [None, timedelta(seconds=1)])
 def test_a_task_is_not_due_while_the_api_asks_to_wait(poll_every: timedelta | None) -> None:
     hands = ScheduleBench(poll_every)
     one = hands.follow()

@@ -20,6 +20,7 @@ from pipeline.core.rules import Rules
 from pipeline.sandbox import Sandbox
 from pipeline.store import Store
 from pipeline.sync.price_list import refresh
+from tests.fakes.cases import each
 from tests.fakes.program import ROOT
 from tests.fakes.team import Team
 
@@ -153,7 +154,7 @@ def test_an_api_without_a_list_is_not_asked(store: Store) -> None:
     assert api.asked == []
 
 
-@pytest.mark.parametrize(
+@each(
     ("wrote", "price"),
     [
         ({"endpoint": "imagine"}, 16),

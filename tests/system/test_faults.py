@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.fakes.cases import each
 from tests.system.test_whole import run
 from tests.system.whole.faults import FAULTS
 from tests.system.whole.hunt import hunt
@@ -27,7 +28,7 @@ SOONER = {
 SOAK = (1, 3, 4, 7, 8)
 
 
-@pytest.mark.parametrize("name", FAULTS)
+@each("name", FAULTS)
 def test_a_planted_fault_is_found(name: str) -> None:
     seeds = tuple(sorted(SUITE, key=lambda seed: seed != SOONER.get(name)))
 

@@ -34,6 +34,7 @@ from pipeline.sync import changed_rows
 from pipeline.sync.clock import Clock
 from pipeline.sync.sheet_state import SheetState
 from pipeline.sync.sheet_sync import SheetSync
+from tests.fakes.cases import each
 from tests.system.test_whole import failure, run
 from tests.system.whole import stores
 from tests.system.whole.api import Answer
@@ -512,10 +513,9 @@ def _waiting_rows_are_skipped() -> Any:
     return patch.multiple(unchanged_rows, INDEPENDENT=still, _is_over=lambda job, saves: True)
 
 
-@pytest.mark.parametrize(
+@each(
     "fault",
     [_edited_rows_are_skipped, _waiting_rows_are_skipped],
-    ids=lambda one: one.__name__.strip("_"),
 )
 def test_the_machine_finds_a_planted_fault(fault: Callable[[], Any]) -> None:
     # What is drawn depends on the modules that are loaded: some seeds do not find it.

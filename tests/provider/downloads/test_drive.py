@@ -15,6 +15,7 @@ from pipeline.provider.downloads.drive import Drive
 from pipeline.provider.downloads.drive_account import DRIVE_FILE, account_of
 from pipeline.provider.downloads.drive_api import MOST_AT_ONCE, PART
 from pipeline.server import event_loop
+from tests.fakes.cases import each
 from tests.fakes.google.account import EMAIL
 from tests.fakes.google.drive_accounts import OUR_CLIENT
 from tests.fakes.google.drive_files import File, only
@@ -482,7 +483,7 @@ def test_an_ended_consent_is_explained_with_the_seven_days(desk: Desk) -> None:
     assert key["refresh_token"] not in str(error)
 
 
-@pytest.mark.parametrize(
+@each(
     ("key", "cure"),
     [
         ("[]", "Name the key of a service account"),

@@ -23,6 +23,7 @@ from pipeline.provider.downloads.folder import Folder
 from pipeline.provider.downloads.media import Media
 from pipeline.provider.public_network import is_public
 from pipeline.server import event_loop
+from tests.fakes.cases import each
 from tests.fakes.raw_server import (
     RawServer,
     Script,
@@ -324,7 +325,7 @@ def test_a_host_name_is_checked_with_the_addresses_used_for_the_connection(
     assert asked == ["cdn.test"]
 
 
-@pytest.mark.parametrize(
+@each(
     ("address", "public"),
     [
         ("93.184.216.34", True),

@@ -5,10 +5,10 @@ from __future__ import annotations
 import io
 from xml.etree import ElementTree
 
-import pytest
 from PIL import Image
 
 from pipeline.provider.downloads.provenance import labelled, packet
+from tests.fakes.cases import each
 
 PROMPT = 'a <fox> & "an owl"\x00\x0b, 狐 \ud800'
 TOOL = "Promptsheet, apiframe/imagine"
@@ -39,7 +39,7 @@ def xmp_in(content: bytes) -> str:
     return found.decode() if isinstance(found, bytes) else str(found)
 
 
-@pytest.mark.parametrize("name", PICTURES)
+@each("name", PICTURES)
 def test_a_label_is_read_by_others_and_changes_no_pixel(name: str) -> None:
     before = PICTURES[name]
     after = labelled(before, name.split()[0], packet(PROMPT, TOOL))
@@ -57,7 +57,7 @@ def test_a_label_is_read_by_others_and_changes_no_pixel(name: str) -> None:
     ]
 
 
-@pytest.mark.parametrize("name", PICTURES)
+@each("name", PICTURES)
 def test_a_picture_that_has_a_label_keeps_it(name: str) -> None:
     kind, first = name.split()[0], packet("a fox", TOOL)
     once = labelled(PICTURES[name], kind, first)
@@ -66,7 +66,7 @@ def test_a_picture_that_has_a_label_keeps_it(name: str) -> None:
     assert labelled(once, kind, packet("an owl", TOOL)) is None
 
 
-@pytest.mark.parametrize(
+@each(
     ("content", "kind"),
     [
         (PICTURES["png"][:40], "png"),

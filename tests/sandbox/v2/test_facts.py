@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.sandbox.v2.shapes import body_problems, models, table
+from tests.fakes.cases import each
 from tests.sandbox.v2.facts import facts, fingerprint, shared
 
 FINGERPRINT = "509a841dd175fea098d68fb8a53c4e93f93e8af053a170b009e554047b944857"
@@ -34,7 +35,7 @@ def test_the_table_has_as_many_models_as_the_vendor_lists() -> None:
     assert [len(models(path)) for path in paths] == [51, 41, 7]
 
 
-@pytest.mark.parametrize(
+@each(
     ("model", "block", "wrong"),
     [
         ("flux-2-pro", {"fluxParams": {"guidance": 10.5}}, "fluxParams.guidance"),

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from pipeline.core.model import Grid
 from pipeline.sheets.csv.encodings import NotText, Unclear, decoded
 from pipeline.sheets.csv.text import CannotHold, CsvText
+from tests.fakes.cases import each
 
 CODECS = ("utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "cp1252")
 WESTERN = (
@@ -17,7 +18,7 @@ WESTERN = (
 )
 
 
-@pytest.mark.parametrize("codec", CODECS)
+@each("codec", CODECS)
 def test_the_same_text_is_read_from_every_encoding(codec: str) -> None:
     _, text = decoded(WESTERN.encode(codec))
 
@@ -41,7 +42,7 @@ def test_unchanged_text_is_written_back_as_the_same_bytes(content: bytes) -> Non
     assert encoding.encoded(text) == content
 
 
-@pytest.mark.parametrize("codec", CODECS)
+@each("codec", CODECS)
 def test_our_cells_are_written_in_the_encoding_of_the_file(codec: str) -> None:
     before = "prompt,note\nun café,\n"
 
@@ -59,7 +60,7 @@ def test_characters_missing_in_the_encoding_become_question_marks_once() -> None
     assert CsvText.of(after).patched(patch) == after
 
 
-@pytest.mark.parametrize("codec", ["utf-8", "utf-16"])
+@each("codec", ["utf-8", "utf-16"])
 def test_a_lone_surrogate_becomes_a_question_mark_once(codec: str) -> None:
     patch = {(1, 1): "half \ud800"}
 
@@ -87,7 +88,7 @@ def test_when_the_last_accent_is_gone_the_encoding_may_change_but_no_text_does()
     assert CsvText.of(plain).patched(patch) == plain
 
 
-@pytest.mark.parametrize(
+@each(
     ("content", "sentence"),
     [
         # Cut off, or one byte lost: the rest is UTF-8.
@@ -117,7 +118,7 @@ def test_bytes_that_are_not_text_are_refused_with_their_position(
     assert str(error.value) == sentence
 
 
-@pytest.mark.parametrize(
+@each(
     ("words", "codec"),
     [
         ("лиса в снегу, на рассвете", "cp1251"),
@@ -167,7 +168,7 @@ def test_text_in_other_code_pages_is_never_guessed(words: str, codec: str) -> No
     assert encoding.encoded(text) == content
 
 
-@pytest.mark.parametrize(
+@each(
     "words",
     [
         *("un café près de la forêt", "déjà vu", "à la crème brûlée", "une œuvre, un cœur", "Noël"),

@@ -14,6 +14,7 @@ from pipeline.core.model import Grid, Patch
 from pipeline.sheets.csv.delimiters import delimiter_of
 from pipeline.sheets.csv.encodings import NotText
 from pipeline.sheets.csv.text import CannotHold, CsvText, LeftOpen, harmless
+from tests.fakes.cases import each
 from tests.wild.slow_reader import Record, slowly
 
 BOM = b"\xef\xbb\xbf"
@@ -112,7 +113,7 @@ def expected_fields(row: int, old: Record, new: Record, patch: Patch) -> tuple[s
     return tuple(fields)
 
 
-@pytest.mark.parametrize(
+@each(
     ("before", "patch", "after"),
     [
         ("a,b\n1,2\n", {(1, 1): "x"}, "a,b\n1,x\n"),
@@ -133,7 +134,7 @@ def test_patched_files_have_this_text(before: str, patch: Patch, after: str) -> 
     assert CsvText.of(before.encode()).patched(patch).decode() == after
 
 
-@pytest.mark.parametrize(
+@each(
     ("header", "delimiter"),
     [
         ("prompt,status", ","),
@@ -153,7 +154,7 @@ def test_the_delimiter_is_found_in_the_header(header: str, delimiter: str) -> No
     assert delimiter_of(header + "\n1,2;3\t4|5\n") == delimiter
 
 
-@pytest.mark.parametrize(
+@each(
     ("text", "delimiter"),
     [
         ("prompt;size, in cm\na fox;10\n", ";"),
@@ -170,7 +171,7 @@ def test_of_two_possible_delimiters_known_names_and_then_the_rows_decide(
     assert delimiter_of(text) == delimiter
 
 
-@pytest.mark.parametrize(
+@each(
     ("rows", "delimiter"),
     [
         ("a fox\nan owl\n", ","),
@@ -188,8 +189,8 @@ def test_under_a_header_with_one_name_no_prompt_is_split(rows: str, delimiter: s
     assert CsvText.of(text.patched({(0, 1): "row_id"})).delimiter == delimiter
 
 
-@pytest.mark.parametrize("line", ["sep=;\r\n", '"sep=;"\n', "SEP=;;;;\r", '"sep=";"";\n'])
-@pytest.mark.parametrize("codec", ["utf-8", "utf-8-sig", "utf-16"])
+@each("line", ["sep=;\r\n", '"sep=;"\n', "SEP=;;;;\r", '"sep=";"";\n'])
+@each("codec", ["utf-8", "utf-8-sig", "utf-16"])
 def test_a_line_that_names_the_delimiter_is_kept_and_is_not_a_row(line: str, codec: str) -> None:
     rows = "prompt, in English;status\na fox;\n"
 

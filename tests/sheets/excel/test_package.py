@@ -19,6 +19,7 @@ from pipeline.core.model import Grid, Patch
 from pipeline.sheets.excel import package, worksheet, worksheet_reader
 from pipeline.sheets.excel.number_formats import shown_number
 from pipeline.sheets.excel.sheet import ExcelSheet
+from tests.fakes.cases import each
 from tests.wild.slow_workbook import SHEET, parts
 
 MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
@@ -157,7 +158,7 @@ def test_the_parser_refuses_a_doctype_but_not_a_comment_with_that_word(
     assert a_workbook(tmp_path, changed={part: comment}).read()[0][0] == "prompt"
 
 
-@pytest.mark.parametrize(
+@each(
     "number_format",
     ['"' * 200 + "[", '[$-"' * 60, "_" * 200, "\\" * 255, "0/" * 120, '"a"[' * 60, "#,##0" * 50],
 )
@@ -179,7 +180,7 @@ def test_a_number_format_longer_than_excel_allows_shows_the_number(tmp_path: Pat
     assert ExcelSheet(tmp_path / "team.xlsx").read()[1] == ("42",)
 
 
-@pytest.mark.parametrize("packed", [zipfile.ZIP_DEFLATED, zipfile.ZIP_LZMA, zipfile.ZIP_BZIP2])
+@each("packed", [zipfile.ZIP_DEFLATED, zipfile.ZIP_LZMA, zipfile.ZIP_BZIP2])
 def test_a_part_is_not_unpacked_beyond_its_size_in_the_zip(packed: int) -> None:
     size, stated, out = 50_000_000, 1_000, io.BytesIO()
     with zipfile.ZipFile(out, "w", packed) as archive:

@@ -38,6 +38,7 @@ from pipeline.sheets.excel import package
 from pipeline.sheets.excel.number_formats import shown_number
 from pipeline.sheets.excel.sheet import ExcelSheet
 from pipeline.sheets.new_sheet import new_workbook
+from tests.fakes.cases import each
 from tests.wild import slow_workbook
 from tests.wild.slow_workbook import SHEET, assert_in_order, parts
 
@@ -292,7 +293,7 @@ FORMATS = [
 ]
 
 
-@pytest.mark.parametrize(("value", "number_format", "shown"), FORMATS)
+@each(("value", "number_format", "shown"), FORMATS)
 def test_a_number_is_read_as_shown(value: str, number_format: str, shown: str) -> None:
     assert shown_number(value, number_format) == shown
 

@@ -13,6 +13,7 @@ import pytest
 import requests
 from google.auth.exceptions import RefreshError
 
+from tests.fakes.cases import each
 from tests.fakes.google.a1 import Area
 from tests.fakes.google.facts import ALTERNATIVES, Facts
 from tests.fakes.google.faults import Fault
@@ -190,7 +191,7 @@ def test_null_leaves_a_cell_unchanged_and_an_empty_text_clears_it(tab: gspread.W
     assert tab.get("A3:C3") == [["an owl", "", "x"]]
 
 
-@pytest.mark.parametrize("shown", [True, False])
+@each("shown", [True, False])
 def test_the_answer_to_a_write_shows_where_it_went(shown: bool) -> None:
     with google_sheets(facts=Facts(answer_shows_untouched_cells=shown)) as google:
         tab = google.client().open_by_url(google.new_book("P", PROMPTS).url).sheet1
@@ -221,7 +222,7 @@ def test_values_that_do_not_fit_are_not_written(
     assert google.table(google.books[tab.spreadsheet.id]) == before
 
 
-@pytest.mark.parametrize("grows", [True, False])
+@each("grows", [True, False])
 def test_a_switch_decides_whether_a_block_from_one_cell_may_exceed_the_grid(grows: bool) -> None:
     with google_sheets(facts=Facts(anchor_grows_grid=grows)) as google:
         book = google.new_book("P", PROMPTS, rows=3, columns=3)
@@ -233,7 +234,7 @@ def test_a_switch_decides_whether_a_block_from_one_cell_may_exceed_the_grid(grow
             assert refusal(tab.update, [["x"], ["y"]], "A3")[0] == 400
 
 
-@pytest.mark.parametrize("is_false", [True, False])
+@each("is_false", [True, False])
 def test_an_untouched_check_box_reads_as_false_or_empty(is_false: bool) -> None:
     with google_sheets(facts=Facts(untouched_checkbox_is_false=is_false)) as google:
         tab = google.client().open_by_url(google.new_book("P").url).sheet1
@@ -241,7 +242,7 @@ def test_an_untouched_check_box_reads_as_false_or_empty(is_false: bool) -> None:
         assert tab.get("A1:C9") == ([[], ["", "FALSE"], ["", "FALSE"]] if is_false else [[]])
 
 
-@pytest.mark.parametrize("empty", [True, False])
+@each("empty", [True, False])
 def test_an_image_shows_nothing_or_its_address(empty: bool) -> None:
     with google_sheets(facts=Facts(image_reads_empty=empty)) as google:
         book = google.new_book("P", [['=IMAGE("https://x.test/a.png")', "x"]])
@@ -266,7 +267,7 @@ def test_formulas_follow_inserted_and_deleted_rows(
     assert tab.acell("E2", gspread.utils.ValueRenderOption.formula).value == "=#REF!"
 
 
-@pytest.mark.parametrize("moves", [True, False])
+@each("moves", [True, False])
 def test_a_sort_moves_cells_and_a_switch_decides_about_metadata(moves: bool) -> None:
     with google_sheets(facts=Facts(sort_moves_row_metadata=moves)) as google:
         book = google.new_book("P", PROMPTS)
@@ -372,7 +373,7 @@ def test_values_are_written_by_the_number_of_the_sheet_after_it_was_renamed(
     assert response["updatedData"]["values"] == [["id1", "queued"]]
 
 
-@pytest.mark.parametrize("fails", [True, False])
+@each("fails", [True, False])
 def test_metadata_is_found_changed_and_deleted(fails: bool) -> None:
     with google_sheets(facts=Facts(update_without_match_fails=fails)) as google:
         book = google.new_book("P", PROMPTS)

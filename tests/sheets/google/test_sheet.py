@@ -13,6 +13,7 @@ from pipeline.core.model import Grid, Patch
 from pipeline.sheets.google.client import Kind, Spreadsheet, account
 from pipeline.sheets.google.preview import formula
 from pipeline.sheets.google.sheet import GoogleSheet
+from tests.fakes.cases import each
 from tests.fakes.google.a1 import Area
 from tests.fakes.google.account import EMAIL
 from tests.fakes.google.facts import ALTERNATIVES, Facts
@@ -293,7 +294,7 @@ def status_and_note(grid: Grid) -> Patch:
     }
 
 
-@pytest.mark.parametrize(
+@each(
     ("areas", "said"),
     [
         ([Area(20, 27, 0, 26)], "rows 21 to 27 (status, note) cannot be edited by"),
@@ -302,9 +303,8 @@ def status_and_note(grid: Grid) -> Patch:
         ([Area(0, None, 0, 1)], ""),
         ([Area(5, 6, 3, 4), Area(30, 31)], "row 31 (status), rows 6 and 31 (note) cannot be"),
     ],
-    ids=["rows", "the header", "a column of ours", "people's column", "a cell and a row"],
 )
-@pytest.mark.parametrize("facts", FENCED, ids=lambda facts: str(facts.lists_what_is_protected))
+@each("facts", FENCED)
 def test_protected_cells_are_left_out_and_the_others_are_written(
     facts: Facts, areas: list[Area], said: str
 ) -> None:
@@ -344,7 +344,7 @@ def test_listed_protected_ranges_cost_no_extra_request(google: GoogleSheets) -> 
     assert costs == [(2, 3), (2, 2)], "no note goes on a header that is protected"
 
 
-@pytest.mark.parametrize("null_counts", [False, True])
+@each("null_counts", [False, True])
 def test_a_fully_protected_tab_is_reported(null_counts: bool) -> None:
     with google_sheets(facts=Facts(null_counts_as_edit=null_counts)) as google:
         book = google.new_book("Spring", many(40), rows=50)
@@ -377,7 +377,7 @@ def test_protected_cells_found_by_bisection_are_all_found_in_a_few_passes() -> N
             assert google.writes - before <= 35
 
 
-@pytest.mark.parametrize(
+@each(
     "gesture",
     [
         lambda book: book.insert(book.sheets[0], ROWS, 1),
@@ -393,7 +393,7 @@ def test_protected_cells_found_by_bisection_are_all_found_in_a_few_passes() -> N
         lambda book: book.rename(book.sheets[0], "Other"),
     ],
 )
-@pytest.mark.parametrize("facts", [Facts(), *ALTERNATIVES.values()], ids=["usual", *ALTERNATIVES])
+@each("facts", [Facts(), *ALTERNATIVES.values()])
 def test_misplaced_writes_are_undone_and_written_again(
     facts: Facts, gesture: Callable[[Book], object]
 ) -> None:
@@ -421,9 +421,9 @@ def test_misplaced_writes_are_undone_and_written_again(
         assert filled <= {""}
 
 
-@pytest.mark.parametrize("theirs", ["sum of all", "'=A1+1", "'1", "=1+1"])
-@pytest.mark.parametrize("fault", [None, Fault.RESET_AFTER, Fault.INTERNAL_AFTER])
-@pytest.mark.parametrize("quotes", [False, True])
+@each("theirs", ["sum of all", "'=A1+1", "'1", "=1+1"])
+@each("fault", [None, Fault.RESET_AFTER, Fault.INTERNAL_AFTER])
+@each("quotes", [False, True])
 def test_a_persons_cell_hit_by_a_misplaced_write_is_restored(
     quotes: bool, fault: Fault | None, theirs: str
 ) -> None:
@@ -595,7 +595,7 @@ def test_only_our_template_becomes_a_formula(google: GoogleSheets) -> None:
     assert [tab.cell(row, 3).formula for row in (1, 2, 3)] == [None, None, None]
 
 
-@pytest.mark.parametrize(
+@each(
     "url",
     [
         *("http://cdn.example/a.png", "https://u:p@cdn.example/a.png", "https://c/a.mp4", "x", ""),

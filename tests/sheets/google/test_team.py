@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.fakes.cases import each
 from tests.fakes.google.faults import Fault
 from tests.fakes.google.grid import ROWS
 from tests.fakes.google_sheets import Asked, google_sheets
@@ -129,7 +130,7 @@ def line(words: str, of: str = "", note: str = "") -> Line:
     return Line(words, f"task-{shown}-1" if of else "", picture, note)
 
 
-@pytest.mark.parametrize(
+@each(
     ("judged", "is_wrong"),
     [
         (line("a fox", of="a fox"), False),
