@@ -17,6 +17,7 @@ from sqlalchemy import (
     Table,
     bindparam,
     delete,
+    event,
     literal_column,
     select,
     update,
@@ -103,10 +104,13 @@ class Database:
         self.now = now
         #: The store's own id, made with its tables.
         self.id = ""
-        # A sheet keeps its number for ever, so each is asked for once.
-        numbers: dict[str, Any] = {_NUMBERS: dict[str, int]()}
-        self._reader = reader(engine).execution_options(**numbers)
-        self._writer = writer(engine).execution_options(**numbers)
+        # A sheet keeps its number, so each is asked for once. But the database behind a new
+        # connection may have been restored from a backup since.
+        numbers = dict[str, int]()
+        event.listen(engine, "connect", lambda *_: numbers.clear())
+        options: dict[str, Any] = {_NUMBERS: numbers}
+        self._reader = reader(engine).execution_options(**options)
+        self._writer = writer(engine).execution_options(**options)
         # Threads that wait for each other's file locks sleep too long; here they queue.
         self._queue = Lock()
         self._snapshots = local()

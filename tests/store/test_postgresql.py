@@ -27,6 +27,12 @@ from tests.fakes.service import free_port
 from tests.store.build import KEY, LIMITS, Clock, intent
 from tests.store.test_processes import in_processes
 
+#: Ends the other connections to a database, and waits until they have ended.
+END = (
+    "SELECT pg_terminate_backend(pid, 9000) FROM pg_stat_activity "
+    "WHERE datname = :name AND pid <> pg_backend_pid()"
+)
+
 
 @pytest.fixture
 def url(postgresql_server: PostgresqlServer, worker_id: str) -> str:
@@ -193,9 +199,32 @@ def test_a_connection_that_is_lost_between_two_passes_is_made_again(
     with Store(url) as store:
         store.jobs.add([KEY])
         with postgresql_server.connected() as connection:
-            end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = :name"
+            end = (
+                "SELECT pg_terminate_backend(pid, 9000) FROM pg_stat_activity WHERE datname = :name"
+            )
             connection.execute(text(end), {"name": name})
         assert isinstance(store.attempts.begin([intent()], LIMITS)[0], Attempt)
+
+
+def test_a_sheet_gets_another_number_if_the_database_was_restored_meanwhile(
+    postgresql_server: PostgresqlServer, url: str
+) -> None:
+    name = url.rsplit("/", 1)[1]
+    with Store(url) as store, Store(url) as other:
+        store.jobs.add([KEY])
+        assert store.jobs.get(KEY) is not None
+        with postgresql_server.connected(name) as admin:
+            admin.execute(text("TRUNCATE sheets RESTART IDENTITY CASCADE"))
+            end = (
+                "SELECT pg_terminate_backend(pid, 9000) FROM pg_stat_activity WHERE datname = :name"
+            )
+            admin.execute(text(f"{end} AND pid <> pg_backend_pid()"), {"name": name})
+        other.sheets.add("a sheet that came after the backup")
+        assert store.jobs.get(KEY) is None
+        store.jobs.add([KEY])
+
+        assert store.jobs.get(KEY) is not None
+        assert not other.jobs.all("a sheet that came after the backup")
 
 
 def test_a_server_that_crashes_comes_back_and_becomes_a_standby_loses_nothing() -> None:
