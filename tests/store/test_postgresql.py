@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from typing import Any
 
 import pytest
 from sqlalchemy import create_engine, text
@@ -17,27 +18,34 @@ from pipeline.core.model import Attempt
 from pipeline.core.outbox import MessageKind
 from pipeline.store import Limits, OutletEntry, Refusal, Store, version_of
 from pipeline.store import clock as clocks
-from pipeline.store.postgresql import LOCK
+from pipeline.store.postgresql import LOCK, _is_readable
 from pipeline.store.schema import VERSION
 from pipeline.sync.announcing import announce_silence
 from pipeline.sync.lease import this_process
 from tests.fakes.pgbouncer import pgbouncer
 from tests.fakes.postgresql import PostgresqlServer, own_server
+from tests.fakes.program import until
 from tests.fakes.service import free_port
 from tests.store.build import KEY, LIMITS, Clock, intent
 from tests.store.test_processes import in_processes
-
-#: Ends the other connections to a database, and waits until they have ended.
-END = (
-    "SELECT pg_terminate_backend(pid, 9000) FROM pg_stat_activity "
-    "WHERE datname = :name AND pid <> pg_backend_pid()"
-)
 
 
 @pytest.fixture
 def url(postgresql_server: PostgresqlServer, worker_id: str) -> str:
     """The address of an empty database of this test's own."""
     return postgresql_server.make_database(f"alone_{worker_id}")
+
+
+def end_connections(server: PostgresqlServer, database: str, *stores: Store) -> None:
+    """End the connections of these stores, and wait until that has arrived at them."""
+    drivers: list[Any] = []
+    for store in stores:
+        with store._database.engine.connect() as connection:
+            drivers.append(connection.connection.driver_connection)
+    with server.connected() as connection:
+        end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = :name"
+        connection.execute(text(end), {"name": database})
+    until(lambda: all(map(_is_readable, drivers)), "all have heard of it")
 
 
 def change(store: Store, meanwhile: Callable[[], object]) -> None:
@@ -219,6 +227,7 @@ def test_a_sheet_gets_another_number_if_the_database_was_restored_meanwhile(
                 "SELECT pg_terminate_backend(pid, 9000) FROM pg_stat_activity WHERE datname = :name"
             )
             admin.execute(text(f"{end} AND pid <> pg_backend_pid()"), {"name": name})
+        end_connections(postgresql_server, name, store, other)
         other.sheets.add("a sheet that came after the backup")
         assert store.jobs.get(KEY) is None
         store.jobs.add([KEY])
