@@ -355,6 +355,7 @@ def as_of_version_13(team: Team) -> None:
             connection.exec_driver_sql("ALTER TABLE attempts DROP COLUMN credit_price")
             connection.exec_driver_sql("ALTER TABLE attempts DROP COLUMN forgotten")
             connection.exec_driver_sql("ALTER TABLE wanted_rows DROP COLUMN adding_at")
+            connection.exec_driver_sql("DROP TABLE turns")
             connection.exec_driver_sql("UPDATE promptsheet SET value = '13' WHERE name = 'version'")
 
 
