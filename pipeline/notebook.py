@@ -15,6 +15,8 @@ from __future__ import annotations
 import importlib
 import os
 import textwrap
+from collections.abc import Collection
+from datetime import timedelta
 from itertools import accumulate, cycle
 from pathlib import Path
 from statistics import median
@@ -52,32 +54,36 @@ STATUSES: Final = {
     Status.UNRECOGNIZED: "#8a6d3b",
     Status.SKIPPED: "#dfe4e1",
 }
-#: Column of the table of jobs -> its type, in order.
+#: Column of the table of jobs -> its type, in order. `list` stands for a list of strings.
 COLUMNS: Final = {
     "row_id": "string",
-    "line": "Int64",
+    "line": "int64",
     "name": "string",
-    "take": "Int64",
+    "take": "int64",
+    "part": "string",
     "prompt": "string",
-    "inputs": "object",
     "endpoint": "string",
     "status": "category",
     "note": "string",
     "state": "string",
     "task_id": "string",
-    "urls": "object",
+    "urls": "list",
     "grid_url": "string",
-    "picked": "object",
+    "picked": "list",
     "feedback": "string",
     "text": "string",
-    "files": "object",
-    "credits": "Float64",
-    "attempts": "Int64",
-    "submitted_at": "datetime64[ns, UTC]",
-    "finished_at": "datetime64[ns, UTC]",
-    "seconds": "Float64",
-    "in_sheet": "boolean",
+    "files": "list",
+    "credits": "float64",
+    "unit": "string",
+    "account": "string",
+    "attempts": "int64",
+    "submitted_at": "moment",
+    "finished_at": "moment",
+    "duration": "duration",
+    "in_sheet": "bool",
 }
+#: Before the name of an input whose own name is that of a column above.
+INPUT: Final = "input_"
 
 
 def open(config: str | Path = "") -> Results:  # noqa: A001 (read as notebook.open, like gzip.open)
@@ -137,18 +143,26 @@ class Results:
     def jobs(self) -> pandas.DataFrame:
         """A DataFrame with one row for each job, earlier takes included, in the order of the sheet.
 
-        `inputs` contains dicts; `urls` and `files` contain lists. `status` has no percentage.
-        `credits` is the cost of all attempts; `seconds` is the time from submission to result.
+        Its columns are backed by Arrow, but `status`, which is categorical. After the columns of
+        COLUMNS comes one for each input of the sheet, as text; an input with the name of another
+        column is called `input_…`: `prompt` is the prompt that was sent, `input_prompt` the cell.
+
+        `status` has no percentage. `duration` is the time from submission to result. `credits` is
+        the cost of all attempts, in the `unit` of the `account`; all three are empty if a job was
+        paid for at several accounts. Times are in UTC.
         """
         pd = _needed("pandas")
-        table = pd.DataFrame(
-            [[_cell(one, name) for name in COLUMNS] for one in self._shown],
-            columns=list(COLUMNS),
-            dtype="object",
-        )
-        status = pd.CategoricalDtype([status.value for status in STATUSES], ordered=False)
-        typed: pandas.DataFrame = table.astype({**COLUMNS, "status": status})
-        return typed
+        types = _types()
+        columns = {
+            name: pd.array([_cell(one, name) for one in self._shown], dtype=types[kind])
+            for name, kind in COLUMNS.items()
+        }
+        inputs = dict.fromkeys(name for one in self._shown for name in one.inputs)
+        for name in inputs:
+            texts = [one.inputs.get(name) for one in self._shown]
+            columns[_title(name, inputs)] = pd.array(texts, dtype=types["string"])
+        table: pandas.DataFrame = pd.DataFrame(columns)
+        return table
 
     def outcomes(self) -> Figure:
         """A bar chart of the number of jobs with each status."""
@@ -246,20 +260,53 @@ class Results:
         return [(one, file) for _, one, file in files[:n]]
 
 
+def _types() -> dict[str, Any]:
+    """Word of COLUMNS -> type of pandas."""
+    pd, pa = _needed("pandas"), _needed("pyarrow")
+    arrow = {
+        "string": pa.string(),
+        "int64": pa.int64(),
+        "float64": pa.float64(),
+        "bool": pa.bool_(),
+        "list": pa.list_(pa.string()),
+        "moment": pa.timestamp("us", tz="UTC"),
+        "duration": pa.duration("us"),
+    }
+    statuses = pd.CategoricalDtype([status.value for status in STATUSES], ordered=False)
+    return {"category": statuses} | {word: pd.ArrowDtype(kind) for word, kind in arrow.items()}
+
+
+def _title(name: str, inputs: Collection[str]) -> str:
+    """The column of an input, which no other column has."""
+    if name not in COLUMNS:
+        return name
+    name = INPUT + name
+    while name in inputs:
+        name = INPUT + name
+    return name
+
+
 def _cell(one: Shown, name: str) -> object:
     match name:
         case "status":
             return Status.of(one.status).value
         case "state":
             return str(one.state)
-        case "inputs":
-            return dict(one.inputs)
         case "urls" | "picked":
             return list(getattr(one, name))
         case "files":
             return [str(place) for _, place in _saved(one)]
+        case "credits":
+            return float(one.credits) if len(one.costs) < 2 else None
+        case "unit" | "account":
+            return getattr(one.costs[0].account, _OF_ACCOUNT[name]) if len(one.costs) == 1 else None
+        case "duration":
+            return None if one.seconds is None else timedelta(seconds=one.seconds)
         case _:
             return getattr(one, name)
+
+
+_OF_ACCOUNT: Final = {"unit": "unit", "account": "name"}
 
 
 def _saved(one: Shown) -> list[tuple[str, Path | str]]:

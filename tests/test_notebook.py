@@ -19,39 +19,44 @@ from pipeline.config import Settings
 from pipeline.core.errors import ConfigError, StoreError
 from pipeline.core.model import JobKey
 from pipeline.open_sheet import open_sheet
+from pipeline.reports.results import Shown
 from pipeline.store import Store
 from tests.reports.test_results import demo
 
 # They come with the notebook extra; the base install is tested without them. They are imported
 # where they are used: collecting the tests would otherwise take a second longer in each worker.
-EXTRA = ("pandas", "matplotlib", "nbformat")
+EXTRA = ("pandas", "pyarrow", "matplotlib", "nbformat")
 pytestmark = pytest.mark.skipif(not all(map(find_spec, EXTRA)), reason="needs the notebook extra")
 
 NOTEBOOK = Path(__file__).parents[1] / "notebooks" / "02_results.ipynb"
+TEXT, COUNT, TEXTS = "string[pyarrow]", "int64[pyarrow]", "list<item: string>[pyarrow]"
+MOMENT = "timestamp[us, tz=UTC][pyarrow]"
 TYPES = {
-    "row_id": "string",
-    "line": "Int64",
-    "name": "string",
-    "take": "Int64",
-    "prompt": "string",
-    "inputs": "object",
-    "endpoint": "string",
+    "row_id": TEXT,
+    "line": COUNT,
+    "name": TEXT,
+    "take": COUNT,
+    "part": TEXT,
+    "prompt": TEXT,
+    "endpoint": TEXT,
     "status": "category",
-    "note": "string",
-    "state": "string",
-    "task_id": "string",
-    "urls": "object",
-    "grid_url": "string",
-    "picked": "object",
-    "feedback": "string",
-    "text": "string",
-    "files": "object",
-    "credits": "Float64",
-    "attempts": "Int64",
-    "submitted_at": "datetime64[ns, UTC]",
-    "finished_at": "datetime64[ns, UTC]",
-    "seconds": "Float64",
-    "in_sheet": "boolean",
+    "note": TEXT,
+    "state": TEXT,
+    "task_id": TEXT,
+    "urls": TEXTS,
+    "grid_url": TEXT,
+    "picked": TEXTS,
+    "feedback": TEXT,
+    "text": TEXT,
+    "files": TEXTS,
+    "credits": "double[pyarrow]",
+    "unit": TEXT,
+    "account": TEXT,
+    "attempts": COUNT,
+    "submitted_at": MOMENT,
+    "finished_at": MOMENT,
+    "duration": "duration[us][pyarrow]",
+    "in_sheet": "bool[pyarrow]",
 }
 
 
@@ -75,7 +80,13 @@ def empty(tmp_path: Path) -> Path:
 def test_the_table_has_one_row_per_job_and_a_type_for_each_column(ran: Settings) -> None:
     jobs = notebook.open(ran.path).jobs()
 
-    assert {name: str(kind) for name, kind in jobs.dtypes.items()} == TYPES
+    inputs = [str(name) for name in jobs.columns if name not in TYPES]
+    assert "input_prompt" in inputs
+    assert {str(name): str(kind) for name, kind in jobs.dtypes.items()} == {
+        **TYPES,
+        **dict.fromkeys(inputs, TEXT),
+    }
+    assert set(jobs.loc[jobs["credits"] > 0, "unit"]) == {"credit"}
     assert jobs["status"].value_counts()[["done", "failed"]].to_dict() == {"done": 8, "failed": 2}
     assert (jobs["credits"].sum(), jobs["files"].map(len).sum()) == (36, 32)
 
@@ -83,11 +94,31 @@ def test_the_table_has_one_row_per_job_and_a_type_for_each_column(ran: Settings)
 def test_the_table_has_the_requests_and_the_results(ran: Settings) -> None:
     fox = notebook.open(str(ran.path)).jobs().set_index("name").loc["fox"]
 
-    assert fox["inputs"]["aspect_ratio"] == "2:3"
+    assert fox["aspect_ratio"] == "2:3"
     assert fox["submitted_at"].tzinfo is UTC or str(fox["submitted_at"].tzinfo) == "UTC"
-    waited = (fox["finished_at"] - fox["submitted_at"]).total_seconds()
-    assert fox["seconds"] == pytest.approx(waited, abs=0.001)
+    assert fox["duration"] == fox["finished_at"] - fox["submitted_at"]
     assert all(Path(file).is_file() for file in fox["files"])
+
+
+def test_a_prompt_that_reads_like_no_value_or_a_number_stays_this_text() -> None:
+    texts = ["NA", "None", "nan", "", "007", "1e5", "0.10", "true", "2026-01-02"]
+    shown = [
+        Shown("r", None, "", 1, text, {"prompt": text, "style": text}, "e", "done", "")
+        for text in texts
+    ]
+    jobs = notebook.Results("prompts.csv", shown).jobs()
+
+    assert all(jobs[name].tolist() == texts for name in ("prompt", "input_prompt", "style"))
+
+
+def test_an_input_with_the_name_of_a_result_has_a_column_of_its_own() -> None:
+    inputs = {"text": "a", "input_text": "b", "credits": "c"}
+    jobs = notebook.Results(
+        "prompts.csv", [Shown("r", None, "", 1, "p", inputs, "e", "done", "", text="t")]
+    ).jobs()
+
+    names = ["text", "input_text", "input_input_text", "input_credits"]
+    assert list(jobs[names].iloc[0]) == ["t", "b", "a", "c"]
 
 
 def test_a_table_without_jobs_has_the_same_types(empty: Path) -> None:
