@@ -1,0 +1,120 @@
+"""The figures of a campaign, computed from the table of its jobs.
+
+Each function takes the DataFrame of `notebook.Results.jobs()`, or some rows of it, and returns a
+small DataFrame or a number. Nothing is read, drawn or changed. A `KeyError` names a column that the
+table does not have. pandas is imported by whoever made the table.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from pandas import DataFrame, Series
+
+#: What a reader needs to find a row again, and what became of it.
+_NAMED: Final = ["line", "name", "take", "prompt", "endpoint", "status", "note"]
+_SECONDS: Final = ["p50", "p90", "slowest"]
+
+
+def results_by_hour(jobs: DataFrame, zone: str = "UTC") -> DataFrame:
+    """Results that arrived in each hour of the day: 24 rows, index `hour` (0 to 23, in `zone`).
+
+    `jobs` is the number of all days, `per_day` its mean over the days with a result.
+    """
+    arrived = jobs.loc[_has_result(jobs), "finished_at"].dt.tz_convert(zone)
+    days = arrived.dt.date.nunique()
+    counts = arrived.dt.hour.value_counts().reindex(range(24), fill_value=0).astype("int64")
+    table = counts.rename("jobs").rename_axis("hour").to_frame()
+    with_mean: DataFrame = table.assign(per_day=table["jobs"] / max(days, 1))
+    return with_mean
+
+
+def waits(jobs: DataFrame) -> Series[float]:
+    """Seconds from submission to result, of each job with a result."""
+    durations = jobs.loc[_has_result(jobs), "duration"]
+    seconds: Series[float] = durations.dt.total_seconds().astype("float64")
+    return seconds
+
+
+def waits_by_endpoint(jobs: DataFrame) -> DataFrame:
+    """Seconds from submission to result by endpoint: `jobs`, `p50`, `p90`, `slowest`."""
+    grouped = waits(jobs).groupby(jobs["endpoint"].astype(object))
+    columns = [grouped.quantile(0.5), grouped.quantile(0.9), grouped.max()]
+    table = grouped.size().rename("jobs").to_frame()
+    table[_SECONDS] = list(zip(*columns, strict=True)) if len(table) else 0.0
+    return table.sort_values("p50", kind="stable")
+
+
+def outcomes_by(jobs: DataFrame, column: str) -> DataFrame:
+    """What became of the jobs by the text of a column, such as `style`; the most jobs first.
+
+    Columns: `jobs`, `done`, `refused` (the API took no task), `failed` (its task failed), and the
+    shares `success` and `refusal` of those that ended (NaN if none did). Without text: "".
+    """
+    ends = jobs[[]].assign(
+        jobs=1, done=_has_result(jobs), refused=_refused(jobs), failed=_failed(jobs)
+    )
+    table = ends.groupby(jobs[column].fillna("").astype(object)).sum().astype("int64")
+    ended = table["done"] + table["refused"] + table["failed"]
+    ended = ended.where(ended > 0)
+    table["success"], table["refusal"] = table["done"] / ended, table["refused"] / ended
+    return table.sort_values("jobs", ascending=False, kind="stable")
+
+
+def cost_per_pick(jobs: DataFrame) -> DataFrame:
+    """What a picked picture costs, by `account` and `unit`: `spent`, `picked`, `per_pick`.
+
+    All jobs count that were paid for at one account, also those without a pick. `per_pick` is NaN
+    where nothing was picked.
+    """
+    paid = jobs[jobs["unit"].notna()]
+    table = (
+        paid[["credits"]]
+        .astype("float64")
+        .assign(picked=paid["picked"].map(len).astype("int64"))
+        .groupby([paid["account"].astype(object), paid["unit"].astype(object)])
+        .sum()
+        .rename(columns={"credits": "spent"})
+    )
+    return table.assign(per_pick=table["spent"] / table["picked"].where(table["picked"] > 0))
+
+
+def slowest(jobs: DataFrame, n: int = 10) -> DataFrame:
+    """The `n` jobs that waited longest for their results, with `seconds`; the slowest first."""
+    seconds = waits(jobs).sort_values(ascending=False, kind="stable").head(n)
+    return jobs.loc[seconds.index, _NAMED].assign(seconds=seconds)
+
+
+def failures(jobs: DataFrame) -> DataFrame:
+    """The jobs that were refused or failed, in the order of the table."""
+    return jobs.loc[_refused(jobs) | _failed(jobs), _NAMED]
+
+
+def refused_prompts(jobs: DataFrame) -> DataFrame:
+    """Prompts that the API refused: `prompt`, `endpoint`, `jobs`, and the last `note`."""
+    refused = jobs.loc[_refused(jobs), ["prompt", "endpoint", "note"]].astype(object)
+    grouped = refused.groupby(["prompt", "endpoint"])["note"]
+    table = grouped.agg(jobs="size", note="last").reset_index()
+    return table.sort_values("jobs", ascending=False, kind="stable", ignore_index=True)
+
+
+def _has_result(jobs: DataFrame) -> Series[bool]:
+    return _is(jobs, "succeeded")
+
+
+def _refused(jobs: DataFrame) -> Series[bool]:
+    # A refused submission has no task; a task that failed has.
+    return _is(jobs, "failed") & _no_task(jobs)
+
+
+def _failed(jobs: DataFrame) -> Series[bool]:
+    return _is(jobs, "failed") & ~_no_task(jobs)
+
+
+def _is(jobs: DataFrame, state: str) -> Series[bool]:
+    return (jobs["state"] == state).astype("bool")
+
+
+def _no_task(jobs: DataFrame) -> Series[bool]:
+    return (jobs["task_id"] == "").astype("bool")
