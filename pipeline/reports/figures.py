@@ -1,8 +1,8 @@
 """The figures of a campaign, computed from the table of its jobs.
 
 Each function takes the DataFrame of `notebook.Results.jobs()`, or some rows of it, and returns a
-small DataFrame or a number. Nothing is read, drawn or changed. A `KeyError` names a column that the
-table does not have. pandas is imported by whoever made the table.
+small DataFrame or a Series. Nothing is read, drawn or changed. A `KeyError` names a column that the
+table does not have. This module needs no import of pandas: it only calls methods of the table.
 """
 
 from __future__ import annotations

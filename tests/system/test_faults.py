@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import pytest
 
-from tests.fakes.cases import each
 from tests.system.test_whole import run
 from tests.system.whole.faults import FAULTS
 from tests.system.whole.hunt import hunt
@@ -28,7 +27,7 @@ SOONER = {
 SOAK = (1, 3, 4, 7, 8)
 
 
-@each("name", FAULTS)
+@pytest.mark.parametrize("name", FAULTS)
 def test_a_planted_fault_is_found(name: str) -> None:
     seeds = tuple(sorted(SUITE, key=lambda seed: seed != SOONER.get(name)))
 
