@@ -49,7 +49,7 @@ bench: .venv/ready-dev
 bench-scale: .venv/ready-dev
 	$(BIN)/python -m tests.benchmarks.scale
 
-# A day of a fleet in simulated time: 500,000 rows, 2,000 sheets, 20 machines. See docs/scale.md.
+# A day of a fleet in simulated time: 500,000 rows, 2,000 sheets, 20 machines. See docs/explanation/scale.md.
 bench-day: .venv/ready-dev
 	$(BIN)/python -m tests.benchmarks.day
 

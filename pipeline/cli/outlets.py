@@ -35,8 +35,8 @@ def list_outlets(settings: Settings, console: Console) -> int:
     """
     if not settings.outlets:
         console.print(
-            f"{settings.path.name} has no outlets. An [[outlets]] table adds one: docs/outlets.md "
-            "shows how.",
+            f"{settings.path.name} has no outlets. An [[outlets]] table adds one: "
+            "docs/how-to/outlets.md shows how.",
             markup=False,
         )
     with ExitStack() as stack:

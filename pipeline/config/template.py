@@ -30,7 +30,7 @@ per_day = {per_day}
 save_to = {save_to}
 {inputs}
 # [[outlets]]                       # a chat, a table or a program that gets results:
-# kind = "slack"                    # delete the # of these lines; docs/outlets.md shows all kinds
+# kind = "slack"                    # delete the # of these lines (docs/how-to/outlets.md)
 # url = "env:SLACK_URL"
 """
 _GOOGLE: Final = """\

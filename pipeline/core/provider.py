@@ -1,9 +1,9 @@
 """An API as a table of values: its endpoints, their fields, and how it describes a task.
 
 The values come from `configs/providers/*.toml`, so that an API is added by writing text
-(docs/provider-files.md explains each key). `fields` checks rows by these tables, `protocol` makes
-requests of them and reads answers by them. A *path* leads into JSON (see `paths`); of several
-paths, the first that leads to a usable value counts.
+(docs/reference/provider-files.md explains each key). `fields` checks rows by these tables,
+`protocol` makes requests of them and reads answers by them. A *path* leads into JSON (see
+`paths`); of several paths, the first that leads to a usable value counts.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The JSON of a push: `{"type": …, "timestamp": …, "data": {…}}`, as Standard Webhooks 1.0.0 say.
 
-Its schema is `docs/push.schema.json`. A body has less than MOST_BYTES bytes: long texts are cut,
-and lists end early, but an address is whole or left out.
+Its schema is `docs/reference/push.schema.json`. A body has less than MOST_BYTES bytes: long texts
+are cut, and lists end early, but an address is whole or left out.
 """
 
 from __future__ import annotations

@@ -1,11 +1,14 @@
-"""docs/doctor.md has the list of the program. `python -m tests.cli.test_doctor_page` writes it."""
+"""docs/how-to/doctor.md has the list of the program.
+
+`python -m tests.cli.test_doctor_page` writes it.
+"""
 
 from __future__ import annotations
 
 from pipeline.cli.doctor.checks import CHECKS
 from tests.fakes.program import ROOT
 
-PAGE = ROOT / "docs" / "doctor.md"
+PAGE = ROOT / "docs" / "how-to" / "doctor.md"
 BEGIN, END = "<!-- the list begins -->\n", "<!-- the list ends -->\n"
 
 

@@ -19,7 +19,7 @@ from tests.fakes.program import KEY
 from tests.fakes.team import Team
 
 TEAM_TABLES = '[media]\nsave_to = "media/"\n'
-PAGE = (Path(__file__).parents[2] / "docs" / "logs.md").read_text("utf-8")
+PAGE = (Path(__file__).parents[2] / "docs" / "how-to" / "logs.md").read_text("utf-8")
 
 
 def _lines(text: str) -> list[dict[str, Any]]:

@@ -397,6 +397,6 @@ def test_prices_of_version_2_are_those_of_its_pages(
 
 @each("name", NAMES)
 def test_the_page_about_vendors_names_every_endpoint(name: str) -> None:
-    page = (ROOT / "docs/providers.md").read_text("utf-8")
+    page = (ROOT / "docs/how-to/providers.md").read_text("utf-8")
 
     assert [each for each in provider_of(name).endpoints if f"`{each}`" not in page] == []

@@ -11,7 +11,7 @@ from pipeline.core.webhook import Webhook
 from tests.fakes.cases import each
 from tests.fakes.program import ROOT
 
-PAGE = (ROOT / "docs/provider-files.md").read_text("utf-8")
+PAGE = (ROOT / "docs/reference/provider-files.md").read_text("utf-8")
 EXAMPLES = re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)
 TABLES = [
     one for one in vars(provider).values() if dataclasses.is_dataclass(one) and one is not Webhook

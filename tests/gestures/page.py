@@ -1,4 +1,4 @@
-"""Makes docs/gestures.md from the table: `python -m tests.gestures.page` writes it."""
+"""Makes docs/reference/gestures.md from the table: `python -m tests.gestures.page` writes it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tests.gestures.table import CSV, EXCEL, GOOGLE, TABLE, Gesture
 
-PAGE = Path(__file__).parents[2] / "docs" / "gestures.md"
+PAGE = Path(__file__).parents[2] / "docs" / "reference" / "gestures.md"
 KINDS = {CSV: "CSV", EXCEL: "Excel", GOOGLE: "Google Sheets"}
 
 _INTRODUCTION = """\

@@ -1,7 +1,7 @@
 """What people may do in a sheet, and what happens then: one line for each gesture and moment.
 
-`docs/gestures.md` is made from this table (`tests/gestures/page.py`), and `test_gestures.py` does
-every line of it in every kind of sheet.
+`docs/reference/gestures.md` is made from this table (`tests/gestures/page.py`), and
+`test_gestures.py` does every line of it in every kind of sheet.
 
 A gesture has five rows: `fox` and `owl` are done, `cat` failed, `hare` is under way, and `crow` is
 not sent yet. `rows` are those at the end, after further runs, in the order of the sheet:

@@ -188,7 +188,7 @@ def test_every_notice_makes_a_valid_body_of_less_than_20_kb(
 
 
 def test_the_message_on_the_page_is_one_that_the_schema_allows() -> None:
-    page = (ROOT / "docs" / "push.md").read_text("utf-8")
+    page = (ROOT / "docs" / "how-to" / "push.md").read_text("utf-8")
     shown = json.loads(page.split("```json\n")[1].split("```")[0])
 
     assert problems_of(shown) == []

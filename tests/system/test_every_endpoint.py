@@ -1,7 +1,7 @@
 """One sheet with a row for each endpoint of Apiframe, versions 1, pro and 2: all run to results.
 
 Follow-ups are rows too: they wait for their parent and are sent in the same pass. The printed table
-is part of the documentation (docs/endpoints.md).
+is part of the documentation (docs/reference/endpoints.md).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from tests.fakes.sandbox_process import sandbox_process
 from tests.fakes.team import Team
 
 PROVIDERS = ROOT / "configs/providers"
-DOCS = ROOT / "docs/endpoints.md"
+DOCS = ROOT / "docs/reference/endpoints.md"
 #: Endpoints of version 2 that are not in the API's price list.
 UNLISTED = ("image-upscale", "image-edit", "background-remove", "video-upscale", "video-edit")
 #: The beginning of a picture.

@@ -1,7 +1,7 @@
 """The one list of what `doctor` looks at, what it says, and what a repair does.
 
-docs/doctor.md has the same list for people. The words of `says` stand for what is printed; "…" is
-what differs from case to case.
+docs/how-to/doctor.md has the same list for people. The words of `says` stand for what is printed;
+"…" is what differs from case to case.
 """
 
 from __future__ import annotations

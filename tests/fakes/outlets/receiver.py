@@ -13,7 +13,7 @@ from tests.fakes.outlets.messages import POISON
 from tests.fakes.outlets.service import Call, Reply
 
 SCHEMA: Final = json.loads(
-    (Path(__file__).parents[3] / "docs" / "push.schema.json").read_text("utf-8")
+    (Path(__file__).parents[3] / "docs" / "reference" / "push.schema.json").read_text("utf-8")
 )
 SECRET: Final = "whsec_" + "c2VjcmV0IG9mIHRlc3RzLCAyNCBieXRlcyBhbmQgbW9yZQ=="
 _VALIDATOR: Final = Draft202012Validator(SCHEMA, format_checker=FormatChecker())
