@@ -12,48 +12,26 @@ Nothing is changed, and no API key is needed. pandas and matplotlib are imported
 
 from __future__ import annotations
 
-import importlib
 import os
 import textwrap
 from collections.abc import Collection
 from datetime import timedelta
-from itertools import accumulate, cycle
 from pathlib import Path
-from statistics import median
 from typing import TYPE_CHECKING, Any, Final
 
 from pipeline import wiring
-from pipeline.core.costs import in_words, summed
-from pipeline.core.credits import exact
 from pipeline.core.errors import ConfigError, NotRead, PromptsheetError
 from pipeline.core.statuses import Status
-from pipeline.core.text import counted
 from pipeline.images import NoPicture, opened_picture
 from pipeline.open_pictures import Pictures, kind_of
+from pipeline.reports import charts
+from pipeline.reports.extras import as_sentence, needed
 from pipeline.reports.results import Shown, results
 
 if TYPE_CHECKING:
     import pandas
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-#: Status -> its colour in charts, in the order of charts and categories.
-STATUSES: Final = {
-    Status.DONE: "#1f8f5f",
-    Status.EDITED: "#7a5cc4",
-    Status.IN_PROGRESS: "#2f76bd",
-    Status.SENDING: "#6fa8dc",
-    Status.QUEUED: "#9aa59f",
-    Status.OVER_BUDGET: "#c99a2e",
-    Status.NEEDS_APPROVAL: "#d9b65c",
-    Status.WAITING: "#b4bdb8",
-    Status.CHECK_NEEDED: "#c9761f",
-    Status.FAILED: "#c23b3b",
-    Status.INVALID: "#e08a86",
-    Status.COPY: "#cfd6d2",
-    Status.UNRECOGNIZED: "#8a6d3b",
-    Status.SKIPPED: "#dfe4e1",
-}
 #: Column of the table of jobs -> its type, in order. `list` stands for a list of strings.
 COLUMNS: Final = {
     "row_id": "string",
@@ -100,7 +78,7 @@ def open(config: str | Path = "") -> Results:  # noqa: A001 (read as notebook.op
         settings = wiring.load(_found(config or os.environ.get("PROMPTSHEET_CONFIG", "")))
         return Results(settings.source.name, results(settings), Pictures(settings))
     except PromptsheetError as error:
-        raise _as_sentence(error) from None
+        raise as_sentence(error) from None
 
 
 def _found(config: str | Path) -> Path:
@@ -120,13 +98,6 @@ def _found(config: str | Path) -> Path:
         f"There is no configuration in {here} or in the folder above it. Run `promptsheet demo` "
         "there, or put the path of your configuration into PROMPTSHEET_CONFIG."
     )
-
-
-def _as_sentence(error: PromptsheetError) -> PromptsheetError:
-    """The same error, changed so that Jupyter shows only its text and no traceback."""
-    # IPython calls this method of an exception instead of printing its own traceback.
-    error._render_traceback_ = lambda: [str(error)]  # type: ignore[attr-defined]
-    return error
 
 
 class Results:
@@ -151,7 +122,7 @@ class Results:
         the cost of all attempts, in the `unit` of the `account`; all three are empty if a job was
         paid for at several accounts. Times are in UTC.
         """
-        pd = _needed("pandas")
+        pd = needed("pandas")
         types = _types()
         columns = {
             name: pd.array([_cell(one, name) for one in self._shown], dtype=types[kind])
@@ -164,59 +135,36 @@ class Results:
         table: pandas.DataFrame = pd.DataFrame(columns)
         return table
 
+    def payments(self) -> pandas.DataFrame:
+        """A DataFrame with one row for each job and account that it was paid for at.
+
+        Its columns: `row_id`, `take`, `part`, `submitted_at`, `account`, `unit` and `credits`.
+        """
+        pd, types = needed("pandas"), _types()
+        paid = [(one, cost) for one in self._shown for cost in one.costs]
+        columns = {
+            name: pd.array([getattr(one, name) for one, _ in paid], dtype=types[COLUMNS[name]])
+            for name in ("row_id", "take", "part", "submitted_at")
+        }
+        string = types["string"]
+        columns["account"] = pd.array([cost.account.name for _, cost in paid], dtype=string)
+        columns["unit"] = pd.array([cost.account.unit for _, cost in paid], dtype=string)
+        amounts = [float(cost.amount) for _, cost in paid]
+        columns["credits"] = pd.array(amounts, dtype=types["float64"])
+        table: pandas.DataFrame = pd.DataFrame(columns)
+        return table
+
     def outcomes(self) -> Figure:
         """A bar chart of the number of jobs with each status."""
-        counts = self.jobs()["status"].value_counts(sort=False)
-        counts = counts[counts > 0]
-        figure, axes = _chart(f"What became of {counted(len(self._shown), 'job', ',')}", "jobs", "")
-        colours = [STATUSES[Status(word)] for word in counts.index]
-        bars = axes.barh(list(counts.index), counts, color=colours)
-        axes.bar_label(bars, padding=4)
-        axes.invert_yaxis()
-        axes.margins(x=0.1)
-        axes.xaxis.set_major_locator(_whole_numbers())
-        return figure
+        return charts.outcomes(self.jobs())
 
     def timings(self) -> Figure:
         """A histogram of the seconds from submission to result, for finished jobs."""
-        waits = [one.seconds for one in self._shown if one.seconds is not None and one.urls]
-        half = f": half within {median(waits):.3g} s" if waits else ""
-        figure, axes = _chart(f"From submission to result{half}", "seconds", "jobs")
-        if waits:
-            axes.hist(waits, bins=min(30, max(5, len(waits))), color=STATUSES[Status.DONE])
-            axes.axvline(median(waits), color="#14201a", linewidth=1.2, linestyle="--")
-        axes.yaxis.set_major_locator(_whole_numbers())
-        return figure
+        return charts.waits(self.jobs())
 
     def spending(self) -> Figure:
         """A chart of the total costs over time, with a line for each account."""
-        jobs = [
-            (one.submitted_at, one.costs) for one in self._shown if one.submitted_at is not None
-        ]
-        totals = summed((cost.account, cost.amount) for _, costs in jobs for cost in costs)
-        units = ", ".join(dict.fromkeys(f"{cost.account.unit}s" for cost in totals)) or "credits"
-        figure, axes = _chart(f"{in_words(totals, ',')} so far", "", units)
-        colours = [STATUSES[each] for each in (Status.IN_PROGRESS, Status.DONE, Status.EDITED)]
-        if totals:
-            dates = _needed("matplotlib.dates")
-            for total, colour in zip(totals, cycle(colours)):
-                sent = sorted(
-                    (at, cost.amount)
-                    for at, costs in jobs
-                    for cost in costs
-                    if cost.account == total.account
-                )
-                moments = dates.date2num([at for at, _ in sent])
-                sums = list(map(exact, accumulate(amount for _, amount in sent)))
-                axes.step(moments, sums, where="post", color=colour, label=total.label)
-                axes.plot(moments, sums, ".", color=colour)
-            if len(totals) > 1:
-                axes.legend()
-            locator = dates.AutoDateLocator(minticks=2, maxticks=7)
-            axes.xaxis.set_major_locator(locator)
-            axes.xaxis.set_major_formatter(dates.ConciseDateFormatter(locator))
-        axes.set_ylim(bottom=0)
-        return figure
+        return charts.spending(self.payments())
 
     def pictures(self, n: int = 12) -> Figure:
         """A grid of `n` saved pictures: the first one of each job, then the second ones …
@@ -226,7 +174,7 @@ class Results:
         chosen = self._chosen(n)
         across = min(4, len(chosen)) or 1
         down = -(-len(chosen) // across) or 1
-        plt = _needed("matplotlib.pyplot")
+        plt = needed("matplotlib.pyplot")
         figure: Figure
         figure, grid = plt.subplots(
             down, across, figsize=(3 * across, 3.3 * down), squeeze=False, layout="constrained"
@@ -262,7 +210,7 @@ class Results:
 
 def _types() -> dict[str, Any]:
     """Word of COLUMNS -> type of pandas."""
-    pd, pa = _needed("pandas"), _needed("pyarrow")
+    pd, pa = needed("pandas"), needed("pyarrow")
     arrow = {
         "string": pa.string(),
         "int64": pa.int64(),
@@ -272,7 +220,7 @@ def _types() -> dict[str, Any]:
         "moment": pa.timestamp("us", tz="UTC"),
         "duration": pa.duration("us"),
     }
-    statuses = pd.CategoricalDtype([status.value for status in STATUSES], ordered=False)
+    statuses = pd.CategoricalDtype([status.value for status in charts.STATUSES], ordered=False)
     return {"category": statuses} | {word: pd.ArrowDtype(kind) for word, kind in arrow.items()}
 
 
@@ -334,31 +282,3 @@ def _label(one: Shown) -> str:
     # matplotlib would read text between dollar signs as a formula.
     words = textwrap.shorten(one.name or one.prompt, 40, placeholder=" …").replace("$", r"\$")
     return words if one.take == 1 else f"{words} (take {one.take})"
-
-
-def _chart(title: str, across: str, up: str) -> tuple[Figure, Axes]:
-    """An empty chart, closed in pyplot so that a notebook shows it only once."""
-    plt = _needed("matplotlib.pyplot")
-    figure, axes = plt.subplots(figsize=(8, 3.6), layout="constrained")
-    axes.set_title(title, loc="left", fontweight="bold")
-    axes.set_xlabel(across)
-    axes.set_ylabel(up)
-    axes.spines[["top", "right"]].set_visible(False)
-    plt.close(figure)
-    return figure, axes
-
-
-def _whole_numbers() -> Any:
-    return _needed("matplotlib.ticker").MaxNLocator(nbins="auto", integer=True)
-
-
-def _needed(module: str) -> Any:
-    """A module of the notebook extra. Raises MissingExtra if it is not installed."""
-    try:
-        return importlib.import_module(module)
-    except ModuleNotFoundError as missing:
-        error = ConfigError(
-            f"Tables and charts need {missing.name}, which is not installed. "
-            'Run pip install "promptsheet[notebook]".'
-        )
-        raise _as_sentence(error) from None

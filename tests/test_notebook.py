@@ -145,8 +145,8 @@ def test_charts_have_titles_and_labels(ran: Settings) -> None:
     results = notebook.open(ran.path)
 
     titles = [chart().axes[0].get_title("left") for chart in (results.outcomes, results.spending)]
-    assert titles == ["What became of 10 jobs", "36 credits so far"]
-    assert "From submission to result: half within" in results.timings().axes[0].get_title("left")
+    assert titles == ["8 of 10 jobs are done", "36 credits so far"]
+    assert "Half of the results came within" in results.timings().axes[0].get_title("left")
 
 
 def test_the_grid_shows_one_picture_of_each_row_before_a_second_one(ran: Settings) -> None:
@@ -175,7 +175,7 @@ def test_all_tables_and_charts_use_the_same_moment(empty: Path) -> None:
     assert repr(notebook.open(empty)) == "<3 jobs of prompts.csv>"
     assert repr(results) == "<2 jobs of prompts.csv>"
     assert_frame_equal(results.jobs(), before)
-    assert results.outcomes().axes[0].get_title("left") == "What became of 2 jobs"
+    assert results.outcomes().axes[0].get_title("left") == "0 of 2 jobs are done"
 
 
 def test_before_the_first_run_a_message_is_shown(tmp_path: Path) -> None:

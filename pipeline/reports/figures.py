@@ -68,12 +68,35 @@ def cost_per_pick(jobs: DataFrame) -> DataFrame:
     All jobs count that were paid for at one account, also those without a pick. `per_pick` is NaN
     where nothing was picked.
     """
+    return _per_pick(jobs)
+
+
+def cost_per_pick_by(jobs: DataFrame, column: str) -> DataFrame:
+    """The same by `account`, `unit` and the text of a column, such as `style`."""
+    return _per_pick(jobs, column)
+
+
+def spending(payments: DataFrame) -> DataFrame:
+    """The total spent at each account after each job: `at`, `account`, `unit`, `total`, by time.
+
+    `payments` is the table of `notebook.Results.payments()`.
+    """
+    paid = payments[payments["submitted_at"].notna()].sort_values("submitted_at", kind="stable")
+    # Amounts have at most four digits after the point; sums of them, too.
+    cents = (paid["credits"].astype("float64") * 10_000).round()
+    owners = [paid["account"].astype(object), paid["unit"].astype(object)]
+    table = paid[["submitted_at", "account", "unit"]].rename(columns={"submitted_at": "at"})
+    total = cents.groupby(owners).cumsum() / 10_000
+    return table.assign(total=total).reset_index(drop=True)
+
+
+def _per_pick(jobs: DataFrame, *by: str) -> DataFrame:
     paid = jobs[jobs["unit"].notna()]
     table = (
         paid[["credits"]]
         .astype("float64")
         .assign(picked=paid["picked"].map(len).astype("int64"))
-        .groupby([paid["account"].astype(object), paid["unit"].astype(object)])
+        .groupby([paid[name].fillna("").astype(object) for name in ("account", "unit", *by)])
         .sum()
         .rename(columns={"credits": "spent"})
     )

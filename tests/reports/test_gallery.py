@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from pipeline import notebook, wiring
+from pipeline import wiring
 from pipeline.config import Settings
 from pipeline.core.errors import ConfigError, StoreError
 from pipeline.core.inputs import canonical
@@ -22,7 +22,7 @@ from pipeline.core.model import JobKey, Result
 from pipeline.core.states import Succeeded
 from pipeline.core.text import duration
 from pipeline.open_sheet import open_sheet
-from pipeline.reports import gallery
+from pipeline.reports import charts, gallery
 from pipeline.reports.gallery import write_gallery
 from pipeline.store import Fact, Intent, Limits, Store
 from tests.fakes.cases import each
@@ -287,7 +287,7 @@ def test_every_status_can_be_selected_and_has_a_colour_in_charts() -> None:
     words = {status.replace(" ", "-") for status in gallery.STATUSES}
     picked = re.findall(r"has\(#pick-([a-z-]+):checked\) \.row:not\(\.s-([a-z-]+)\)", style)
     assert set(picked) == {(word, word) for word in words}
-    assert set(notebook.STATUSES) == set(gallery.STATUSES)
+    assert set(charts.STATUSES) == set(gallery.STATUSES)
 
 
 def test_all_text_has_enough_contrast_in_light_and_dark_mode() -> None:

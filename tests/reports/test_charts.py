@@ -1,0 +1,105 @@
+"""The charts of a campaign: each title is the finding that the figures give."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pipeline import notebook
+from pipeline.core.costs import Account, Cost
+from pipeline.core.model import State
+from pipeline.reports import charts
+from tests.reports.test_figures import FAILED, REFUSED, job, table
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+    from pandas import DataFrame
+
+EXTRA = ("pandas", "pyarrow", "matplotlib")
+pytestmark = pytest.mark.skipif(not all(map(find_spec, EXTRA)), reason="needs the notebook extra")
+
+CHARTS: dict[str, Callable[[DataFrame], Figure]] = {
+    "outcomes": charts.outcomes,
+    "results_by_hour": charts.results_by_hour,
+    "waits": charts.waits,
+    "waits_by_endpoint": charts.waits_by_endpoint,
+    "outcomes_by": lambda jobs: charts.outcomes_by(jobs, "style"),
+    "cost_per_pick": lambda jobs: charts.cost_per_pick(jobs, "style"),
+}
+
+
+def said(figure: Figure) -> str:
+    return figure.axes[0].get_title("left").replace("\n", " ")
+
+
+def test_each_title_states_the_finding() -> None:
+    good = [job(n, seconds=10 + n, picks=n % 2) for n in range(1, 10)]
+    toys = [job(20 + n, style="toy", endpoint="video", seconds=90, picks=1) for n in range(4)]
+    jobs = table(*good, *toys, REFUSED)
+
+    assert {name: said(chart(jobs)) for name, chart in CHARTS.items()} == {
+        "outcomes": "13 of 14 jobs are done",
+        "results_by_hour": "Most results came between 23:00 and 24:00",
+        "waits": "Half of the results came within 17.0 s",
+        "waits_by_endpoint": "imagine is the fastest (15.0 s), video the slowest (1 min 30 s)",
+        "outcomes_by": "20 % of the jobs with style toy were refused or failed, "
+        "0 % of those with style photo",
+        "cost_per_pick": "A picked picture cost 5.78 credits: "
+        "least with style toy, most with style photo",
+    }
+
+
+def test_a_chart_of_no_jobs_says_so_and_can_be_drawn() -> None:
+    for chart in CHARTS.values():
+        figure = chart(table(job(1, State.RUNNING)).iloc[:0].assign(style=""))
+
+        figure.canvas.draw()
+        assert said(figure).startswith(("No", "Nothing"))
+    nothing = charts.spending(notebook.Results("prompts.csv", []).payments())
+    assert said(nothing) == "Nothing is spent yet"
+
+
+def test_a_few_jobs_are_no_finding_about_their_style() -> None:
+    figure = charts.outcomes_by(table(job(1), job(2), FAILED), "style")
+
+    assert said(figure) == "1 of 3 jobs were refused or failed"
+
+
+def test_texts_of_a_sheet_are_shown_as_they_are_and_long_ones_shortened() -> None:
+    styles = ["$wool$", "a_b^c", "NA", "", "a very long style that nobody would want on an axis"]
+    figure = charts.outcomes_by(table(*(job(1, style=style) for style in styles)), "style")
+
+    figure.canvas.draw()
+    words = {label.get_text() for label in figure.axes[0].get_yticklabels()}
+    assert words == {r"\$wool\$", "a_b^c", "NA", "(empty)", "a very long style that …"}
+
+
+def test_of_very_many_texts_the_most_frequent_are_shown_and_the_rest_counted() -> None:
+    jobs = table(*(job(n, style=f"style {n}") for n in range(30)))
+
+    axes = charts.outcomes_by(jobs, "style").axes[0]
+    assert (len(axes.get_yticks()), axes.get_ylabel()) == (12, "12 of 30")
+
+
+def test_a_few_very_slow_jobs_do_not_hide_the_others() -> None:
+    axes: Any = charts.waits(table(*(job(n, seconds=n) for n in (1, 2, 3, 9000)))).axes[0]
+
+    assert axes.get_xscale() == "log"
+    assert sum(bar.get_height() for bar in axes.patches) == 4
+
+
+def test_each_account_has_a_line_of_its_own_whatever_a_job_was_paid_with() -> None:
+    luma = Account("Luma", "US cent")
+    apiframe = Account("Apiframe", "credit")
+    both = replace(job(2, after=timedelta(hours=1)), costs=(Cost(0.1, apiframe), Cost(30, luma)))
+    first = replace(job(1), costs=(Cost(0.2, apiframe),))
+
+    figure = charts.spending(notebook.Results("prompts.csv", [both, first]).payments())
+    assert said(figure) == "0.3 credits at Apiframe and 30 US cents at Luma so far"
+    lines: Any = figure.axes[0].get_lines()
+    assert [list(line.get_ydata()) for line in lines] == [[0.2, 0.3], [30]]
