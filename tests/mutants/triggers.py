@@ -89,4 +89,20 @@ FAULTS = (
         "return self._now()",
         "tests/store/test_turns.py",
     ),
+    Fault(
+        "a stop by a rule holds only on the machine that saw it",
+        "P4",
+        _WATCH,
+        "self.is_stopped = turn.stopped == self._configuration",
+        "self.is_stopped = False",
+        "tests/server/test_watcher.py",
+    ),
+    Fault(
+        "a sheet that a rule stopped is sent as if it were not",
+        "P4",
+        _WATCH,
+        "limit=0 if self.is_stopped else request.limit",
+        "limit=request.limit",
+        "tests/server/test_watcher.py",
+    ),
 )

@@ -1,0 +1,59 @@
+"""A stop by a rule, as `watch` obeys it on a machine that did not see the rule broken."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from rich.console import Console
+
+from pipeline import wiring
+from pipeline.config import Settings, load
+from pipeline.sandbox import Sandbox
+from pipeline.server.pass_requests import PassRequest
+from pipeline.server.watcher import Watcher
+from tests.fakes.program import KEY, KEY_NAME
+from tests.fakes.team import Team
+
+TASK_SECONDS = 0
+TEAM_TABLES = None
+
+
+def loaded(config: Path) -> Settings:
+    """The configuration, with the key of the API."""
+    return load(config, environ={KEY_NAME: KEY}, need_key=True)
+
+
+@contextmanager
+def machine(config: Path) -> Iterator[Watcher]:
+    """A machine that watches the sheet of this configuration, as it is now."""
+    with wiring.campaigns([loaded(config)]) as (campaign,):
+        watcher = Watcher(campaign, Console(quiet=True))
+        watcher.learn(campaign.store.turns.of(campaign.key))
+        yield watcher
+
+
+def stop(config: Path) -> None:
+    """A rule stops the sending, on another machine."""
+    with wiring.campaigns([loaded(config)]) as (campaign,):
+        campaign.store.turns.stop(campaign.key, Watcher(campaign, Console())._configuration)
+
+
+def test_a_machine_sends_nothing_after_another_has_stopped_until_the_configuration_changes(
+    team: Team, api: Sandbox
+) -> None:
+    team.configure()
+    team.write_prompts(["a fox", "an owl"])
+    stop(team.config)
+    with machine(team.config) as watcher:
+        asyncio.run(watcher.turn(PassRequest()))
+        sent = api.state()["tasks"]
+    team.configure("[budget]\nper_run = 8\n")
+    with machine(team.config) as watcher:
+        asyncio.run(watcher.turn(PassRequest()))
+
+    assert sent == {}
+    assert api.state()["tasks"] == {"a fox": 1, "an owl": 1}
+    assert team.statuses() == {"done": 2}
