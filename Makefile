@@ -5,18 +5,28 @@ SHELL := bash
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test suite servers office n8n bench bench-scale bench-day soak mutants messages lint format lock clean
+.PHONY: demo test suite docs docs-links servers office n8n bench bench-scale bench-day soak mutants messages lint format lock clean
 
 demo: .venv/ready
 	$(BIN)/promptsheet demo
 
 # The checks of the code run beside the tests.
 MAKEFLAGS += --jobs=2
-test: lint suite
+test: lint suite docs
 
 # Five workers on two cores: many tests wait for a process or a second to pass.
 suite: .venv/ready-dev servers
 	$(BIN)/pytest -n 5 --dist worksteal
+
+# The documentation as a site, in build/docs; a dead link between its pages is an error.
+SPHINX := $(BIN)/python -m sphinx -q -W --keep-going -d build/doctrees
+docs: .venv/ready-dev
+	$(SPHINX) -b html docs build/docs
+	@echo "Open build/docs/index.html"
+
+# Links to other sites; needs the network, so it is not part of the tests.
+docs-links: .venv/ready-dev
+	$(SPHINX) -b linkcheck docs build/docs-links
 
 # Tests use a real browser, a real database server and a real proxy: Debian's, where there is none yet.
 AS_ROOT := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
@@ -122,4 +132,4 @@ installer = sed -n '/^$(1)==/,/[^\\]$$/p' requirements-installers.lock >.venv/$(
 	@touch .venv/ready $@
 
 clean:
-	rm -rf .venv .mypy_cache .ruff_cache .import_linter_cache .hypothesis demo
+	rm -rf .venv .mypy_cache .ruff_cache .import_linter_cache .hypothesis build demo

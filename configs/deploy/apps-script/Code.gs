@@ -3,7 +3,7 @@
  *
  * The address and the token are script properties (Project Settings > Script Properties), never
  * cells: PROMPTSHEET_ADDRESS, such as https://runs.example.com/run/promptsheet, and
- * PROMPTSHEET_TOKEN. README.md shows each step.
+ * PROMPTSHEET_TOKEN. docs/how-to/sheet-menu.md shows each step.
  */
 
 const TITLE = 'Promptsheet';
@@ -44,7 +44,7 @@ function resumeSending() {
 }
 
 /**
- * Starts a run after an edit. Google runs it only after you have added a trigger (see README.md).
+ * Starts a run after an edit. Google runs it only after you have added a trigger (see docs/how-to/sheet-menu.md).
  * It shows no messages, which would interrupt people while they type.
  */
 function edited() {
