@@ -88,6 +88,24 @@ def write_whole(target: Path, content: bytes, *, like: Path | None) -> None:
         part.unlink(missing_ok=True)
 
 
+def create_whole(target: Path, content: bytes, mode: int = 0o666) -> None:
+    """Create a file in one step: a process that is killed leaves no part of it, and replaces none.
+
+    Raises FileExistsError if the file exists, and OSError.
+    """
+    part = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
+    try:
+        write_new(part, content, mode)
+        try:
+            os.link(part, target)
+        except FileExistsError:
+            raise
+        except OSError:  # a disk without hard links, such as a memory stick
+            write_new(target, content, mode)
+    finally:
+        part.unlink(missing_ok=True)
+
+
 def write_new(path: Path, content: bytes, mode: int) -> None:
     """Create a file and wait until it is on disk. Raises OSError, also if the file exists."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import shlex
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,12 +19,14 @@ import typer
 from rich.console import Console
 
 from pipeline import wiring
-from pipeline.cli import init_google, next_steps
+from pipeline.cli import first_run, init_google, next_steps
 from pipeline.cli.init_endpoint import target_of
+from pipeline.cli.init_key import is_accepted, with_key
 from pipeline.cli.init_questions import (
     CONFIG_NAME,
     SHEET_NAME,
     ask,
+    first_prompt,
     price_words,
     questions,
     trial_settings,
@@ -31,6 +34,7 @@ from pipeline.cli.init_questions import (
 from pipeline.cli.new_rows import INPUTS, MASK, NewSheet, new_sheet, sample_mask
 from pipeline.config import GoogleSource, Settings, is_google
 from pipeline.config.template import (
+    SANDBOX,
     Target,
     Wanted,
     file_lines,
@@ -41,6 +45,7 @@ from pipeline.core.errors import ConfigError, SheetError
 from pipeline.core.generations import RATIO
 from pipeline.core.text import one_line
 from pipeline.open_sheet import open_sheet
+from pipeline.plain_files import create_whole
 from pipeline.sync import adopt as adoption
 
 KINDS: Final = (".csv", ".tsv", ".xlsx", ".xlsm")
@@ -67,24 +72,24 @@ def init(
 ) -> int:
     """Create a configuration next to the sheet, and the sheet if it is missing. Overwrite nothing.
 
-    Without arguments, and on a terminal, it asks questions. `endpoint` is what the rows are for,
-    such as `flux` or `replicate/flux-schnell`; empty: the usual endpoint. With `adopt`, columns
-    that another tool filled become ours. Returns the exit code. Raises ConfigError and SheetError
-    before anything is written.
+    On a terminal, it asks questions and leads to the first run, unless a flag has answered one of
+    them. `endpoint` is what the rows are for, such as `flux` or `replicate/flux-schnell`; empty:
+    the usual endpoint. With `adopt`, columns that another tool filled become ours. Returns the exit
+    code. Raises ConfigError and SheetError before anything is written.
     """
     if sheet is not None and google.address:
         raise ConfigError("Name a file or a Google Sheet, not both.")
     if not google.address and google != Google():
         raise ConfigError("--tab, --credentials and --base-url need --google.")
     is_settled = bool(endpoint) or wanted != Wanted()
+    is_terminal = sys.stdin.isatty() and console.is_terminal
+    leads = is_terminal and not adopt and replace(wanted, sandbox=None) == Wanted()
     if endpoint:
         wanted = replace(wanted, target=target_of(endpoint, config or Path(CONFIG_NAME)))
-    is_terminal = sys.stdin.isatty() and console.is_terminal
-    says_nothing = not (sheet or config or adopt or google.address or is_settled)
-    asks = says_nothing and is_terminal
     answer: Path | Google | None = google if google.address else sheet
-    if asks:
+    if leads:
         console.print("Press Enter to accept the answer in [brackets].\n", markup=False)
+    if answer is None and leads:
         answer = ask(
             "Which CSV or Excel file? A missing one is created. Or the address of a Google Sheet",
             _usual_sheet(config or Path(CONFIG_NAME)) or SHEET_NAME,
@@ -96,7 +101,7 @@ def init(
         config = config or Path(CONFIG_NAME)
         if config.exists() and is_settled:
             raise ConfigError(_stays(config))
-        return _init_google(console, answer, config, adopt, wanted, asks)
+        return _init_google(console, answer, config, adopt, wanted, leads)
     chosen = _usable(answer)
     config = config or chosen.parent / CONFIG_NAME
     if config.exists():
@@ -106,48 +111,41 @@ def init(
             raise ConfigError(_stays(config))
     else:
         _accept_second_sheet(chosen, is_named=sheet is not None, is_terminal=is_terminal)
-        if asks:
-            wanted = questions(console, config)
-    trial = trial_settings(wanted, config)
-    new = _new_sheet(wanted, trial)
-    if not config.exists() and new.needs_mask:
-        wanted = replace(wanted, inputs=INPUTS)
-    if _write_sheet(console, chosen, new):
-        _explain(console, config, new)
+    new = _new(console, wanted, config, leads=leads, has_sheet=chosen.exists())
     source = os.path.relpath(chosen.resolve(), config.resolve().parent)
-    is_new = _write_config(console, config, file_lines(source), wanted, trial)
-    return _finish(console, config, is_new, adopt, wanted.target)
+    _write(console, config, file_lines(source), new, chosen)
+    return _finish(console, config, adopt, new, leads)
 
 
 def _init_google(
-    console: Console, google: Google, config: Path, adopt: bool, wanted: Wanted, asks: bool
+    console: Console, google: Google, config: Path, adopt: bool, wanted: Wanted, leads: bool
 ) -> int:
     """The same for a Google Sheet: check the access first, and write nothing before it works."""
     named = init_google.named(google.address, google.tab, "", google.base_url, config)
-    if is_there := config.exists():
+    source: object = None
+    if config.exists():
         source = wiring.load(config).source
         same = isinstance(source, GoogleSource) and source.spreadsheet == named.spreadsheet
         if not isinstance(source, GoogleSource) or not same:
             raise ConfigError(_is_for(config, "another sheet"))
-        credentials = ""
-    else:
+
+    def connected() -> init_google.Connected:
+        if isinstance(source, GoogleSource):
+            return init_google.connect(console, source, "")
         credentials = google.credentials or init_google.key_beside(config)
         if not credentials.startswith(("file:", "env:")):
             here = Path(credentials).expanduser().resolve()
             credentials = f"file:{os.path.relpath(here, config.resolve().parent)}"
-        source = init_google.named(google.address, google.tab, credentials, google.base_url, config)
-    sheet = init_google.connect(console, source, credentials)
-    if asks and not is_there:
-        wanted = questions(console, config)
-    trial = trial_settings(wanted, config)
-    new = _new_sheet(wanted, trial)
-    if not is_there and new.needs_mask:
-        wanted = replace(wanted, inputs=INPUTS)
-    lines = google_lines(sheet.address, sheet.credentials, sheet.base_url)
-    is_new = _write_config(console, config, lines, wanted, trial)
-    if init_google.lay_out(console, sheet, new.rows, new.choices):
-        _explain(console, config, new)
-    return _finish(console, config, is_new, adopt, wanted.target)
+        wants = init_google.named(google.address, google.tab, credentials, google.base_url, config)
+        return init_google.connect(console, wants, credentials)
+
+    sheet = init_google.until_connected(console, connected) if leads else connected()
+    has_sheet = leads and not sheet.setup.is_empty()
+    new = _new(console, wanted, config, leads=leads, has_sheet=has_sheet)
+    _write(console, config, google_lines(sheet.address, sheet.credentials, sheet.base_url), new)
+    if init_google.lay_out(console, sheet, new.sheet.rows, new.sheet.choices):
+        _explain(console, new.sheet)
+    return _finish(console, config, adopt, new, leads)
 
 
 # Which sheet -------------------------------------------------------------------------------------
@@ -223,6 +221,132 @@ def _usable(sheet: Path | None) -> Path:
 # What is written ---------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True, slots=True)
+class _New:
+    """What `init` creates, as far as it is missing."""
+
+    #: The values of the configuration, and its settings.
+    wanted: Wanted
+    settings: Settings
+    sheet: NewSheet
+    #: False if the configuration existed before.
+    is_first: bool
+    #: The API key, if it was typed.
+    key: str = ""
+
+
+def _new(console: Console, wanted: Wanted, config: Path, *, leads: bool, has_sheet: bool) -> _New:
+    """What to create, as the person at the terminal or the flags want it.
+
+    A configuration that exists says what a missing sheet is for.
+    """
+    if config.exists():
+        settings = wiring.load(config)
+        ratio = str(settings.defaults.get(RATIO, ""))
+        sheet = _new_sheet(settings, ratio, approval=settings.rules.approval)
+        return _New(wanted, settings, sheet, is_first=False)
+    prompt = key = ""
+    if leads:
+        prompt = "" if has_sheet else first_prompt(wanted, config)
+        if not wanted.sandbox:
+            wanted, key = with_key(console, wanted, config)
+        wanted = questions(console, wanted, config)
+    settings = trial_settings(wanted, config, key)
+    ratio = wanted.aspect_ratio or ""
+    sheet = _new_sheet(settings, ratio, approval=bool(wanted.approval), prompt=prompt)
+    if sheet.needs_mask:
+        wanted = replace(wanted, inputs=INPUTS)
+    return _New(wanted, settings, sheet, is_first=True, key=key)
+
+
+def _new_sheet(settings: Settings, ratio: str, *, approval: bool, prompt: str = "") -> NewSheet:
+    """The content of a new sheet. Raises ConfigError if the endpoint takes no `aspect_ratio`."""
+    new = new_sheet(
+        settings.provider,
+        settings.endpoint,
+        approval=approval,
+        aspect_ratio=ratio,
+        prompt=prompt,
+    )
+    if ratio and RATIO not in new.rows[0]:
+        raise ConfigError(f"{settings.endpoint} has no column {RATIO}. Leave --aspect-ratio out.")
+    return new
+
+
+def _write(
+    console: Console, config: Path, source: str, new: _New, sheet: Path | None = None
+) -> None:
+    """Create what is missing: the key, the configuration, the mask, then the sheet.
+
+    A later `init` goes on where this one was interrupted. If a file cannot be created, those that
+    were created before are removed.
+    """
+    files: dict[Path, tuple[bytes, int]] = {}
+    if new.is_first:
+        if new.key:
+            files[config.parent / new.wanted.key_file] = new.key.encode(), 0o600
+        text = new_config(source, new.wanted, price_words(new.settings))
+        files[config] = text.encode(), 0o666
+    mask = config.parent / INPUTS / MASK
+    if new.sheet.needs_mask and not mask.exists():
+        files[mask] = sample_mask(), 0o666
+    if sheet is not None and not sheet.exists():
+        from pipeline.sheets.choices import Choices
+        from pipeline.sheets.new_sheet import new_file
+
+        ticks = dict.fromkeys(("approved", "skip"), Choices(("yes",), closed=False))
+        content = new_file(sheet, new.sheet.rows, new.sheet.choices | ticks)
+        files[sheet] = content, 0o666
+    made: list[Path] = []
+    try:
+        for file, (content, mode) in files.items():
+            _create(file, content, mode)
+            made.append(file)
+    except SheetError:
+        for file in made:
+            file.unlink()
+        raise
+    _tell(console, made, config, new, sheet)
+
+
+def _create(file: Path, content: bytes, mode: int) -> None:
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        create_whole(file, content, mode)
+    except OSError as e:
+        raise SheetError(
+            f"{file} cannot be created: {e.strerror}. Name a folder that you may write into."
+        ) from e
+
+
+def _tell(
+    console: Console, made: Sequence[Path], config: Path, new: _New, sheet: Path | None
+) -> None:
+    """Say what was created, what was there, and what to change in the sample rows."""
+    if sheet in made:
+        number = len(new.sheet.rows) - 1
+        samples = "a sample row" if number == 1 else f"{number} sample rows"
+        console.print(
+            f"{sheet} was created, with {samples}. Write your prompts into it.", markup=False
+        )
+        _explain(console, new.sheet)
+    elif sheet is not None:
+        console.print(f"{sheet} already exists and was not changed.", markup=False)
+    how = "was created" if config in made else "already exists and was not changed"
+    console.print(f"{config} {how}.", markup=False)
+    if new.key and config in made:
+        console.print(
+            f"Your key is in {new.wanted.key_file}, which only you can read. Share it with nobody.",
+            markup=False,
+        )
+
+
+def _explain(console: Console, new: NewSheet) -> None:
+    """Say what to change in the sample rows."""
+    for hint in new.hints:
+        console.print(hint, markup=False)
+
+
 def _stays(config: Path) -> str:
     return (
         f"{config} already exists and was not changed. Edit it, or name another one with --config."
@@ -231,64 +355,6 @@ def _stays(config: Path) -> str:
 
 def _is_for(config: Path, other: object) -> str:
     return f"{config} is for {other}. Name another configuration with --config."
-
-
-def _write_sheet(console: Console, sheet: Path, new: NewSheet) -> bool:
-    """Create the sheet if it is missing. Returns whether it was created."""
-    if sheet.exists():
-        console.print(f"{sheet} already exists and was not changed.", markup=False)
-        return False
-    from pipeline.sheets.choices import Choices
-    from pipeline.sheets.new_sheet import new_file
-
-    ticks = dict.fromkeys(("approved", "skip"), Choices(("yes",), closed=False))
-    _create(sheet, new_file(sheet, new.rows, new.choices | ticks))
-    samples = "a sample row" if len(new.rows) == 2 else f"{len(new.rows) - 1} sample rows"
-    console.print(f"{sheet} was created, with {samples}. Write your prompts into it.", markup=False)
-    return True
-
-
-def _new_sheet(wanted: Wanted, settings: Settings) -> NewSheet:
-    """The content of a new sheet. Raises ConfigError if the endpoint takes no `aspect_ratio`."""
-    ratio = wanted.aspect_ratio or ""
-    new = new_sheet(
-        settings.provider, settings.endpoint, approval=bool(wanted.approval), aspect_ratio=ratio
-    )
-    if ratio and RATIO not in new.rows[0]:
-        raise ConfigError(f"{settings.endpoint} has no column {RATIO}. Leave --aspect-ratio out.")
-    return new
-
-
-def _explain(console: Console, config: Path, new: NewSheet) -> None:
-    """Say what to change in the sample rows, and create the mask that one of them names."""
-    for hint in new.hints:
-        console.print(hint, markup=False)
-    mask = config.parent / INPUTS / MASK
-    if new.needs_mask and not mask.exists():
-        _create(mask, sample_mask())
-
-
-def _write_config(
-    console: Console, config: Path, lines: str, wanted: Wanted, trial: Settings
-) -> bool:
-    """Create the configuration if it is missing. Returns whether it was created."""
-    if config.exists():
-        console.print(f"{config} already exists and was not changed.", markup=False)
-        return False
-    _create(config, new_config(lines, wanted, price_words(trial)).encode())
-    console.print(f"{config} was created.", markup=False)
-    return True
-
-
-def _create(file: Path, content: bytes) -> None:
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        with file.open("xb") as out:
-            out.write(content)
-    except OSError as e:
-        raise SheetError(
-            f"{file} cannot be created: {e.strerror}. Name a folder that you may write into."
-        ) from e
 
 
 def _take_over(console: Console, settings: Settings) -> None:
@@ -307,15 +373,23 @@ def _take_over(console: Console, settings: Settings) -> None:
 # What comes next ---------------------------------------------------------------------------------
 
 
-def _finish(console: Console, config: Path, is_new: bool, adopt: bool, target: Target) -> int:
-    """Print which rows are ready, what is wrong with the others, and the next command."""
+def _finish(console: Console, config: Path, adopt: bool, new: _New, leads: bool) -> int:
+    """Lead to the first run; or print which rows are ready, and the next commands."""
     settings = wiring.load(config)
     for warning in settings.warnings:
         console.print(warning, markup=False, soft_wrap=True)
     if adopt:
         _take_over(console, settings)
-    if not is_new:
+    target = new.wanted.target
+    if not new.is_first:
         api = settings.provider
         target = Target(api.name, variable=api.key.variable, vendor=api.title)
-    next_steps.show(console, config, settings, is_new, target)
+        # The key of a new configuration was checked when it was typed or found.
+        is_real = settings.api_key is not None and not settings.base_url.startswith(SANDBOX)
+        if leads and is_real and not is_accepted(console, settings):
+            return 3
+    if leads and first_run.can_run(settings):
+        console.print()
+        return first_run.first_run(console, settings, target)
+    next_steps.show(console, config, settings, new.is_first, target)
     return 0

@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import typer
 from rich.console import Console
 from rich.text import Text
 
 from pipeline.config import GoogleSource, google_source
-from pipeline.core.errors import ConfigError
+from pipeline.core.errors import ConfigError, MissingExtra, SheetError
 from pipeline.core.header import ALWAYS
+from pipeline.core.text import one_line
 from pipeline.open_sheet import google_setup
 from pipeline.sheets.choices import Choices
 
@@ -98,6 +100,18 @@ def connect(console: Console, source: GoogleSource, credentials: str) -> Connect
     console.print()
     address = f"https://docs.google.com/spreadsheets/d/{source.spreadsheet}/edit#gid={setup.gid}"
     return Connected(address, credentials, source.base_url, f"{book} / {tab}", setup)
+
+
+def until_connected(console: Console, connected: Callable[[], Connected]) -> Connected:
+    """Try to connect until it works. After a failure, the person corrects it and presses Enter."""
+    while True:
+        try:
+            return connected()
+        except MissingExtra:
+            raise
+        except (ConfigError, SheetError) as e:
+            console.print(Text(one_line(str(e)), style="yellow"))
+            typer.prompt("\nPress Enter to try again (Ctrl-C: stop)", "", show_default=False)
 
 
 def named(source: str, tab: str, credentials: str, base_url: str, config: Path) -> GoogleSource:

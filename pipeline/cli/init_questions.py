@@ -1,13 +1,12 @@
-"""The questions of `init` at a terminal; each answer is checked before the next question.
-
-The answers are returned as one `Wanted`.
-"""
+"""The questions of `init` at a terminal; each answer is checked before the next question."""
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -15,10 +14,11 @@ import typer
 from rich.console import Console
 
 from pipeline import wiring
-from pipeline.cli.new_rows import listed_price
+from pipeline.cli.new_rows import listed_price, sample_prompt
 from pipeline.config import Settings
 from pipeline.config.template import PER_DAY, Target, Wanted, file_lines, new_config
 from pipeline.core.errors import ConfigError
+from pipeline.core.generations import RATIO
 from pipeline.core.money import Money
 
 CONFIG_NAME: Final = "promptsheet.toml"
@@ -27,27 +27,39 @@ SHEET_NAME: Final = "prompts.csv"
 _T = TypeVar("_T")
 
 
-def questions(console: Console, config: Path) -> Wanted:
-    """The answers of the person at the terminal; each one is checked at once."""
-    price = price_words(trial_settings(Wanted(), config))
+def questions(console: Console, wanted: Wanted, config: Path) -> Wanted:
+    """The values of a new configuration, as the person at the terminal wants them."""
+    settings = trial_settings(wanted, config)
+    price = price_words(settings)
     costs = f" ({price})" if price else ""
-    answers = Wanted(
+    least = max(PER_DAY, 10 * int(listed_price(settings.provider, settings.endpoint) or 0))
+    has_ratio = RATIO in settings.provider.endpoints[settings.endpoint].fields
+    answers = replace(
+        wanted,
         aspect_ratio=ask(
             "Aspect ratio for rows that have none, such as 16:9 (Enter: none)",
             "",
-            lambda text: _ratio(text, config),
-        ),
+            lambda text: _ratio(text, wanted, config),
+        )
+        if has_ratio
+        else None,
         per_day=ask(
-            f"Most credits per day{costs}", str(PER_DAY), lambda text: _credits(text, config)
+            f"Most credits per day{costs}",
+            str(least),
+            lambda text: _credits(text, wanted, config),
         ),
         approval=typer.confirm("Must each row be approved before it is sent?", default=False),
         save=typer.confirm("Save the pictures in the folder media?", default=True),
-        sandbox=typer.confirm(
-            "Try it first with a stand-in for Apiframe, which costs nothing?", default=False
-        ),
     )
     console.print()
     return answers
+
+
+def first_prompt(wanted: Wanted, config: Path) -> str:
+    """The prompt for the sample row of a new sheet; empty if its sample has none."""
+    settings = trial_settings(wanted, config)
+    usual = sample_prompt(settings.provider, settings.endpoint)
+    return ask("Your first prompt", usual, str.strip) if usual else ""
 
 
 def ask(question: str, usual: str, read: Callable[[str], _T]) -> _T:
@@ -63,28 +75,32 @@ def ask(question: str, usual: str, read: Callable[[str], _T]) -> _T:
     return answer
 
 
-def _ratio(text: str, config: Path) -> str:
-    trial_settings(Wanted(aspect_ratio=text.strip()), config)
+def _ratio(text: str, wanted: Wanted, config: Path) -> str:
+    trial_settings(replace(wanted, aspect_ratio=text.strip()), config)
     return text.strip()
 
 
-def _credits(text: str, config: Path) -> int:
+def _credits(text: str, wanted: Wanted, config: Path) -> int:
     if not (text.strip().isdecimal() and len(text.strip()) < 10):
         raise ConfigError("Write a whole number of credits, such as 1000.")
-    trial_settings(Wanted(per_day=int(text)), config)
+    trial_settings(replace(wanted, per_day=int(text)), config)
     return int(text)
 
 
-def trial_settings(wanted: Wanted, config: Path) -> Settings:
-    """The settings of the new configuration, tried in a temporary folder. Raises ConfigError."""
+def trial_settings(wanted: Wanted, config: Path, key: str = "") -> Settings:
+    """The settings of the new configuration, tried in a temporary folder. Raises ConfigError.
+
+    `key` is used instead of the key that is in the environment.
+    """
+    environ = os.environ | ({wanted.target.variable: key} if key else {})
     with tempfile.TemporaryDirectory(prefix="promptsheet-") as folder:
         trial = Path(folder) / CONFIG_NAME
-        trial.write_text(new_config(file_lines(SHEET_NAME), wanted), "utf-8")
+        trial.write_text(new_config(file_lines(SHEET_NAME), replace(wanted, key_file="")), "utf-8")
         if (own := config.parent / "providers").is_dir():
             with suppress(OSError):
                 (trial.parent / "providers").symlink_to(own.resolve())
         try:
-            settings = wiring.load(trial)
+            settings = wiring.load(trial, environ=environ)
         except ConfigError as e:
             starts = f"{CONFIG_NAME}: ", "defaults: "
             raise ConfigError(*(_without(starts, problem) for problem in e.problems)) from e

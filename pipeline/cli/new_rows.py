@@ -69,14 +69,18 @@ class _Sample:
         return any(one.parent and one.required for one in self.fields.values())
 
 
-def new_sheet(provider: Provider, name: str, *, approval: bool, aspect_ratio: str) -> NewSheet:
+def new_sheet(
+    provider: Provider, name: str, *, approval: bool, aspect_ratio: str, prompt: str = ""
+) -> NewSheet:
     """The sheet for an endpoint. `approval` adds the column `approved`.
 
-    `aspect_ratio` is for the sample row; empty means a usual one. Raises KeyError if the API has no
-    such endpoint.
+    `aspect_ratio` and `prompt` are for the sample; empty means a usual one. Raises KeyError if the
+    API has no such endpoint.
     """
     chain = _chain(provider, name)
     own = chain[-1]
+    if prompt:
+        _with_prompt(chain)["prompt"] = prompt
     columns = [*_columns(own)]
     if RATIO in columns and not own.cells.get(RATIO):
         own.cells[RATIO] = _allowed(own.fields[RATIO], (aspect_ratio, _USUAL_RATIO))
@@ -100,6 +104,17 @@ def new_sheet(provider: Provider, name: str, *, approval: bool, aspect_ratio: st
         any(field.type == "file" and cell for _, field, cell in _cells(chain)),
         tuple(dict.fromkeys(_hints(chain))),
     )
+
+
+def sample_prompt(provider: Provider, name: str) -> str:
+    """The prompt of the sample for an endpoint; empty if no row of it has one."""
+    return _with_prompt(_chain(provider, name)).get("prompt", "")
+
+
+def _with_prompt(chain: list[_Sample]) -> dict[str, str]:
+    """The cells of the last row that has a prompt; none if no row has one."""
+    cells = (one.cells for one in reversed(chain) if one.cells.get("prompt"))
+    return next(cells, {})
 
 
 def listed_price(provider: Provider, name: str) -> Credits | None:

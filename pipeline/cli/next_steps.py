@@ -5,6 +5,7 @@ It prints only, and changes nothing.
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 import shutil
@@ -12,11 +13,14 @@ import sys
 from itertools import groupby
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 from rich.console import Console
 from rich.text import Text
 
 from pipeline import wiring
+from pipeline.cli.start import USUAL
 from pipeline.config import GoogleSource, Settings
 from pipeline.config.template import SANDBOX, SANDBOX_PORT, Target
 from pipeline.core.statuses import NOT_SENT, Status
@@ -60,11 +64,30 @@ def show(console: Console, config: Path, settings: Settings, is_new: bool, targe
         console.print("\nThen set your key in the place that api_key names, and run it:\n")
     _command(console, f"{name} run {path} --wait")
     if is_stand_in:
-        console.print(
-            f"\nTo use {target.vendor} later, delete the line base_url in {path} and set your own "
-            "key. To send a row to it that the stand-in has already done, raise its take.",
-            markup=False,
-        )
+        _to_the_api(console, path, target)
+
+
+def go_on(console: Console, settings: Settings, target: Target, *, is_free: bool) -> None:
+    """Print what comes after the first run. `is_free`: the stand-in in `init` made the pictures."""
+    path, name = shlex.quote(summary.here(settings.path)), program()
+    console.print(
+        f"\nWrite your prompts into {settings.source.name}, one row for each. Then:\n",
+        markup=False,
+    )
+    if is_free:
+        config = "" if settings.path.name == str(USUAL) else f" --config {path}"
+        _command(console, f"{name} init{config}")
+        _to_the_api(console, path, target)
+    else:
+        _command(console, f"{name} run {path} --wait")
+
+
+def _to_the_api(console: Console, path: str, target: Target) -> None:
+    console.print(
+        f"\nTo use {target.vendor} later, delete the line base_url in {path} and set your own "
+        "key. To send a row to it that the stand-in has already done, raise its take.",
+        markup=False,
+    )
 
 
 def _which_api(settings: Settings) -> str:
@@ -117,11 +140,35 @@ def _state(sync: SheetSync, settings: Settings) -> list[str]:
 
 
 def program() -> str:
-    """The command that starts this program: its name, or its path if it is not on PATH."""
+    """The command that starts this program: its name, or its path if it is not on PATH.
+
+    uvx and `pipx run` put it on PATH only while it runs, so it is started through them again.
+    """
+    prefix = Path(sys.prefix)
+    if "archive-v0" in prefix.parts:  # a folder in the cache of uv
+        return f"uvx {_installed_from('--from')}promptsheet"
+    if prefix.parent.name == "pipx":  # its cache; what it installs is in pipx/venvs
+        return f"pipx run {_installed_from('--spec')}promptsheet"
     started = Path(sys.argv[0])
     if started.name != "promptsheet" or shutil.which("promptsheet"):
         return "promptsheet"
     return shlex.quote(str(started))
+
+
+def _installed_from(flag: str) -> str:
+    """The flag with the folder, file or repository of the program; empty: a package index."""
+    from importlib.metadata import PackageNotFoundError, distribution
+
+    try:
+        direct = json.loads(distribution("promptsheet").read_text("direct_url.json") or "{}")
+    except PackageNotFoundError:
+        direct = {}
+    url = urlsplit(str(direct.get("url", "")))
+    if url.scheme == "file":
+        place = url2pathname(url.path)
+    else:
+        place = f"{direct['vcs_info']['vcs']}+{url.geturl()}" if "vcs_info" in direct else ""
+    return f"{flag} {shlex.quote(place)} " if place else ""
 
 
 def _export(name: str, value: str) -> str:

@@ -20,7 +20,7 @@ _CONFIG: Final = """\
 [provider]
 name = {name}
 endpoint = {endpoint}
-api_key = {api_key}    # the name of an environment variable, never the key itself
+api_key = {api_key}    # {where}, never the key itself
 {sandbox}{defaults}
 [budget]                            # in credits{price}
 per_run = {per_day}
@@ -51,6 +51,8 @@ _RULES: Final = """
 [rules]
 approval = true                     # a row is sent once it is approved in the column `approved`
 """
+_IN_VARIABLE: Final = "the name of an environment variable"
+_IN_FILE: Final = "the file with the key"
 _SAVED: Final = '"media/"                  # every picture is saved here'
 _NOT_SAVED: Final = '""                        # pictures are not saved, only their addresses are'
 
@@ -81,6 +83,8 @@ class Wanted:
     target: Target = Target()
     #: The folder of the files that cells may name; empty: none.
     inputs: str = ""
+    #: The file with the key; empty: it is in an environment variable.
+    key_file: str = ""
 
 
 def new_config(sheet: str, wanted: Wanted, price: str = "") -> str:
@@ -95,7 +99,8 @@ def new_config(sheet: str, wanted: Wanted, price: str = "") -> str:
         sheet=sheet,
         name=quoted(target.name),
         endpoint=quoted(target.endpoint),
-        api_key=quoted(f"env:{target.variable}"),
+        api_key=quoted(f"file:{wanted.key_file}" if wanted.key_file else f"env:{target.variable}"),
+        where=_IN_FILE if wanted.key_file else _IN_VARIABLE,
         sandbox=stand_in if wanted.sandbox else "",
         defaults=_DEFAULTS.format(aspect_ratio=quoted(ratio)) if ratio else "",
         price=f"; {price}" if price else "",

@@ -105,16 +105,22 @@ def run(
 
 @contextlib.contextmanager
 def running(
-    key: str = "sandbox", *, seed: int = 0, remember: Path | None = None, **settings: object
+    key: str = "sandbox",
+    *,
+    seed: int = 0,
+    port: int = 0,
+    remember: Path | None = None,
+    **settings: object,
 ) -> Iterator[Sandbox]:
-    """A sandbox on a free loopback port, in a thread of this process, stopped at the end.
+    """A sandbox on a loopback port, in a thread of this process, stopped at the end.
 
+    The port is a free one if `port` is 0 or taken.
     With a file to `remember` its tasks in, the next one has the same port, if that is free, and
     the same tasks: links to their results go on working.
     """
     server = _server(merged(SandboxSettings(), settings), key, seed)
-    port, tasks = _remembered(remember)
-    with _listen_again(port) as listener:
+    remembered, tasks = _remembered(remember)
+    with _listen_again(remembered or port) as listener:
         port = listener.getsockname()[1]
         server.desk.restore(tasks, url_of(listener))
         thread = threading.Thread(

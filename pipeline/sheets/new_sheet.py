@@ -97,6 +97,9 @@ def new_workbook(
         dimension.width = _WIDTHS.get(title, _WIDTH)
         dimension.hidden = title in hidden
         placed = Alignment(vertical="top", wrap_text=title in _WRAPPED)
+        for cell in sheet[letter][1:]:
+            if cell.data_type == "f":  # a prompt that begins with =
+                cell.data_type = "s"
         for styled in (dimension, *sheet[letter][1:]):
             styled.number_format = "@"
             styled.alignment = placed

@@ -109,6 +109,10 @@ def test_init_asks_about_a_sheet_with_the_same_name_and_another_type(
         screen.answer(
             "prompts.csv already exists. Create a second sheet, prompts.xlsx? [y/N]: ", answer
         )
+        if is_made:
+            for question in ("Your first", "Your Apiframe", "Aspect", "Most", "approved", "Save"):
+                screen.answer(question, "\n")
+            screen.answer("Let the stand-in draw it now? [Y/n]: ", "n\n")
         assert screen.end() == code
 
     assert (team.folder / "prompts.xlsx").exists() == is_made
@@ -120,13 +124,15 @@ def test_enter_chooses_the_only_sheet_of_the_folder(team: Team) -> None:
 
     with terminal(team.folder, "init", width=120) as screen:
         screen.answer("Or the address of a Google Sheet [ideas.csv]: ", "\n")
-        for question in ("Aspect ratio", "Most credits", "approved", "Save", "stand-in"):
+        for question in ("Your Apiframe key", "Aspect ratio", "Most credits", "approved", "Save"):
             screen.answer(question, "\n")
+        screen.answer("Let the stand-in draw it now? [Y/n]: ", "n\n")
         assert screen.end() == 0
 
     assert tomllib.loads(team.config.read_text())["sheet"]["source"] == "ideas.csv"
     assert not team.sheet.exists()
-    assert "1 row is ready to be sent." in screen.shown
+    assert "row 2: a fox" in screen.shown
+    assert "Your first prompt" not in screen.shown
 
 
 def test_a_second_init_uses_the_sheet_of_the_configuration(team: Team) -> None:
@@ -165,17 +171,6 @@ def test_the_sandbox_is_reached_as_the_closing_text_says(team: Team, api: Sandbo
     team.config.write_text(config + '[pace]\npoll_every = "100ms"\nwrite_every = "100ms"\n')
     assert team.start(*run[1:], key=KEY).code == 0
     assert [row["status"] for row in team.rows()] == ["done"]
-
-
-def test_the_questions_offer_the_sandbox(team: Team) -> None:
-    with terminal(team.folder, "init", width=120) as screen:
-        for question in ("Google Sheet", "Aspect ratio", "Most credits", "approved", "Save"):
-            screen.answer(question, "\n")
-        screen.answer("stand-in for Apiframe, which costs nothing? [y/N]: ", "y\n")
-        assert screen.end() == 0
-
-    assert SANDBOX in team.config.read_text()
-    assert "promptsheet sandbox --port" in screen.shown
 
 
 # -- the workbook --------------------------------------------------------------------------------

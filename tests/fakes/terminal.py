@@ -88,7 +88,9 @@ def terminal(
     """`promptsheet` with these arguments, in a folder, at a terminal of this width."""
     ours = ("COLUMNS", "NO_COLOR", "FORCE_COLOR", KEY_NAME)
     inherited = {name: value for name, value in os.environ.items() if name not in ours}
-    known = inherited | {"TERM": "xterm-256color", "COLUMNS": str(width)} | environment
+    # No test opens a real browser.
+    ours_now = {"TERM": "xterm-256color", "COLUMNS": str(width), "BROWSER": "true"}
+    known = inherited | ours_now | environment
     if key is not None:
         known[KEY_NAME] = key
     ours_end, its_end = pty.openpty()

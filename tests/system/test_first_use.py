@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.config.template import SANDBOX
 from pipeline.sandbox import Sandbox
 from tests.fakes.program import KEY
 from tests.fakes.team import Team
@@ -35,26 +36,25 @@ def header(sheet: Path) -> list[str]:
 # -- init: the questions, the flags --------------------------------------------------------------
 
 
-def test_pressing_enter_six_times_makes_a_sheet_that_runs(team: Team, api: Sandbox) -> None:
+def test_pressing_enter_makes_a_sheet_that_runs(team: Team, api: Sandbox) -> None:
     with terminal(team.folder, "init", width=120) as screen:
         question = (
             "Which CSV or Excel file? A missing one is created. Or the address of a Google Sheet"
         )
         screen.answer(f"{question} [prompts.csv]: ", "\n")
+        screen.answer("Your first prompt [a lighthouse on a cliff", "\n")
+        key = "Your Apiframe key, not shown (Enter: try it with a stand-in, at no cost): "
+        screen.answer(key, "\n")
         screen.answer("Aspect ratio for rows that have none, such as 16:9 (Enter: none): ", "\n")
         screen.answer("Most credits per day (a row costs 4) [1000]: ", "\n")
         screen.answer("Must each row be approved before it is sent? [y/N]: ", "\n")
         screen.answer("Save the pictures in the folder media? [Y/n]: ", "\n")
-        stand_in = "Try it first with a stand-in for Apiframe, which costs nothing? [y/N]: "
-        screen.answer(stand_in, "\n")
+        screen.answer("Let the stand-in draw it now? [Y/n]: ", "n\n")
         assert screen.end() == 0
 
-    shown = " ".join(screen.shown.split())
-    assert "1 row is ready to be sent. No key yet: Apiframe (API version 1) is assumed" in shown
-    assert "\n\nSee what a run would do:\n" in screen.shown
-    assert "\n    promptsheet run promptsheet.toml --plan\n" in screen.shown
+    assert "\n    promptsheet init\n" in screen.shown
     assert header(team.sheet) == PEOPLES + OURS
-    made = team.config.read_text().replace("[provider]", f'[provider]\nbase_url = "{api.url}"')
+    made = team.config.read_text().replace(SANDBOX, api.url)
     team.config.write_text(made + '[pace]\npoll_every = "100ms"\nwrite_every = "100ms"\n')
     assert team.finish().code == 0
     assert [row["status"] for row in team.rows()] == ["done"]
@@ -66,6 +66,8 @@ def test_each_answer_is_checked_at_once_and_written_to_the_configuration(team: T
     with terminal(team.folder, "init", width=120) as screen:
         screen.answer("Which CSV or Excel file?", "plan.ods\n")
         screen.answer("Save it as one of these first.", "'autumn plan.tsv'\n")
+        screen.answer("Your first prompt", "=a fox\n")
+        screen.answer("Your Apiframe key", "\n")
         screen.answer("Aspect ratio", "wide\n")
         screen.answer('Error: aspect_ratio is "wide"; it must be two numbers with a colon', "3:4\n")
         screen.answer("Most credits per day", "plenty\n")
@@ -73,7 +75,6 @@ def test_each_answer_is_checked_at_once_and_written_to_the_configuration(team: T
         screen.answer("Error: A row costs 4 credits. Allow at least that many per day.", "40\n")
         screen.answer("Must each row be approved", "y\n")
         screen.answer("Save the pictures", "n\n")
-        screen.answer("Try it first with a stand-in", "n\n")
         assert screen.end() == 0
 
     says = tomllib.loads(team.config.read_text())
@@ -88,14 +89,17 @@ def test_each_answer_is_checked_at_once_and_written_to_the_configuration(team: T
     )
     sheet = (team.folder / "autumn plan.tsv").read_text()
     assert sheet.splitlines()[0].split("\t") == [*PEOPLES[:-1], "approved", "skip", *OURS]
-    assert "1 row to approve: write yes into the column approved." in screen.shown
+    assert "\t=a fox\t" in sheet
+    assert "row 2: =a fox" in screen.shown
+    assert "0 requests, 0 credits" in screen.shown
 
 
 @pytest.mark.parametrize("typed", ["\x03", "\x04"])
 def test_leaving_the_questions_creates_no_files(team: Team, typed: str) -> None:
     with terminal(team.folder, "init") as screen:
         screen.answer("Which CSV or Excel file?", "\n")
-        screen.answer("Aspect ratio", "")
+        screen.answer("Your first prompt", "\n")
+        screen.answer("Your Apiframe key", "")
         assert screen.leave(typed) == 130
 
     assert "Traceback" not in screen.shown
@@ -113,13 +117,11 @@ def test_with_an_existing_configuration_no_questions_are_asked(team: Team) -> No
     assert "Aspect ratio" not in screen.shown
 
 
-def test_with_a_flag_or_an_argument_no_questions_are_asked(team: Team) -> None:
+def test_with_a_flag_for_an_answer_no_questions_are_asked(team: Team) -> None:
     with terminal(team.folder, "init", "--per-day", "80") as flags:
         assert flags.end() == 0
-    with terminal(team.folder, "init", "other.csv", "--config", "other.toml") as argument:
-        assert argument.end() == 0
 
-    assert "?" not in flags.shown + argument.shown
+    assert "?" not in flags.shown
     assert tomllib.loads(team.config.read_text())["budget"] == {"per_run": 80, "per_day": 80}
 
 
@@ -157,7 +159,7 @@ def test_there_is_a_flag_for_each_question(team: Team) -> None:
         (
             ("folder.csv/note.txt/prompts.csv",),
             3,
-            "folder.csv/note.txt/prompts.csv cannot be created: ",
+            "folder.csv/note.txt/promptsheet.toml cannot be created: ",
         ),
     ],
 )

@@ -35,6 +35,8 @@ class Answer:
     prices: Mapping[str, Credits] = field(default_factory=dict)
     #: What is wrong with the clock of this machine, as a sentence.
     clock: str = ""
+    #: True if the API answered that the key, or the account, may not be used.
+    is_refused: bool = False
 
 
 async def asked(settings: Settings) -> list[Answer]:
@@ -73,7 +75,7 @@ async def _answer(provider: Provider, account: Account, way: Wire, *, is_own: bo
         stop = verdict(provider, usual, response, wiring.now()).stop
         said = reason_of(provider, response)
         answer = f"{provider.title} answers {response.status}{': ' + said if said else ''}."
-        return Answer("reach", stop or answer, clock=clock)
+        return Answer("reach", stop or answer, clock=clock, is_refused=bool(stop))
     prices: Mapping[str, Credits] = {}
     if account.prices and is_own:
         prices = (await price_list.read_list(way, account, wiring.now())).prices

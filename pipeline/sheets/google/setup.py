@@ -64,6 +64,10 @@ class Setup:
                 f"{self._tab.book} is view-only for {who}. Share the sheet with {who} as Editor."
             ) from e
 
+    def is_empty(self) -> bool:
+        """Returns whether the tab has no content."""
+        return not self._tab.look().grid
+
     def lay_out(
         self,
         rows: Sequence[Sequence[str]],

@@ -1,0 +1,80 @@
+"""The API key in `init`: it is checked at once, which costs nothing, and typed if there is none."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from pipeline.cli.doctor.accounts import asked
+from pipeline.cli.init_google import tick
+from pipeline.cli.init_questions import trial_settings
+from pipeline.config import Settings
+from pipeline.config.secrets import kept
+from pipeline.config.template import Wanted
+from pipeline.core.errors import ConfigError
+from pipeline.core.text import one_line
+from pipeline.server import event_loop
+
+
+def with_key(console: Console, wanted: Wanted, config: Path) -> tuple[Wanted, str]:
+    """Where the key of a new configuration is, and the key itself if it was typed here.
+
+    A key in the environment, or in a file that an earlier `init` wrote, is checked first. If no key
+    is typed, the sandbox is wanted.
+    """
+    variable = wanted.target.variable
+    if os.environ.get(variable, "").strip() and _is_usable(console, wanted, config):
+        return wanted, ""
+    names = list(_file_names(config, wanted.target.name))
+    for name in names[:-1]:
+        secret = kept(f"file:{name}", config, os.environ)
+        if secret and _is_usable(console, wanted, config, secret.reveal()):
+            return replace(wanted, key_file=name), ""
+    vendor = wanted.target.vendor
+    question = f"Your {vendor} key, not shown (Enter: try it with a stand-in, at no cost)"
+    while typed := typer.prompt(question, "", hide_input=True, show_default=False).strip():
+        if _is_usable(console, wanted, config, typed):
+            return replace(wanted, key_file=names[-1]), typed
+    console.print("Nothing will be paid: a stand-in on this machine draws the pictures.")
+    return replace(wanted, sandbox=True), ""
+
+
+def is_accepted(console: Console, settings: Settings) -> bool:
+    """Ask each account about its key and print the answers. False if a key is refused."""
+    answers = event_loop.run(asked(settings))
+    for one in answers:
+        if one.sign == "ok" and one.sentence:
+            tick(console, one_line(one.sentence))
+        elif one.sentence:
+            unchecked = one.sign == "reach" and not one.is_refused
+            words = f"{one.sentence} The key was not checked." if unchecked else one.sentence
+            console.print(Text(one_line(words), style="yellow"))
+        if one.clock:
+            console.print(Text(one_line(one.clock), style="yellow"))
+    return not any(one.is_refused for one in answers)
+
+
+def _is_usable(console: Console, wanted: Wanted, config: Path, key: str = "") -> bool:
+    """Check a key, by its form and with the API. Print what is wrong with it."""
+    try:
+        return is_accepted(console, trial_settings(wanted, config, key))
+    except ConfigError as e:
+        for problem in e.problems:
+            console.print(Text(one_line(problem), style="yellow"))
+        return False
+
+
+def _file_names(config: Path, api: str) -> Iterator[str]:
+    """The names of the files with keys beside the configuration, then the first free name."""
+    number, name = 1, f"{api}.key"
+    while (config.parent / name).exists():
+        yield name
+        number += 1
+        name = f"{api}-{number}.key"
+    yield name

@@ -1,0 +1,135 @@
+"""`init` at a terminal leads to the first pictures: the key, the plan, the question, the run.
+
+The API is the sandbox: a provider file beside the configuration has its address, as if it were
+Apiframe's.
+"""
+
+from __future__ import annotations
+
+import stat
+import tomllib
+
+import pytest
+
+from pipeline.config import configs
+from pipeline.sandbox import Sandbox
+from tests.fakes.program import KEY
+from tests.fakes.team import Team
+from tests.fakes.terminal import Terminal, terminal
+
+#: The tests make their own configurations.
+TEAM_TABLES = None
+PAY = "Send this row to Apiframe now? It costs 4 credits. [y/N]: "
+REFUSED = "Apiframe refused the API key (401)."
+
+
+@pytest.fixture
+def team_of_apiframe(team: Team, api: Sandbox) -> Team:
+    """A team for which Apiframe has the address of the sandbox."""
+    (team.folder / "providers").mkdir()
+    for version in ("v1", "v2"):
+        text = (configs() / "providers" / f"apiframe-{version}.toml").read_text()
+        line = next(line for line in text.splitlines() if line.startswith("base_url"))
+        path = "/v2" if version == "v2" else ""
+        text = text.replace(line, f'base_url = "{api.url}{path}"').replace("[poll]", "[poll]\n")
+        (team.folder / "providers" / f"apiframe-{version}.toml").write_text(text)
+    return team
+
+
+def settings_as_they_are(screen: Terminal) -> None:
+    for question in ("Aspect ratio", "Most credits", "approved", "Save"):
+        screen.answer(question, "\n")
+
+
+def test_a_typed_key_is_checked_saved_and_shown_nowhere(
+    team_of_apiframe: Team, api: Sandbox
+) -> None:
+    team = team_of_apiframe
+    with terminal(team.folder, "init", width=120) as screen:
+        screen.answer("Which CSV", "\n")
+        screen.answer("Your first prompt", "a fox in the snow\n")
+        screen.answer("Your Apiframe key", "wrong-key\n")
+        screen.answer(REFUSED, f"{KEY}\n")
+        settings_as_they_are(screen)
+        screen.answer(PAY, "\n")
+        assert screen.end() == 0
+
+    assert "accepts the key; " in screen.shown
+    assert "row 2: a fox in the snow" in screen.shown
+    key = team.folder / "apiframe.key"
+    assert (key.read_text(), stat.S_IMODE(key.stat().st_mode)) == (KEY, 0o600)
+    provider = tomllib.loads(team.config.read_text())["provider"]
+    assert (provider["api_key"], "base_url" in provider) == ("file:apiframe.key", False)
+    assert "wrong-key" not in screen.shown + team.config.read_text()
+    assert KEY not in screen.shown
+    assert api.state()["tasks_taken"] == 0
+    assert [row.get("status", "") for row in team.rows()] == [""]
+
+    with terminal(team.folder, "init", width=120) as again:
+        again.answer("Which CSV", "\n")
+        again.answer(PAY, "y\n")
+        assert again.end() == 0
+    with terminal(team.folder, "init", width=120) as third:
+        third.answer("Which CSV", "\n")
+        assert third.end() == 0
+
+    assert "1 new, 1 done" in again.shown
+    assert "Gallery: gallery.html (opened in your browser)" in again.shown
+    assert "    promptsheet run promptsheet.toml --wait" in third.shown
+    assert (team.folder / "gallery.html").is_file()
+    assert api.state()["tasks"] == {"a fox in the snow": 1}
+    assert [row["status"] for row in team.rows()] == ["done"]
+
+
+def test_a_key_in_the_environment_is_checked_and_not_asked_for(
+    team_of_apiframe: Team, api: Sandbox
+) -> None:
+    team = team_of_apiframe
+    team.write("prompt", "a fox", "an owl", "a hen")
+    with terminal(team.folder, "init", width=120, key=f"afk_{KEY}") as screen:
+        screen.answer("Which CSV", "\n")
+        settings_as_they_are(screen)
+        screen.answer("How many of these 3 rows to send to Apiframe now (3 for ", "4\n")
+        screen.answer("Write a number from 0 to 3.", "1\n")
+        assert screen.end() == 0
+
+    assert "Your Apiframe key" not in screen.shown
+    assert "Apiframe (API version 2) accepts the key; " in screen.shown
+    assert api.state()["tasks"] == {"a fox": 1}
+    assert team.said_of("a fox", "an owl", "a hen") == ["done", "queued", "queued"]
+
+
+def test_without_a_key_the_stand_in_draws_the_first_picture(team: Team, api: Sandbox) -> None:
+    with terminal(team.folder, "init", "--sandbox", width=120) as screen:
+        screen.answer("Which CSV", "\n")
+        screen.answer("Your first prompt", "a fox\n")
+        settings_as_they_are(screen)
+        screen.answer("Let the stand-in draw it now? [Y/n]: ", "\n")
+        assert screen.end() == 0
+
+    assert team.said_of("a fox") == ["done"]
+    assert len(list((team.folder / "media").glob("*.png"))) == 4
+    assert (team.folder / "gallery.html").is_file()
+    assert "Your Apiframe key" not in screen.shown
+    assert api.state()["tasks_taken"] == 0
+
+
+def test_an_interrupted_init_goes_on_with_what_its_configuration_says(team: Team) -> None:
+    assert team.start("init", "--approval", "--aspect-ratio", "3:4", key=None).code == 0
+    whole = team.sheet.read_text()
+    team.sheet.unlink()
+
+    again = team.start("init", key=None)
+
+    assert again.code == 0
+    assert team.sheet.read_text() == whole
+    assert "promptsheet.toml already exists and was not changed." in again.out
+
+
+def test_without_its_sheet_a_configuration_is_not_left_behind(team: Team) -> None:
+    (team.folder / "closed").mkdir()
+    (team.folder / "closed" / "file").write_text("")
+
+    ended = team.start("init", "closed/file/prompts.csv", "--config", "promptsheet.toml")
+
+    assert (ended.code, team.config.exists()) == (3, False)
