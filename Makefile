@@ -5,7 +5,7 @@ SHELL := bash
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test suite docs docs-links servers office n8n bench bench-scale bench-day soak mutants messages lint format lock clean
+.PHONY: demo test suite docs docs-links reference servers office n8n bench bench-scale bench-day soak mutants messages lint format lock clean
 
 demo: .venv/ready
 	$(BIN)/promptsheet demo
@@ -23,6 +23,12 @@ SPHINX := $(BIN)/python -m sphinx -q -W --keep-going -d build/doctrees
 docs: .venv/ready-dev
 	$(SPHINX) -b html docs build/docs
 	@echo "Open build/docs/index.html"
+
+# Write the parts of the reference that are made from the code.
+reference: .venv/ready-dev
+	$(BIN)/python -m docs.tools
+	$(BIN)/python -m tests.gestures.page
+	$(BIN)/python -m tests.cli.test_doctor_page
 
 # Links to other sites; needs the network, so it is not part of the tests.
 docs-links: .venv/ready-dev

@@ -60,7 +60,7 @@ def _print_all(console: Console, api: Provider, today: date) -> None:
         table.add_column(title, justify="right" if title == "credits" else "left")
     for name, one in api.endpoints.items():
         about = f"{one.about}{_end(one, today)}"
-        table.add_row(*map(Text, (name, one.kind, _credits(one, api), about)))
+        table.add_row(*map(Text, (name, one.kind, shown_credits(one, api), about)))
     console.print(table)
     console.print()
 
@@ -72,7 +72,8 @@ def _end(endpoint: Endpoint, today: date) -> str:
     return f" ({'ended' if is_over(endpoint.ended, today) else 'ends'} on {endpoint.ended})"
 
 
-def _credits(endpoint: Endpoint, api: Provider) -> str:
+def shown_credits(endpoint: Endpoint, api: Provider) -> str:
+    """The listed credits of a row, in a few words, such as `3 to 8`."""
     if endpoint.credits is None:
         is_listed = endpoint.prices or (api.account and api.account.prices)
         return "by model" if is_listed else "not listed"
@@ -87,7 +88,7 @@ def _print_columns(
 ) -> None:
     about = f"{endpoint.about or endpoint.kind}{_end(endpoint, today)}"
     console.print(Text(f"{name} of {api.full_title}: {about}"))
-    console.print(Text(f"Credits: {_credits(endpoint, api)}{_read(api)}. Gives: {endpoint.kind}."))
+    console.print(Text(f"Credits: {shown_credits(endpoint, api)}{_read(api)}. Gives: {endpoint.kind}."))
     table = Table(box=None)
     for title in ("column", "needed", "what it may hold"):
         table.add_column(title)

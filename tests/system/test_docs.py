@@ -37,6 +37,7 @@ OTHERS = (
     "ruff ",
     "pytest ",
     "python3 ",
+    "--ar ",  # Midjourney's, in prompts
 )
 
 
@@ -116,7 +117,7 @@ def test_every_status_word_is_explained_in_the_readme() -> None:
 
 
 def test_the_readmes_exit_codes_are_those_of_the_errors() -> None:
-    documented = {int(row[0]) for row in _table("| exit code")}
+    documented = {int(row[0]) for row in _table("# Exit codes")}
     drawn = dict(re.findall(r"(\w+) .*: exit (\d+)", errors.__doc__ or ""))
     kinds = _kinds(PromptsheetError)
 
@@ -190,6 +191,7 @@ def _flags() -> dict[str, set[str]]:
         flags[name] = {option for option in options if option.startswith("--")} - EVERYWHERE
     switches = {f"--{name.replace('_', '-')}" for name in Switches.__dataclass_fields__}
     flags["sandbox"] |= switches | {"--provider", "--host", "--port", "--key", "--seed", "--help"}
+    flags["sandbox"] |= {"--print-url"}
     return flags
 
 
