@@ -16,5 +16,7 @@ def errors() -> str:
 
 def _kinds(kind: type[PromptsheetError] = PromptsheetError) -> Iterator[type[PromptsheetError]]:
     for one in kind.__subclasses__():
-        yield one
-        yield from _kinds(one)
+        # Others are parts of a package; a person sees them as one of these.
+        if one.__module__ == PromptsheetError.__module__:
+            yield one
+            yield from _kinds(one)

@@ -88,7 +88,9 @@ def _print_columns(
 ) -> None:
     about = f"{endpoint.about or endpoint.kind}{_end(endpoint, today)}"
     console.print(Text(f"{name} of {api.full_title}: {about}"))
-    console.print(Text(f"Credits: {shown_credits(endpoint, api)}{_read(api)}. Gives: {endpoint.kind}."))
+    console.print(
+        Text(f"Credits: {shown_credits(endpoint, api)}{_read(api)}. Gives: {endpoint.kind}.")
+    )
     table = Table(box=None)
     for title in ("column", "needed", "what it may hold"):
         table.add_column(title)
