@@ -53,7 +53,7 @@ def run_and_kill(team: Team, google: GoogleDrive, number: int, applied: bool) ->
 
 
 @pytest.mark.parametrize(
-    "step", [3, pytest.param(1, marks=[pytest.mark.soak, pytest.mark.timeout(3600)])]
+    "step", [5, pytest.param(1, marks=[pytest.mark.soak, pytest.mark.timeout(3600)])]
 )
 def test_killed_at_requests_to_google_drive_each_picture_is_saved_exactly_once(
     team: Team, api: Sandbox, step: int

@@ -1,7 +1,7 @@
 """Planted faults: the unchanged machine of `test_whole` finds each of them.
 
-The suite plants each once; `make soak` plants each with five seeds and prints which example found
-it. Each hunt is a process of its own (`tests/system/whole/hunt.py`).
+The suite plants some of them; `make soak` plants each with five seeds and prints which example
+found it. Each hunt is a process of its own (`tests/system/whole/hunt.py`).
 """
 
 from __future__ import annotations
@@ -25,9 +25,15 @@ SOONER = {
     "a task polled at another API": 3,
 }
 SOAK = (1, 3, 4, 7, 8)
+#: One fault or two for each way to lose money, a row or a result.
+IN_SUITE = (
+    *("row numbers kept from an earlier reading", "a lost answer sent again"),
+    *("a failure undoing a success", "no claim between two passes", "stuck jobs not recovered"),
+    *("a new key for each request", "a child sent before its parent"),
+)
 
 
-@pytest.mark.parametrize("name", FAULTS)
+@pytest.mark.parametrize("name", IN_SUITE)
 def test_a_planted_fault_is_found(name: str) -> None:
     seeds = tuple(sorted(SUITE, key=lambda seed: seed != SOONER.get(name)))
 

@@ -74,7 +74,7 @@ def test_killed_at_any_step_in_the_folder_each_picture_is_saved_once(
     assert {one["file"] for one in lines} == set(saved)
 
 
-@pytest.mark.parametrize("step", [3, pytest.param(1, marks=SOAK)])
+@pytest.mark.parametrize("step", [5, pytest.param(1, marks=SOAK)])
 def test_killed_at_uploads_to_a_bucket_each_picture_is_there_once(
     team: Team, api: Sandbox, step: int
 ) -> None:
