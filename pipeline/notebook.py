@@ -4,7 +4,7 @@
 
     results = notebook.open("demo/demo.toml")
     results.jobs()                  # a pandas DataFrame with one row for each job
-    results.pictures()              # a grid of the saved pictures
+    results.gallery()               # a grid of the saved pictures
 
 `open` reads the store once, so that all tables and charts of a notebook show the same state.
 Nothing is changed, and no API key is needed. pandas and matplotlib are imported on first use.
@@ -13,6 +13,7 @@ Nothing is changed, and no API key is needed. pandas and matplotlib are imported
 from __future__ import annotations
 
 import os
+import re
 import textwrap
 from collections.abc import Collection
 from datetime import timedelta
@@ -23,8 +24,8 @@ from pipeline import wiring
 from pipeline.core.errors import ConfigError, NotRead, PromptsheetError
 from pipeline.core.statuses import Status
 from pipeline.images import NoPicture, opened_picture
-from pipeline.open_pictures import Pictures, kind_of
-from pipeline.reports import charts
+from pipeline.open_pictures import Pictures, is_elsewhere, kind_of
+from pipeline.reports import charts, figures
 from pipeline.reports.extras import as_sentence, needed
 from pipeline.reports.results import Shown, results
 
@@ -62,14 +63,17 @@ COLUMNS: Final = {
 }
 #: Before the name of an input whose own name is that of a column above.
 INPUT: Final = "input_"
+#: The same for the team's own columns.
+OWN: Final = "own_"
 
 
 def open(config: str | Path = "") -> Results:  # noqa: A001 (read as notebook.open, like gzip.open)
     """The results of the sheet of a configuration, in their present state.
 
     Without `config`, the environment variable PROMPTSHEET_CONFIG names the configuration; else it
-    is `promptsheet.toml`, else the demo's. A relative path is searched in the current folder, then
-    in the folder above, because Jupyter starts a notebook in the notebook's folder.
+    is `promptsheet.toml`, else that of `demo --history`, else the demo's. A relative path is
+    searched in the current folder, then in the folder above, because Jupyter starts a notebook in
+    the notebook's folder.
 
     Raises ConfigError if the configuration is missing or invalid, and StoreError before the first
     run. Jupyter shows these errors as one sentence.
@@ -84,7 +88,7 @@ def open(config: str | Path = "") -> Results:  # noqa: A001 (read as notebook.op
 def _found(config: str | Path) -> Path:
     """The path of the configuration. Raises ConfigError if there is none."""
     here = Path.cwd()
-    names = [config] if config else ["promptsheet.toml", "demo/demo.toml"]
+    names = [config] if config else ["promptsheet.toml", "demo/history.toml", "demo/demo.toml"]
     # Joining a folder and an absolute path gives the absolute path.
     places = [folder / Path(name).expanduser() for name in names for folder in (here, here.parent)]
     for place in places:
@@ -117,6 +121,8 @@ class Results:
         Its columns are backed by Arrow, but `status`, which is categorical. After the columns of
         COLUMNS comes one for each input of the sheet, as text; an input with the name of another
         column is called `input_…`: `prompt` is the prompt that was sent, `input_prompt` the cell.
+        Then come the team's own columns, as the row shows them now: `Owner notes` is called
+        `owner_notes`, or `own_…` if there is such a column.
 
         `status` has no percentage. `duration` is the time from submission to result. `credits` is
         the cost of all attempts, in the `unit` of the `account`; all three are empty if a job was
@@ -131,7 +137,11 @@ class Results:
         inputs = dict.fromkeys(name for one in self._shown for name in one.inputs)
         for name in inputs:
             texts = [one.inputs.get(name) for one in self._shown]
-            columns[_title(name, inputs)] = pd.array(texts, dtype=types["string"])
+            columns[_title(name, INPUT, COLUMNS, inputs)] = pd.array(texts, dtype=types["string"])
+        for title in dict.fromkeys(title for one in self._shown for title in one.own):
+            texts = [one.own.get(title) for one in self._shown]
+            name = _title(re.sub(r"[\s_-]+", "_", title.strip().lower()), OWN, columns)
+            columns[name] = pd.array(texts, dtype=types["string"])
         table: pandas.DataFrame = pd.DataFrame(columns)
         return table
 
@@ -166,12 +176,17 @@ class Results:
         """A chart of the total costs over time, with a line for each account."""
         return charts.spending(self.payments())
 
-    def pictures(self, n: int = 12) -> Figure:
-        """A grid of `n` saved pictures: the first one of each job, then the second ones …
+    def compare(self, by: str = "style") -> pandas.DataFrame:
+        """Outcomes, waits, picks and costs by the text of a column (`figures.compare`)."""
+        return figures.compare(self.jobs(), by)
 
-        One on another machine is read from there, unless a small version is on this one.
+    def gallery(self, jobs: pandas.DataFrame | None = None, n: int = 12) -> Figure:
+        """A grid of `n` saved pictures of these jobs: the first one of each, then the second ones …
+
+        `jobs` are some rows of `jobs()`, else all of them. Of a job with picks, these are shown. A
+        picture on another machine is read from there, unless a small version is on this one.
         """
-        chosen = self._chosen(n)
+        chosen = _chosen(self.jobs() if jobs is None else jobs, n)
         across = min(4, len(chosen)) or 1
         down = -(-len(chosen) // across) or 1
         plt = needed("matplotlib.pyplot")
@@ -181,8 +196,8 @@ class Results:
         )
         for axes in grid.flat:
             axes.axis("off")
-        for axes, (one, file) in zip(grid.flat, chosen, strict=False):
-            axes.set_title(_label(one), fontsize=9)
+        for axes, (label, file) in zip(grid.flat, chosen, strict=False):
+            axes.set_title(label, fontsize=9)
             try:
                 axes.imshow(_opened(self._on_this_machine(file)))
             except (NotRead, NoPicture) as error:
@@ -193,19 +208,13 @@ class Results:
         plt.close(figure)
         return figure
 
-    def _on_this_machine(self, file: Path | str) -> Path:
+    def _on_this_machine(self, file: str) -> Path:
         """The file, or the small version of one on another machine. Raises NotRead."""
-        if isinstance(file, Path):
-            return file
+        if not is_elsewhere(file):
+            return Path(file)
         if (small := self._pictures.preview(file) if self._pictures else None) is None:
             raise NotRead("This file is no picture.")
         return small
-
-    def _chosen(self, n: int) -> list[tuple[Shown, Path | str]]:
-        # One picture of each job first, so that the grid shows as many rows as possible.
-        files = [(at, one, file) for one in self._shown for at, file in enumerate(_drawable(one))]
-        files.sort(key=lambda entry: entry[0])
-        return [(one, file) for _, one, file in files[:n]]
 
 
 def _types() -> dict[str, Any]:
@@ -224,13 +233,13 @@ def _types() -> dict[str, Any]:
     return {"category": statuses} | {word: pd.ArrowDtype(kind) for word, kind in arrow.items()}
 
 
-def _title(name: str, inputs: Collection[str]) -> str:
-    """The column of an input, which no other column has."""
-    if name not in COLUMNS:
+def _title(name: str, before: str, taken: Collection[str], others: Collection[str] = ()) -> str:
+    """The name of a column, with `before` in front of it as long as there is such a column."""
+    if name not in taken:
         return name
-    name = INPUT + name
-    while name in inputs:
-        name = INPUT + name
+    name = before + name
+    while name in taken or name in others:
+        name = before + name
     return name
 
 
@@ -263,12 +272,24 @@ def _saved(one: Shown) -> list[tuple[str, Path | str]]:
     return [(url, places[url]) for url in one.urls if url in places]
 
 
-def _drawable(one: Shown) -> list[Path | str]:
-    return [
-        place
-        for url, place in _saved(one)
-        if kind_of(str(place), "" if isinstance(place, Path) else url).startswith("image/")
-    ]
+def _chosen(jobs: pandas.DataFrame, n: int) -> list[tuple[str, str]]:
+    """The label and the file of each picture to show."""
+    named = ["name", "prompt", "take", "urls", "picked", "files"]
+    # One picture of each job first, so that the grid shows as many rows as possible.
+    found: list[tuple[int, str, str]] = []
+    for name, prompt, take, urls, picked, files in jobs[named].itertuples(index=False):
+        # Results without a saved file are left out of `files`; then it is not known which is which.
+        known = len(files) == len(urls)
+        its = [f for url, f in zip(urls, files, strict=True) if url in picked] if known else []
+        kind = urls[0] if len(urls) else ""
+        drawable = [f for f in its or files if _is_picture(f, kind)]
+        found += [(at, _label(name or prompt, take), file) for at, file in enumerate(drawable)]
+    found.sort(key=lambda one: one[0])
+    return [(label, file) for _, label, file in found[:n]]
+
+
+def _is_picture(file: str, url: str) -> bool:
+    return kind_of(file, url if is_elsewhere(file) else "").startswith("image/")
 
 
 def _opened(file: Path) -> Any:
@@ -278,7 +299,7 @@ def _opened(file: Path) -> Any:
     return picture
 
 
-def _label(one: Shown) -> str:
+def _label(text: str, take: int) -> str:
     # matplotlib would read text between dollar signs as a formula.
-    words = textwrap.shorten(one.name or one.prompt, 40, placeholder=" …").replace("$", r"\$")
-    return words if one.take == 1 else f"{words} (take {one.take})"
+    words = textwrap.shorten(text, 40, placeholder=" …").replace("$", r"\$")
+    return words if take == 1 else f"{words} (take {take})"

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import ast
-import json
-import os
 import sys
-from collections.abc import Callable
 from datetime import UTC
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -128,7 +123,7 @@ def test_a_table_without_jobs_has_the_same_types(empty: Path) -> None:
     assert {name: str(kind) for name, kind in jobs.dtypes.items()} == TYPES
 
 
-@pytest.mark.parametrize("chart", ["timings", "outcomes", "spending", "pictures"])
+@pytest.mark.parametrize("chart", ["timings", "outcomes", "spending", "gallery"])
 def test_each_chart_can_be_drawn_with_jobs_and_without(
     chart: str, ran: Settings, empty: Path
 ) -> None:
@@ -150,7 +145,7 @@ def test_charts_have_titles_and_labels(ran: Settings) -> None:
 
 
 def test_the_grid_shows_one_picture_of_each_row_before_a_second_one(ran: Settings) -> None:
-    figure = notebook.open(ran.path).pictures(9)
+    figure = notebook.open(ran.path).gallery(n=9)
 
     titles = [axes.get_title() for axes in figure.axes if axes.images]
     assert titles[:8] == [
@@ -200,77 +195,6 @@ def test_without_the_extra_a_message_names_what_to_install(
         getattr(results, asks)()
 
 
-# The notebook ------------------------------------------------------------------------------------
-
-
-def test_the_notebook_is_committed_without_outputs() -> None:
-    cells = json.loads(NOTEBOOK.read_text("utf-8"))["cells"]
-
-    code = [cell for cell in cells if cell["cell_type"] == "code"]
-    assert {(cell["execution_count"], len(cell["outputs"])) for cell in code} == {(None, 0)}
-
-
-def test_each_cell_of_the_notebook_is_one_sentence_and_one_call() -> None:
-    cells = json.loads(NOTEBOOK.read_text("utf-8"))["cells"]
-
-    kinds = [cell["cell_type"] for cell in cells]
-    assert kinds == ["markdown", *["markdown", "code"] * (len(cells) // 2)]
-    for cell in cells[4::2]:
-        (only,) = ast.parse("".join(cell["source"])).body
-        assert isinstance(only, ast.Expr)
-        assert isinstance(only.value, ast.Call)
-
-
-@pytest.fixture
-def jupyter(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[Path], Any]:
-    """Runs a copy of the notebook in its folder, as Jupyter does."""
-    nbclient = pytest.importorskip("nbclient")
-    nbformat = pytest.importorskip("nbformat")
-    monkeypatch.delenv("PROMPTSHEET_CONFIG", raising=False)
-    monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
-
-    def execute(folder: Path) -> Any:
-        folder.mkdir(exist_ok=True)
-        read = nbformat.read(NOTEBOOK, as_version=4)
-        where = {"metadata": {"path": str(folder)}}
-        nbclient.NotebookClient(read, timeout=60, kernel_name="python3", resources=where).execute()
-        return read
-
-    return execute
-
-
-def test_the_notebook_runs_in_its_own_folder_next_to_the_demo(
-    ran: Settings, jupyter: Callable[[Path], Any]
-) -> None:
-    read = jupyter(ran.path.parent.parent / "notebooks")
-
-    shown = {cell["id"]: _shown(cell) for cell in read.cells if cell.cell_type == "code"}
-    assert shown["open"] == [{"text/plain"}]
-    assert shown["jobs"] == [{"text/plain", "text/html"}]
-    for chart in ("timings", "outcomes", "spending", "pictures"):
-        assert shown[chart] == [{"text/plain", "image/png"}]
-    assert "PROMPTSHEET_DEMO_KEY" not in os.environ
-
-
-@pytest.mark.parametrize(
-    ("is_copied", "sentence"),
-    [(True, "Nothing has been run yet"), (False, "Run `promptsheet demo` there")],
-)
-def test_before_the_first_run_the_notebook_shows_one_sentence(
-    is_copied: bool, sentence: str, tmp_path: Path, jupyter: Callable[[Path], Any]
-) -> None:
-    if is_copied:
-        (tmp_path / "demo").mkdir()
-        (tmp_path / "demo" / "demo.toml").write_bytes((wiring.configs() / "demo.toml").read_bytes())
-
-    with pytest.raises(Exception, match=sentence) as failed:
-        jupyter(tmp_path / "notebooks")
-
-    shown = str(failed.value)
-    assert "Traceback" not in shown
-    assert "notebook.py" not in shown
-
-
 @pytest.mark.parametrize("place", ["promptsheet.toml", "demo/demo.toml", "spring/mine.toml"])
 def test_a_configuration_is_found_in_this_folder_and_its_parent(
     place: str, ran: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -287,7 +211,3 @@ def test_a_configuration_is_found_in_this_folder_and_its_parent(
         assert repr(notebook.open(named)) == "<10 jobs of prompts.csv>"
     monkeypatch.setenv("PROMPTSHEET_CONFIG", place)
     assert len(notebook.open().jobs()) == 10
-
-
-def _shown(cell: Any) -> list[set[str]]:
-    return [set(output["data"]) for output in cell["outputs"]]

@@ -357,6 +357,7 @@ def init(
 def demo(
     folder: flags.DemoFolder = Path("demo"),
     serve: flags.ShowInBrowser = False,
+    history: flags.DaysOfHistory = 0,
 ) -> None:
     """Create a sample sheet and fill it. Needs no key and costs nothing."""
     if serve:
@@ -364,7 +365,7 @@ def demo(
     from pipeline.cli.demo import demo as show_demo
     from pipeline.cli.next_steps import program
 
-    raise typer.Exit(show_demo(_console(), folder, program(), serve))
+    raise typer.Exit(show_demo(_console(), folder, program(), serve, history))
 
 
 @command(

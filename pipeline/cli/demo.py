@@ -27,13 +27,19 @@ from pipeline.sync.lease import Busy
 from pipeline.sync.outcome import Asked
 
 
-def demo(console: Console, folder: Path, program: str, serve: bool = False) -> int:
+def demo(
+    console: Console, folder: Path, program: str, serve: bool = False, history: int = 0
+) -> int:
     """Run the sample sheet against the sandbox; print its rows and where the pictures are.
 
-    With `serve` the page is shown instead, until the program is stopped. `program` is the command
-    that starts this program. Returns the exit code: 0, or that of a failed pass. Raises ConfigError
-    for a folder that cannot be used.
+    With `serve` the page is shown instead, until the program is stopped; with `history`, a past of
+    so many days is made instead. `program` is the command that starts this program. Returns the
+    exit code: 0, or that of a failed pass. Raises ConfigError for a folder that cannot be used.
     """
+    if history:
+        from pipeline.cli.demo_history import demo_history
+
+        return demo_history(console, folder, program, history)
     from pipeline.sandbox import running as sandbox_running
 
     config = _copy_sample(folder)

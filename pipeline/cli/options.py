@@ -113,6 +113,16 @@ DemoFolder = Annotated[Path, typer.Option(metavar="DIR", help="Where to create i
 ShowInBrowser = Annotated[
     bool, typer.Option("--serve", help="Show it in the browser, until stopped.")
 ]
+DaysOfHistory = Annotated[
+    int,
+    typer.Option(
+        metavar="DAYS",
+        min=0,
+        max=365,
+        show_default=False,
+        help="Instead, make a sheet with a past of so many days, to analyse.",
+    ),
+]
 
 Outlet = Annotated[
     str, typer.Argument(metavar="NAME", help="The name of an outlet.", show_default=False)

@@ -238,7 +238,9 @@ def _most_refused(table: DataFrame, column: str) -> str:
 
 
 def _share(percent: float) -> str:
-    return f"{percent:.0f} %" if percent >= 1 or percent == 0 else f"{percent:.1g} %"
+    # With a no-break space, so that no line ends before the sign.
+    digits = f"{percent:.0f}" if percent >= 1 or percent == 0 else f"{percent:.1g}"
+    return f"{digits}\N{NO-BREAK SPACE}%"
 
 
 def _amount(number: float, unit: str) -> str:

@@ -1,13 +1,18 @@
 """The figures of a campaign, computed from the table of its jobs.
 
 Each function takes the DataFrame of `notebook.Results.jobs()`, or some rows of it, and returns a
-small DataFrame or a Series. Nothing is read, drawn or changed. A `KeyError` names a column that the
-table does not have. This module needs no import of pandas: it only calls methods of the table.
+small DataFrame or a Series. Nothing is read, drawn or changed. Those that take the name of a column
+raise ConfigError if the table has none of that name. This module needs no import of pandas: it only
+calls methods of the table.
 """
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Final
+
+from pipeline.core.errors import ConfigError
+from pipeline.reports.extras import as_sentence
 
 if TYPE_CHECKING:
     from pandas import DataFrame, Series
@@ -15,6 +20,37 @@ if TYPE_CHECKING:
 #: What a reader needs to find a row again, and what became of it.
 _NAMED: Final = ["line", "name", "take", "prompt", "endpoint", "status", "note"]
 _SECONDS: Final = ["p50", "p90", "slowest"]
+
+
+def totals(jobs: DataFrame) -> Series[int]:
+    """The numbers of a campaign: `jobs`, `done`, `refused`, `failed`, `results` and `picked`."""
+    counts = {
+        "done": _has_result(jobs),
+        "refused": _refused(jobs),
+        "failed": _failed(jobs),
+        "results": jobs["urls"].map(len),
+        "picked": jobs["picked"].map(len),
+    }
+    table = jobs[[]].assign(jobs=1, **counts).astype("int64")
+    sums: Series[int] = table.sum()
+    return sums
+
+
+def compare(jobs: DataFrame, by: str) -> DataFrame:
+    """All that differs by the text of a column: outcomes, waits, picks and costs in one table.
+
+    The columns of `outcomes_by`, then `p50` and `p90` in seconds, `picked`, and `spent` and
+    `per_pick` in the unit of the account; these two are NaN if jobs were paid for at several.
+    """
+    table, texts = outcomes_by(jobs, by), _texts(jobs, by)
+    grouped = waits(jobs).groupby(texts)
+    table["p50"], table["p90"] = grouped.quantile(0.5), grouped.quantile(0.9)
+    table["picked"] = jobs["picked"].map(len).astype("int64").groupby(texts).sum()
+    accounts = jobs.loc[jobs["unit"].notna(), ["account", "unit"]].drop_duplicates()
+    spent = jobs["credits"].astype("float64").groupby(texts).sum()
+    table["spent"] = spent if len(accounts) == 1 else float("nan")
+    table["per_pick"] = table["spent"] / table["picked"].where(table["picked"] > 0)
+    return table
 
 
 def results_by_hour(jobs: DataFrame, zone: str = "UTC") -> DataFrame:
@@ -55,7 +91,7 @@ def outcomes_by(jobs: DataFrame, column: str) -> DataFrame:
     ends = jobs[[]].assign(
         jobs=1, done=_has_result(jobs), refused=_refused(jobs), failed=_failed(jobs)
     )
-    table = ends.groupby(jobs[column].fillna("").astype(object)).sum().astype("int64")
+    table = ends.groupby(_texts(jobs, column)).sum().astype("int64")
     ended = table["done"] + table["refused"] + table["failed"]
     ended = ended.where(ended > 0)
     table["success"], table["refusal"] = table["done"] / ended, table["refused"] / ended
@@ -96,7 +132,7 @@ def _per_pick(jobs: DataFrame, *by: str) -> DataFrame:
         paid[["credits"]]
         .astype("float64")
         .assign(picked=paid["picked"].map(len).astype("int64"))
-        .groupby([paid[name].fillna("").astype(object) for name in ("account", "unit", *by)])
+        .groupby([_texts(paid, name) for name in ("account", "unit", *by)])
         .sum()
         .rename(columns={"credits": "spent"})
     )
@@ -120,6 +156,16 @@ def refused_prompts(jobs: DataFrame) -> DataFrame:
     grouped = refused.groupby(["prompt", "endpoint"])["note"]
     table = grouped.agg(jobs="size", note="last").reset_index()
     return table.sort_values("jobs", ascending=False, kind="stable", ignore_index=True)
+
+
+def _texts(jobs: DataFrame, column: str) -> Series[str]:
+    """The texts of a column, "" for none. Raises ConfigError."""
+    if column not in jobs.columns:
+        near = get_close_matches(column, map(str, jobs.columns), n=1)
+        meant = f' Did you mean "{near[0]}"?' if near else ""
+        raise as_sentence(ConfigError(f'The table of jobs has no column "{column}".{meant}'))
+    texts: Series[str] = jobs[column].fillna("").astype(object)
+    return texts
 
 
 def _has_result(jobs: DataFrame) -> Series[bool]:

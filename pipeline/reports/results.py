@@ -86,6 +86,8 @@ class Shown:
     attempts: int = 0
     submitted_at: datetime | None = None
     finished_at: datetime | None = None
+    #: Title -> text, of the team's own columns in its row now that are not empty.
+    own: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def seconds(self) -> float | None:
@@ -208,7 +210,8 @@ def of_row(jobs: Iterable[Job], known: KnownRow | None, view: View) -> Iterator[
         one = replace(_of_job(job, its, redo, view), part=job.key.part, picked=picked)
         if is_last and extra and asked == last and one.status not in NOT_SENT:
             one = replace(one, note=joined(one.note, messages.asked_on_the_page(last)))
-        yield replace(one, note=view.rules.catalogue.text(one.note))
+        own = said.own if said else {}
+        yield replace(one, note=view.rules.catalogue.text(one.note), own=own)
 
 
 def _known_of(job: Job, known: KnownRow | None) -> KnownRow | None:

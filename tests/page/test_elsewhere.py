@@ -240,9 +240,9 @@ def test_a_notebook_shows_pictures_from_another_machine(
         settings = ran(team, place)
         results = notebook.open(settings.path)
         files = results.jobs().set_index("prompt")["files"]
-        figure = results.pictures(8)
+        figure = results.gallery(n=8)
         shutil.rmtree(settings.previews)
-        again = notebook.open(settings.path).pictures(8)
+        again = notebook.open(settings.path).gallery(n=8)
 
     assert files["a fox"] == team.row("a fox")["files"].split("\n")
     for one in (figure, again):

@@ -34,7 +34,7 @@ CHARTS: dict[str, Callable[[DataFrame], Figure]] = {
 
 
 def said(figure: Figure) -> str:
-    return figure.axes[0].get_title("left").replace("\n", " ")
+    return figure.axes[0].get_title("left").replace("\n", " ").replace("\N{NO-BREAK SPACE}", " ")
 
 
 def test_each_title_states_the_finding() -> None:
