@@ -11,10 +11,7 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 import secrets
-import socket
-import subprocess
 import sys
 import tempfile
 import time
@@ -27,6 +24,7 @@ from typing import Any, Final
 
 import httpx
 
+from tests.compat.n8n_server import N8n, version_of
 from tests.fakes.outlets.receiver import problems_of
 from tests.fakes.outlets.service import Call, Reply, serving
 from tests.fakes.program import until
@@ -51,11 +49,12 @@ def main() -> None:
 
     with tempfile.TemporaryDirectory() as place, serving(collect) as collector:
         folder = Path(place)
-        with n8n(installed, folder / "n8n", collector.url, key) as url:
-            print(f"n8n {_version(installed)} listens")
-            prompts = _run(folder, f"{url}/webhook/promptsheet", key)
+        with listening(installed, folder / "n8n", collector.url, key) as n8n:
+            print(f"n8n {version_of(installed)} listens")
+            address = f"{n8n.url}/webhook/promptsheet"
+            prompts = _run(folder, address, key)
             until(lambda: len(arrived) >= ROWS, "all rows have arrived", within=120)
-            _attack(f"{url}/webhook/promptsheet", key, arrived[0])
+            _attack(address, key, arrived[0])
             Event().wait(3)  # for what must not arrive
     by_row = Counter(one["data"]["row_id"] for one in arrived)
     assert {one["data"]["prompt"] for one in arrived} == prompts
@@ -109,55 +108,24 @@ def _attack(url: str, key: str, body: dict[str, Any]) -> None:
 
 
 @contextmanager
-def n8n(installed: Path, home: Path, collector: str, key: str) -> Iterator[str]:
-    """A running n8n with the workflow: its address."""
-    home.mkdir()
-    port = _free_port()
-    environment = {
-        "PATH": f"{installed / 'node_modules/.bin'}:{os.environ['PATH']}",
-        "HOME": str(home),
-        "N8N_USER_FOLDER": str(home),
-        "N8N_PORT": str(port),
-        "N8N_LISTEN_ADDRESS": "127.0.0.1",
-        "N8N_RUNNERS_BROKER_PORT": str(_free_port()),
-        "N8N_ENCRYPTION_KEY": secrets.token_hex(16),
-        "N8N_DIAGNOSTICS_ENABLED": "false",
-        "N8N_VERSION_NOTIFICATIONS_ENABLED": "false",
-        "N8N_TEMPLATES_ENABLED": "false",
-        "N8N_PERSONALIZATION_ENABLED": "false",
-        "N8N_SECURE_COOKIE": "false",
-        "NO_COLOR": "1",
-    }
-    (home / "workflow.json").write_text(json.dumps(_workflow(collector)))
+def listening(installed: Path, home: Path, collector: str, key: str) -> Iterator[N8n]:
+    """A running n8n with the workflow."""
+    n8n = N8n(installed, home)
     secret = {"id": "promptsheetSecret", "name": "Promptsheet secret", "type": "crypto"}
-    (home / "secret.json").write_text(json.dumps([{**secret, "data": {"hmacSecret": key}}]))
-    for words in (
-        ["import:credentials", f"--input={home / 'secret.json'}"],
-        ["import:workflow", f"--input={home / 'workflow.json'}"],
-        ["publish:workflow", "--id=promptsheetPush"],
-    ):
-        subprocess.run(["n8n", *words], env=environment, check=True, timeout=300)
-    with (home / "log").open("w") as log:
-        process = subprocess.Popen(["n8n", "start"], env=environment, stdout=log, stderr=log)
-        try:
-            url = f"http://127.0.0.1:{port}"
-            until(lambda: _is_up(url, process, home / "log"), "n8n answers", 300, 0.5)
-            yield url
-        except BaseException:
-            print((home / "log").read_text()[-4000:])
-            raise
-        finally:
-            process.terminate()
-            process.wait(60)
-
-
-def _is_up(url: str, process: subprocess.Popen[bytes], log: Path) -> bool:
-    assert process.poll() is None, log.read_text()
+    n8n.load(_workflow(collector), [{**secret, "data": {"hmacSecret": key}}])
     try:
-        # A push without a signature is refused as soon as the workflow listens.
-        return httpx.post(f"{url}/webhook/promptsheet", json={}, timeout=10).status_code == 401
-    except httpx.HTTPError:
-        return False
+        n8n.start(_is_up)
+        yield n8n
+    except BaseException:
+        print(n8n.log())
+        raise
+    finally:
+        n8n.stop()
+
+
+def _is_up(url: str) -> bool:
+    # A push without a signature is refused as soon as the workflow listens.
+    return httpx.post(f"{url}/webhook/promptsheet", json={}, timeout=10).status_code == 401
 
 
 def _workflow(collector: str) -> Any:
@@ -177,16 +145,6 @@ def _workflow(collector: str) -> Any:
         },
     }
     return workflow
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-        return port
-
-
-def _version(installed: Path) -> str:
-    return str(json.loads((installed / "node_modules/n8n/package.json").read_text())["version"])
 
 
 if __name__ == "__main__":

@@ -18,7 +18,6 @@ CONFIG = """\
 base_url = "{url}"
 api_key = "file:key"
 [pace]
-concurrency = 50
 in_flight = 10000
 per_minute = 0
 [budget]

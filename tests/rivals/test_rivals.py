@@ -7,10 +7,12 @@ from pathlib import Path
 from tests.fakes.google_sheets import google_sheets
 from tests.fakes.sandbox_process import sandbox_process
 from tests.rivals import measure
-from tests.rivals.measure import Verdict, judge
+from tests.rivals.measure import Cost, Verdict, judge
 from tests.rivals.promptsheet import Promptsheet
+from tests.rivals.runner import ROOT
 from tests.rivals.script import Script
 from tests.rivals.sheets import CsvFile, GoogleTab, prompts
+from tests.rivals.table import Figures, lines, placed
 
 ROWS = 5
 
@@ -59,3 +61,16 @@ def test_the_judge_finds_results_that_are_missing_doubled_or_beside_another_prom
     results = [(second, ""), (first, "http://x/pictures/3-1.png"), (third, "")]
 
     assert judge(results, state, 3) == Verdict(paid_twice=1, without=2, unseen=2, wrong=1)
+
+
+def test_the_table_shows_medians_and_each_kill_between_the_marks_of_the_page() -> None:
+    costs = [Cost(seconds, 12, 0, 80.4) for seconds in (3.0, 1.0, 2.0)]
+    kills = [Verdict(number, 0, 0, 0) for number in (1, 0, 2)]
+    table = lines([Figures("ours", costs, kills), Figures("theirs")], 10)
+    page = (ROOT / "docs/explanation/rivals.md").read_text("utf-8")
+
+    assert table[2] == "| seconds until the last of 10 rows has its result | 2.0 | – |"
+    assert table[3] == "| requests to the API for each row | 1.20 | – |"
+    assert table[6] == "| killed and started again: tasks paid twice | 1, 0, 2 | – |"
+    assert "\n\n" + "\n".join(table) + "\n\n" in placed(page, table)
+    assert placed(placed(page, ["old"]), table) == placed(page, table)
