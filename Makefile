@@ -5,7 +5,7 @@ SHELL := bash
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test suite docs docs-links reference servers office n8n bench bench-scale bench-day soak mutants messages lint format lock clean
+.PHONY: demo test suite docs docs-links reference servers office n8n rivals bench bench-scale bench-day soak mutants messages lint format lock clean
 
 demo: .venv/ready
 	$(BIN)/promptsheet demo
@@ -57,6 +57,11 @@ office: .venv/ready-dev
 # A real n8n receives our pushes; it installs 3 GB (see tests/compat/n8n.sh).
 n8n: .venv/ready-dev
 	tests/compat/n8n.sh
+
+# The same sheet and the same stand-in API by Promptsheet, a script and that n8n: about 40 minutes. It
+# writes the table of docs/explanation/rivals.md.
+rivals: .venv/ready-dev
+	tests/compat/n8n.sh tests.rivals
 
 bench: .venv/ready-dev
 	$(BIN)/python -m tests.benchmarks

@@ -39,7 +39,7 @@ ROWS: Final = 200
 KILLS: Final = (0.3, 0.5, 0.7)
 TIMES: Final = 3
 #: Tasks of 6 to 14 s; the API answers each request after 200 ms.
-API: Final = {"task_seconds": 10, "answer_seconds": 0.2, "plain_pictures": "true"}
+API: Final[dict[str, Any]] = {"task_seconds": 10, "answer_seconds": 0.2, "plain_pictures": "true"}
 
 
 @dataclass(frozen=True)

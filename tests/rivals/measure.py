@@ -25,7 +25,7 @@ PATIENCE = 600.0
 #: Seconds between two looks at a run.
 LOOK_EVERY = 0.05
 #: Seconds between two sorts of the sheet.
-SORT_EVERY = 0.5
+SORT_EVERY = 1.0
 _TASK = re.compile(r"/pictures/([0-9a-f-]+)-\d+\.png")
 
 

@@ -1,7 +1,7 @@
 """The workflow of n8n: generate, wait, ask, in the way that loses least.
 
     start -> read the sheet -> rows without a task -> in batches: submit, write the task ids
-    -> wait -> read again -> rows without pictures -> ask for each -> write what is there -> wait
+    -> wait -> read again -> rows without pictures -> ask for each -> write the results -> wait
 
 The task ids are written after each batch, so that a start after a crash does not pay for earlier
 batches again. Submissions are not repeated by n8n; readings and writes are. All requests of a batch
@@ -44,19 +44,22 @@ def workflow(api: str, spreadsheet: str, match: str = "") -> dict[str, Any]:
         _read("Read again", spreadsheet),
         _rows("Without pictures", "={{ $json.task_id && !$json.image_urls }}", "true"),
         _post("Ask", f"{api}/fetch", "={{ { task_id: $json.task_id } }}") | _REPEATED,
+        _rows("With pictures", "={{ !!$json.image_urls }}", "true"),
         _set(
-            "What is there",
+            "Results",
             {
                 after: f"={{{{ $('Without pictures').item.json.{after} }}}}",
-                "status": "={{ $json.image_urls ? 'done' : $json.status }}",
-                "image_urls": r"={{ ($json.image_urls || []).join('\n') }}",
+                "status": "done",
+                "image_urls": r"={{ $json.image_urls.join('\n') }}",
             },
         ),
-        _update("Write what is there", spreadsheet, after),
+        _update("Write the results", spreadsheet, after),
         _node("Rows that are done", "noOp", 1),  # the answer of the webhook is its first row
     ]
     for number, node in enumerate(nodes):
-        node |= {"id": f"node-{number}", "position": [number * 200, 0]}
+        # Of two ways, n8n first goes the upper one to its end: it writes, and then waits.
+        height = 200 if node["name"] == "Wait" else 0
+        node |= {"id": f"node-{number}", "position": [number * 200, height]}
         if node["type"].endswith(("webhook", "wait")):
             node["webhookId"] = f"00000000-0000-4000-8000-{number:012}"
     ways = [
@@ -73,9 +76,10 @@ def workflow(api: str, spreadsheet: str, match: str = "") -> dict[str, Any]:
         ("Read again", 0, "Without pictures"),
         ("Without pictures", 0, "Ask"),
         ("Without pictures", 1, "Rows that are done"),
-        ("Ask", 0, "What is there"),
-        ("What is there", 0, "Write what is there"),
-        ("Write what is there", 0, "Wait"),
+        ("Ask", 0, "With pictures"),
+        ("Ask", 0, "Wait"),
+        ("With pictures", 0, "Results"),
+        ("Results", 0, "Write the results"),
     ]
     return {
         "id": "makePictures",
