@@ -133,8 +133,8 @@ def _again(runner: Runner) -> None:
 
 @contextmanager
 def _opened(runner: Runner) -> Iterator[None]:
-    runner.open()
     try:
+        runner.open()
         yield
     finally:
         runner.close()
