@@ -13,6 +13,8 @@ extensions = ["myst_parser", "sphinx_copybutton", "docs.tools.site"]
 root_doc = "README"
 exclude_patterns = ["tools"]
 nitpicky = True
+# People copy options and quoted text out of sentences: `--adopt` must not become a dash.
+smartquotes = False
 
 # GitHub shows the same pages: plain Markdown, with links such as `page.md#heading`.
 myst_enable_extensions = ["html_image"]
