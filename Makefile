@@ -41,6 +41,8 @@ servers:
 	ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing="$$missing postgresql"; \
 	[ -x /usr/sbin/nginx ] || missing="$$missing nginx-light"; \
 	command -v systemd-analyze >/dev/null || missing="$$missing systemd"; \
+	command -v zsh >/dev/null || missing="$$missing zsh"; \
+	command -v fish >/dev/null || missing="$$missing fish"; \
 	[ -z "$$missing" ] || { $(AS_ROOT) apt-get -qq update && \
 		$(AS_ROOT) apt-get -qq install -y --no-install-recommends $$missing >/dev/null; }
 

@@ -7,16 +7,28 @@ itself. Every other start goes on in `cli.commands`.
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import Final, NoReturn
 
 #: The configuration that counts if none is named.
 USUAL: Final = Path("promptsheet.toml")
+#: The variable with which a shell asks what a word may become.
+COMPLETE: Final = "_PROMPTSHEET_COMPLETE"
 
 
 def main() -> NoReturn:
     """The command `promptsheet`. Ends the process with the exit code."""
+    if COMPLETE in os.environ:
+        from pipeline.cli.shells import answer
+
+        if answer():
+            sys.exit(0)
+    if sys.argv[1:2] in (["--install-completion"], ["--show-completion"]):
+        from pipeline.cli.shells import mend_zsh
+
+        mend_zsh()
     try:
         changed = _changed(sys.argv[1:])
     except KeyboardInterrupt:
