@@ -36,7 +36,7 @@ _AT_THE_API: Final = (Status.SENDING, Status.IN_PROGRESS)
 
 def can_run(settings: Settings) -> bool:
     """Returns whether there is a key, or a stand-in that this process can run."""
-    return settings.api_key is not None or _is_stand_in(settings)
+    return settings.api_key is not None or is_stand_in(settings)
 
 
 def first_run(console: Console, settings: Settings, target: Target) -> int:
@@ -44,7 +44,7 @@ def first_run(console: Console, settings: Settings, target: Target) -> int:
 
     Returns the exit code of the run; 0 if nothing was sent.
     """
-    is_free = _is_stand_in(settings)
+    is_free = is_stand_in(settings)
     with _ready(settings) as ready:
         with wiring.previewing(ready, ask_prices=not is_free, whole=False) as sync:
             about = "what the stand-in would do now. It costs nothing." if is_free else ""
@@ -69,7 +69,7 @@ def first_run(console: Console, settings: Settings, target: Target) -> int:
     return code
 
 
-def _is_stand_in(settings: Settings) -> bool:
+def is_stand_in(settings: Settings) -> bool:
     """Returns whether the sheet uses only the stand-in for Apiframe."""
     is_apiframe = settings.provider.name.startswith("apiframe")
     is_alone = not any(one.sends for one in settings.others)
@@ -79,7 +79,7 @@ def _is_stand_in(settings: Settings) -> bool:
 @contextmanager
 def _ready(settings: Settings) -> Iterator[Settings]:
     """The settings to run with: those of the sheet, or those of the stand-in while it runs."""
-    if not _is_stand_in(settings):
+    if not is_stand_in(settings):
         yield settings
         return
     from pipeline.sandbox import running

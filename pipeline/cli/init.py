@@ -21,7 +21,7 @@ from rich.console import Console
 from pipeline import wiring
 from pipeline.cli import first_run, init_google, next_steps
 from pipeline.cli.init_endpoint import target_of
-from pipeline.cli.init_key import is_accepted, with_key
+from pipeline.cli.init_key import is_accepted, leaves_stand_in, with_key
 from pipeline.cli.init_questions import (
     CONFIG_NAME,
     SHEET_NAME,
@@ -380,13 +380,17 @@ def _finish(console: Console, config: Path, adopt: bool, new: _New, leads: bool)
         console.print(warning, markup=False, soft_wrap=True)
     if adopt:
         _take_over(console, settings)
-    target = new.wanted.target
+    target, is_checked = new.wanted.target, False
     if not new.is_first:
         api = settings.provider
         target = Target(api.name, variable=api.key.variable, vendor=api.title)
-        # The key of a new configuration was checked when it was typed or found.
+        if leads and first_run.is_stand_in(settings) and leaves_stand_in(console, config, target):
+            console.print(f"{config} uses {target.vendor} now.", markup=False)
+            settings = wiring.load(config)
+            is_checked = True
+        # A new key was checked when it was typed or found.
         is_real = settings.api_key is not None and not settings.base_url.startswith(SANDBOX)
-        if leads and is_real and not is_accepted(console, settings):
+        if leads and is_real and not (is_checked or is_accepted(console, settings)):
             return 3
     if leads and first_run.can_run(settings):
         console.print()

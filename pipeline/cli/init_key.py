@@ -11,14 +11,16 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
+from pipeline import wiring
 from pipeline.cli.doctor.accounts import asked
 from pipeline.cli.init_google import tick
 from pipeline.cli.init_questions import trial_settings
 from pipeline.config import Settings
 from pipeline.config.secrets import kept
-from pipeline.config.template import Wanted
+from pipeline.config.template import Target, Wanted, without_stand_in
 from pipeline.core.errors import ConfigError
 from pipeline.core.text import one_line
+from pipeline.plain_files import create_whole, write_whole
 from pipeline.server import event_loop
 
 
@@ -31,18 +33,64 @@ def with_key(console: Console, wanted: Wanted, config: Path) -> tuple[Wanted, st
     variable = wanted.target.variable
     if os.environ.get(variable, "").strip() and _is_usable(console, wanted, config):
         return wanted, ""
-    names = list(_file_names(config, wanted.target.name))
+    names = list(_file_names(config, wanted.target.vendor))
     for name in names[:-1]:
         secret = kept(f"file:{name}", config, os.environ)
         if secret and _is_usable(console, wanted, config, secret.reveal()):
             return replace(wanted, key_file=name), ""
-    vendor = wanted.target.vendor
-    question = f"Your {vendor} key, not shown (Enter: try it with a stand-in, at no cost)"
-    while typed := typer.prompt(question, "", hide_input=True, show_default=False).strip():
+    question = _question(wanted.target, "try it with a stand-in, at no cost")
+    while typed := _typed(question):
         if _is_usable(console, wanted, config, typed):
             return replace(wanted, key_file=names[-1]), typed
     console.print("Nothing will be paid: a stand-in on this machine draws the pictures.")
     return replace(wanted, sandbox=True), ""
+
+
+def leaves_stand_in(console: Console, config: Path, target: Target) -> bool:
+    """Let a configuration for the stand-in use the API, if there is a key now. Returns whether.
+
+    Only the lines that `init` wrote about the stand-in and the key are changed.
+    """
+    text = config.read_text("utf-8")
+    *_, name = _file_names(config, target.vendor)
+    for_variable, for_file = (without_stand_in(text, target, one) for one in ("", name))
+    if not for_variable:
+        return False
+    if os.environ.get(target.variable, "").strip():
+        question = f"Use {target.vendor} from now on, instead of the stand-in?"
+        if not (_is_good(console, config, for_variable) and typer.confirm(question)):
+            return False
+        write_whole(config, for_variable.encode(), like=config)
+        return True
+    question, file = _question(target, "stay with the stand-in"), config.parent / name
+    while typed := _typed(question):
+        create_whole(file, typed.encode(), 0o600)
+        if _is_good(console, config, for_file):
+            write_whole(config, for_file.encode(), like=config)
+            return True
+        file.unlink()
+    return False
+
+
+def _is_good(console: Console, config: Path, text: str) -> bool:
+    """Try the text of a configuration in its folder, with its key. Print what is wrong with it."""
+    trial = config.with_name(f".{config.name}.trial")
+    trial.write_text(text, "utf-8")
+    try:
+        return is_accepted(console, wiring.load(trial))
+    except ConfigError as e:
+        console.print(Text(one_line(str(e)), style="yellow"))
+        return False
+    finally:
+        trial.unlink()
+
+
+def _question(target: Target, otherwise: str) -> str:
+    return f"Your {target.vendor} key, not shown (Enter: {otherwise})"
+
+
+def _typed(question: str) -> str:
+    return str(typer.prompt(question, "", hide_input=True, show_default=False)).strip()
 
 
 def is_accepted(console: Console, settings: Settings) -> bool:
@@ -70,11 +118,12 @@ def _is_usable(console: Console, wanted: Wanted, config: Path, key: str = "") ->
         return False
 
 
-def _file_names(config: Path, api: str) -> Iterator[str]:
+def _file_names(config: Path, vendor: str) -> Iterator[str]:
     """The names of the files with keys beside the configuration, then the first free name."""
-    number, name = 1, f"{api}.key"
+    word = vendor.casefold().replace(" ", "-")
+    number, name = 1, f"{word}.key"
     while (config.parent / name).exists():
         yield name
         number += 1
-        name = f"{api}-{number}.key"
+        name = f"{word}-{number}.key"
     yield name

@@ -84,8 +84,9 @@ def go_on(console: Console, settings: Settings, target: Target, *, is_free: bool
 
 def _to_the_api(console: Console, path: str, target: Target) -> None:
     console.print(
-        f"\nTo use {target.vendor} later, delete the line base_url in {path} and set your own "
-        "key. To send a row to it that the stand-in has already done, raise its take.",
+        f"\nTo use {target.vendor} later, start init again and give it your key, or delete the "
+        f"line base_url in {path} and set your key. To send a row to it that the stand-in has "
+        "already done, raise its take.",
         markup=False,
     )
 

@@ -20,8 +20,7 @@ _CONFIG: Final = """\
 [provider]
 name = {name}
 endpoint = {endpoint}
-api_key = {api_key}    # {where}, never the key itself
-{sandbox}{defaults}
+{api_key}{sandbox}{defaults}
 [budget]                            # in credits{price}
 per_run = {per_day}
 per_day = {per_day}
@@ -32,6 +31,9 @@ save_to = {save_to}
 # [[outlets]]                       # a chat, a table or a program that gets results:
 # kind = "slack"                    # delete the # of these lines (docs/how-to/outlets.md)
 # url = "env:SLACK_URL"
+"""
+_KEY: Final = """\
+api_key = {reference}    # {where}, never the key itself
 """
 _GOOGLE: Final = """\
 source = {source}
@@ -94,13 +96,16 @@ def new_config(sheet: str, wanted: Wanted, price: str = "") -> str:
     """
     per_day = PER_DAY if wanted.per_day is None else wanted.per_day
     ratio, target = wanted.aspect_ratio, wanted.target
+    variable = f"env:{target.variable}"
     stand_in = _STAND_IN.format(sandbox=SANDBOX + target.path, vendor=target.vendor)
     return _CONFIG.format(
         sheet=sheet,
         name=quoted(target.name),
         endpoint=quoted(target.endpoint),
-        api_key=quoted(f"file:{wanted.key_file}" if wanted.key_file else f"env:{target.variable}"),
-        where=_IN_FILE if wanted.key_file else _IN_VARIABLE,
+        api_key=_KEY.format(
+            reference=quoted(f"file:{wanted.key_file}" if wanted.key_file else variable),
+            where=_IN_FILE if wanted.key_file else _IN_VARIABLE,
+        ),
         sandbox=stand_in if wanted.sandbox else "",
         defaults=_DEFAULTS.format(aspect_ratio=quoted(ratio)) if ratio else "",
         price=f"; {price}" if price else "",
@@ -109,6 +114,19 @@ def new_config(sheet: str, wanted: Wanted, price: str = "") -> str:
         save_to=_NOT_SAVED if wanted.save is False else _SAVED,
         inputs=_INPUTS.format(inputs=wanted.inputs) if wanted.inputs else "",
     )
+
+
+def without_stand_in(text: str, target: Target, key_file: str) -> str:
+    """The configuration that `init` wrote for the stand-in, for the API itself; else empty.
+
+    With `key_file`, the key is in that file. All other lines stay as they are.
+    """
+    stand_in = _STAND_IN.format(sandbox=SANDBOX + target.path, vendor=target.vendor)
+    in_variable = _KEY.format(reference=quoted(f"env:{target.variable}"), where=_IN_VARIABLE)
+    if text.count(stand_in) != 1 or text.count(in_variable) != 1:
+        return ""
+    in_file = _KEY.format(reference=quoted(f"file:{key_file}"), where=_IN_FILE)
+    return text.replace(stand_in, "").replace(in_variable, in_file if key_file else in_variable)
 
 
 def file_lines(source: str) -> str:

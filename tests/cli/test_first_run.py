@@ -114,6 +114,29 @@ def test_without_a_key_the_stand_in_draws_the_first_picture(team: Team, api: San
     assert api.state()["tasks_taken"] == 0
 
 
+def test_after_the_stand_in_a_typed_key_is_enough_to_use_the_api(
+    team_of_apiframe: Team, api: Sandbox
+) -> None:
+    team = team_of_apiframe
+    assert team.start("init", "--sandbox", key=None).code == 0
+    before = team.config.read_text()
+
+    with terminal(team.folder, "init", width=120) as screen:
+        screen.answer("Which CSV", "\n")
+        screen.answer("Your Apiframe key, not shown (Enter: stay with the stand-in): ", "wrong\n")
+        screen.answer(REFUSED, f"{KEY}\n")
+        screen.answer(PAY, "y\n")
+        assert screen.end() == 0
+
+    after = team.config.read_text()
+    gone = {*before.splitlines()} - {*after.splitlines()}
+    assert sorted(line.split(" = ")[0] for line in gone) == ["api_key", "base_url"]
+    assert 'api_key = "file:apiframe.key"    # the file with the key, never the key itself' in after
+    assert sorted(one.name for one in team.folder.glob("*.key")) == ["apiframe.key"]
+    assert "1 new, 1 done" in screen.shown
+    assert api.state()["tasks_taken"] == 1
+
+
 def test_an_interrupted_init_goes_on_with_what_its_configuration_says(team: Team) -> None:
     assert team.start("init", "--approval", "--aspect-ratio", "3:4", key=None).code == 0
     whole = team.sheet.read_text()
