@@ -20,7 +20,7 @@ The packages, from the highest layer down. Imports go down only; import-linter c
     cli/          the command line
     server/       webhooks and metrics; the commands `serve` and `watch`
     page/         the pictures in a browser, for the marketing team
-    notebook      analysis in pandas
+    notebook/     analysis in pandas
     reports/      results, the gallery, and the summary of a pass, for people
     delivering    builds the deliveries to outlets
     passes        one pass of `run` or `watch`, logged, whatever becomes of it

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from datetime import UTC
 from importlib.util import find_spec
@@ -15,6 +16,7 @@ from pipeline.core.errors import ConfigError, StoreError
 from pipeline.core.model import JobKey
 from pipeline.open_sheet import open_sheet
 from pipeline.reports.results import Shown
+from pipeline.sandbox import running
 from pipeline.store import Store
 from tests.reports.test_results import demo
 
@@ -25,6 +27,7 @@ pytestmark = pytest.mark.skipif(not all(map(find_spec, EXTRA)), reason="needs th
 
 NOTEBOOK = Path(__file__).parents[1] / "notebooks" / "02_results.ipynb"
 TEXT, COUNT, TEXTS = "string[pyarrow]", "int64[pyarrow]", "list<item: string>[pyarrow]"
+OTHERS = {"double[pyarrow]", "bool[pyarrow]"}
 MOMENT = "timestamp[us, tz=UTC][pyarrow]"
 TYPES = {
     "row_id": TEXT,
@@ -173,11 +176,16 @@ def test_all_tables_and_charts_use_the_same_moment(empty: Path) -> None:
     assert results.outcomes().axes[0].get_title("left") == "0 of 2 jobs are done"
 
 
-def test_before_the_first_run_a_message_is_shown(tmp_path: Path) -> None:
-    (tmp_path / "demo.toml").write_bytes((wiring.configs() / "demo.toml").read_bytes())
+def test_before_the_first_run_there_are_no_results_but_a_plan(tmp_path: Path) -> None:
+    for name in ("demo.toml", "demo/prompts.csv"):
+        (tmp_path / Path(name).name).write_bytes((wiring.configs() / name).read_bytes())
+    results = notebook.open(tmp_path / "demo.toml")
 
+    assert repr(results) == "<prompts.csv, not run yet>"
     with pytest.raises(StoreError, match="Nothing has been run yet"):
-        notebook.open(tmp_path / "demo.toml")
+        results.jobs()
+    assert len(results.plan()) == 10
+    assert not (tmp_path / "promptsheet.db").exists()
 
 
 @pytest.mark.parametrize(("missing", "asks"), [("pandas", "jobs"), ("matplotlib", "timings")])
@@ -211,3 +219,105 @@ def test_a_configuration_is_found_in_this_folder_and_its_parent(
         assert repr(notebook.open(named)) == "<10 jobs of prompts.csv>"
     monkeypatch.setenv("PROMPTSHEET_CONFIG", place)
     assert len(notebook.open().jobs()) == 10
+
+
+def test_events_and_files_have_a_row_for_each_one(ran: Settings) -> None:
+    results = notebook.open(ran.path)
+    jobs, events, files = results.jobs(), results.events(), results.files()
+
+    assert events["event"].value_counts()[["sent", "accepted", "succeeded"]].tolist() == [10, 9, 8]
+    assert events["at"].is_monotonic_increasing
+    fox = jobs.loc[jobs["name"] == "fox", "row_id"].iloc[0]
+    mine = events[events["row_id"] == fox]
+    assert mine["event"].tolist()[0] == "sent"
+    assert "task " in mine["text"].iloc[-1]
+    assert files["file"].tolist() == [file for saved in jobs["files"] for file in saved]
+    assert set(files["number"]) == {1, 2, 3, 4}
+    assert not files["picked"].any()
+
+
+def test_each_table_has_its_types_without_jobs(empty: Path) -> None:
+    results = notebook.open(empty)
+    for name in ("payments", "files", "events"):
+        table = getattr(results, name)()
+        assert len(table) == 0
+        assert {str(kind) for kind in table.dtypes} <= {TEXT, COUNT, MOMENT, *OTHERS}
+
+
+def test_what_is_written_into_a_table_is_in_no_other(ran: Settings) -> None:
+    results = notebook.open(ran.path)
+    mine = results.jobs()
+    mine["take"] = 7
+
+    assert set(results.jobs()["take"]) == {1}
+
+
+def test_columns_of_the_team_are_there_as_the_sheet_shows_them(ran: Settings) -> None:
+    fox = notebook.open(ran.path).jobs().set_index("name").loc["fox"]
+
+    assert list(fox[["campaign", "channel", "owner_notes"]]) == [
+        *("Autumn", "Print", "A2, so pick a calm one"),
+    ]
+
+
+def test_a_wrong_column_is_named_with_the_one_that_was_meant(ran: Settings) -> None:
+    with pytest.raises(ConfigError, match=r'no column "campain"\. Did you mean "campaign"\?'):
+        notebook.open(ran.path).compare(by="campain")
+
+
+def test_all_numbers_of_a_column_are_in_one_table(ran: Settings) -> None:
+    table = notebook.open(ran.path).compare(by="campaign")
+
+    assert table[["jobs", "done", "refused", "failed", "picked"]].to_dict("index") == {
+        "Autumn": {"jobs": 5, "done": 5, "refused": 0, "failed": 0, "picked": 0},
+        "Launch": {"jobs": 3, "done": 3, "refused": 0, "failed": 0, "picked": 0},
+        "Winter": {"jobs": 2, "done": 0, "refused": 1, "failed": 1, "picked": 0},
+    }
+    assert table["spent"].tolist() == [20, 12, 4]
+    assert table["p50"].isna().tolist() == [False, False, True]
+
+
+def test_only_a_confirmed_run_pays_and_each_row_is_paid_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PROMPTSHEET_DEMO_KEY", "demo")
+    (tmp_path / "prompts.csv").write_text("prompt,name\na fox,fox\nan owl,owl\n", "utf-8")
+    with running("demo", task_seconds=0, plain_pictures=True) as sandbox:
+        text = (wiring.configs() / "demo.toml").read_text("utf-8")
+        text = text.replace("http://127.0.0.1:8900", sandbox.url).replace('"1s"', '"20ms"')
+        (tmp_path / "demo.toml").write_text(text, "utf-8")
+        results = notebook.open(tmp_path / "demo.toml")
+
+        plan = results.plan()
+        assert plan[["name", "prompt", "endpoint", "credits", "when"]].to_numpy().tolist() == [
+            ["fox", "a fox", "imagine", 4, "now"],
+            ["owl", "an owl", "imagine", 4, "now"],
+        ]
+        assert results.run() is results
+        shown = capsys.readouterr().out
+        assert "2 rows to send, for 8 credits" in shown
+        assert "Nothing was sent. To send and pay this, call run(confirm=True)." in shown
+        for word in (1, "yes"):
+            results.run(confirm=word)  # type: ignore[arg-type]
+        assert sandbox.state()["tasks_taken"] == 0
+
+        # A notebook has an event loop of its own.
+        async def cell() -> notebook.Results:
+            return results.run(confirm=True)
+
+        after = asyncio.run(cell()).run(confirm=True)
+        assert sandbox.state()["tasks_taken"] == 2
+    lines = [line for line in capsys.readouterr().out.splitlines() if " new, " in line]
+    assert [line.split(",")[0] for line in lines] == ["2 new", "0 new"]
+    assert after.jobs()["status"].tolist() == ["done", "done"]
+    assert "by a notebook" in after.events()["text"].iloc[0]
+    assert len(after.plan()) == 0
+
+
+def test_without_the_key_a_run_says_which_is_missing(
+    ran: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("PROMPTSHEET_DEMO_KEY", raising=False)
+
+    with pytest.raises(ConfigError, match="PROMPTSHEET_DEMO_KEY"):
+        notebook.open(ran.path).run(confirm=True)

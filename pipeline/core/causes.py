@@ -30,6 +30,7 @@ BY_CRON: Final = message("a run without a terminal, as by cron")
 ON_SCHEDULE: Final = message("watch, on schedule")
 BY_CALL: Final = message("a call of POST /run")
 AFTER_EDIT: Final = message("watch, after an edit")
+BY_NOTEBOOK: Final = message("a notebook")
 
 
 def cause_of(line: Line, earlier: Sequence[Attempt]) -> str:
@@ -71,4 +72,4 @@ def person_again(kept: str) -> str:
 
 def sender_again(kept: str) -> str:
     """What sent an attempt, as a message; another text stays as it is."""
-    return said_again(kept, BY_RUN, BY_CRON, ON_SCHEDULE, AFTER_EDIT, BY_CALL)
+    return said_again(kept, BY_RUN, BY_CRON, ON_SCHEDULE, AFTER_EDIT, BY_CALL, BY_NOTEBOOK)

@@ -19,6 +19,7 @@ A `Store` has parts, each with the methods about one subject:
     store.budget       how many credits are spent
     store.stats        numbers about many jobs at once
     store.durations    how long tasks took
+    store.listings     the history of all jobs at once
     store.quotes       what was quoted for the batch that is under way
     store.reports      what was reported about each sheet
     store.heartbeats   when the service that watches over a configuration was last called
@@ -75,6 +76,7 @@ from pipeline.store.history import HistoryLine
 from pipeline.store.integrity import damage
 from pipeline.store.jobs import Jobs
 from pipeline.store.leases import Lease, Leases
+from pipeline.store.listings import Listings, ToldEvent
 from pipeline.store.migrations import prepare, version_of
 from pipeline.store.old_rows import OldRows
 from pipeline.store.outbox import Delivery, Outbox, OutletState
@@ -132,6 +134,7 @@ __all__ = [
     "Spent",
     "Store",
     "Terms",
+    "ToldEvent",
     "Turn",
     "Twin",
     "WantedRow",
@@ -219,6 +222,7 @@ class Store:
         self.budget = Budget(database)
         self.stats = Stats(database)
         self.durations = Durations(database)
+        self.listings = Listings(database)
         self.quotes = Quotes(database)
         self.styles = KeptStyles(database)
         self.samples = Samples(database)
