@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import csv
 import json
 import sqlite3
@@ -90,6 +91,26 @@ def test_the_figures_of_the_notebook_are_those_that_sql_counts(
             wanted = [tuple(map(plain, line)) for line in counted]
             assert len(wanted) > 2
             assert tables[name].right(len(wanted[0])) == wanted, name
+
+
+def test_the_tour_pays_each_row_once_and_shows_its_pictures(
+    jupyter: Callable[[str, Path], Any], tmp_path: Path
+) -> None:
+    read = jupyter("01_tour.ipynb", tmp_path)
+
+    shown = {cell["id"]: cell["outputs"] for cell in read.cells if "outputs" in cell}
+    assert [line[3] for line in Table(shown["plan"][0]["data"]["text/html"]).lines] == [
+        "imagine"
+    ] * 4
+    assert "4 rows to send, for 16 credits" in shown["asked"][0]["text"]
+    assert shown["run"][0]["text"] == "4 new, 3 done, 1 refused, 12 credits\n"
+    statuses = [line[3] for line in Table(shown["jobs"][0]["data"]["text/html"]).lines]
+    assert statuses == ["done", "done", "done", "failed"]
+    assert "image/png" in shown["gallery"][0]["data"]
+    counted = ast.literal_eval(shown["again"][-1]["data"]["text/plain"])
+    assert (len(counted), set(counted.values())) == (3, {1})
+    assert len(Table(shown["events"][0]["data"]["text/html"]).lines) > 2
+    assert len(list((tmp_path / "tour" / "media").glob("*.png"))) == 12
 
 
 class Table(HTMLParser):
@@ -192,7 +213,7 @@ def test_before_the_first_run_the_notebook_shows_one_sentence(
 
     shown = str(failed.value)
     assert "Traceback" not in shown
-    assert "notebook.py" not in shown
+    assert "pipeline/notebook" not in shown
 
 
 def test_a_history_is_made_once_and_the_same_each_time(
