@@ -74,7 +74,7 @@ def _when(docstring: str) -> str:
     """The docstring without what it says about arguments."""
     parts = re.split(r"(?<=\.) ", sentence(docstring))
     kept = [re.sub(r"; `.*", ".", part) for part in parts]
-    return plain(" ".join(part for part in kept if "`" not in part))
+    return plain(" ".join([part for part in kept if "`" not in part] or kept).replace("`", ""))
 
 
 def _functions(module: ModuleType) -> dict[str, ast.FunctionDef]:

@@ -81,6 +81,18 @@ def test_each_link_between_pages_leads_to_a_file_and_a_heading() -> None:
     assert set(files.values()) >= PAGES.keys()
 
 
+def test_every_page_is_in_the_navigation() -> None:
+    """The pages named README.md are the navigation of the site, and of a folder on GitHub."""
+    listed = {
+        (path.parent / name).resolve()
+        for path, text in PAGES.items()
+        if path.name == "README.md"
+        for name in re.findall(r"(?m)^- \[[^\]]+\]\(([^):#]+)\)", text)
+    }
+
+    assert PAGES.keys() - listed == {ROOT / "docs" / "README.md"}
+
+
 def _headings(text: str) -> set[str]:
     """The anchors of a page's headings."""
     titles = re.findall(r"(?m)^#+ (.*)$", text)
