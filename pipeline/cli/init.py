@@ -1,7 +1,7 @@
 """The command `init`: creates a configuration, and a sheet if there is none yet.
 
 Overwrites nothing. Returns an exit code; raises ConfigError or SheetError before anything is
-written.
+written. What is slow to import is imported where it is used: the first question comes at once.
 """
 
 from __future__ import annotations
@@ -18,10 +18,7 @@ from typing import Final
 import typer
 from rich.console import Console
 
-from pipeline import wiring
-from pipeline.cli import first_run, init_google, next_steps
-from pipeline.cli.init_endpoint import target_of
-from pipeline.cli.init_key import is_accepted, leaves_stand_in, with_key
+from pipeline.cli import init_google
 from pipeline.cli.init_questions import (
     CONFIG_NAME,
     SHEET_NAME,
@@ -32,7 +29,7 @@ from pipeline.cli.init_questions import (
     trial_settings,
 )
 from pipeline.cli.new_rows import INPUTS, MASK, NewSheet, new_sheet, sample_mask
-from pipeline.config import GoogleSource, Settings, is_google
+from pipeline.config import GoogleSource, Settings, is_google, load
 from pipeline.config.template import (
     SANDBOX,
     Target,
@@ -44,9 +41,7 @@ from pipeline.config.template import (
 from pipeline.core.errors import ConfigError, SheetError
 from pipeline.core.generations import RATIO
 from pipeline.core.text import one_line
-from pipeline.open_sheet import open_sheet
 from pipeline.plain_files import create_whole
-from pipeline.sync import adopt as adoption
 
 KINDS: Final = (".csv", ".tsv", ".xlsx", ".xlsm")
 
@@ -85,6 +80,8 @@ def init(
     is_terminal = sys.stdin.isatty() and console.is_terminal
     leads = is_terminal and not adopt and replace(wanted, sandbox=None) == Wanted()
     if endpoint:
+        from pipeline.cli.init_endpoint import target_of
+
         wanted = replace(wanted, target=target_of(endpoint, config or Path(CONFIG_NAME)))
     answer: Path | Google | None = google if google.address else sheet
     if leads:
@@ -105,7 +102,7 @@ def init(
     chosen = _usable(answer)
     config = config or chosen.parent / CONFIG_NAME
     if config.exists():
-        if (other := wiring.load(config).source) != chosen.resolve():
+        if (other := load(config).source) != chosen.resolve():
             raise ConfigError(_is_for(config, other))
         if is_settled:
             raise ConfigError(_stays(config))
@@ -124,7 +121,7 @@ def _init_google(
     named = init_google.named(google.address, google.tab, "", google.base_url, config)
     source: object = None
     if config.exists():
-        source = wiring.load(config).source
+        source = load(config).source
         same = isinstance(source, GoogleSource) and source.spreadsheet == named.spreadsheet
         if not isinstance(source, GoogleSource) or not same:
             raise ConfigError(_is_for(config, "another sheet"))
@@ -158,7 +155,7 @@ def _usual_sheet(config: Path) -> str:
     folder.
     """
     if config.exists():
-        source = wiring.load(config).source
+        source = load(config).source
         return source.place if isinstance(source, GoogleSource) else os.path.relpath(source)
     found = _sheets_in(config.parent)
     if len(found) == 1 and found[0].name != SHEET_NAME and sys.stdin.isatty():
@@ -241,7 +238,7 @@ def _new(console: Console, wanted: Wanted, config: Path, *, leads: bool, has_she
     A configuration that exists says what a missing sheet is for.
     """
     if config.exists():
-        settings = wiring.load(config)
+        settings = load(config)
         ratio = str(settings.defaults.get(RATIO, ""))
         sheet = _new_sheet(settings, ratio, approval=settings.rules.approval)
         return _New(wanted, settings, sheet, is_first=False)
@@ -249,6 +246,8 @@ def _new(console: Console, wanted: Wanted, config: Path, *, leads: bool, has_she
     if leads:
         prompt = "" if has_sheet else first_prompt(wanted, config)
         if not wanted.sandbox:
+            from pipeline.cli.init_key import with_key
+
             wanted, key = with_key(console, wanted, config)
         wanted = questions(console, wanted, config)
     settings = trial_settings(wanted, config, key)
@@ -358,6 +357,10 @@ def _is_for(config: Path, other: object) -> str:
 
 
 def _take_over(console: Console, settings: Settings) -> None:
+    from pipeline import wiring
+    from pipeline.open_sheet import open_sheet
+    from pipeline.sync import adopt as adoption
+
     with wiring.open_store(settings) as store:
         sheet = open_sheet(settings, store)
         titles = adoption.take_over_columns(sheet, store, settings.header)
@@ -375,7 +378,10 @@ def _take_over(console: Console, settings: Settings) -> None:
 
 def _finish(console: Console, config: Path, adopt: bool, new: _New, leads: bool) -> int:
     """Lead to the first run; or print which rows are ready, and the next commands."""
-    settings = wiring.load(config)
+    from pipeline.cli import first_run, next_steps
+    from pipeline.cli.init_key import is_accepted, leaves_stand_in
+
+    settings = load(config)
     for warning in settings.warnings:
         console.print(warning, markup=False, soft_wrap=True)
     if adopt:
@@ -386,7 +392,7 @@ def _finish(console: Console, config: Path, adopt: bool, new: _New, leads: bool)
         target = Target(api.name, variable=api.key.variable, vendor=api.title)
         if leads and first_run.is_stand_in(settings) and leaves_stand_in(console, config, target):
             console.print(f"{config} uses {target.vendor} now.", markup=False)
-            settings = wiring.load(config)
+            settings = load(config)
             is_checked = True
         # A new key was checked when it was typed or found.
         is_real = settings.api_key is not None and not settings.base_url.startswith(SANDBOX)

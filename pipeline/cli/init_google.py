@@ -21,7 +21,6 @@ from pipeline.config import GoogleSource, google_source
 from pipeline.core.errors import ConfigError, MissingExtra, SheetError
 from pipeline.core.header import ALWAYS
 from pipeline.core.text import one_line
-from pipeline.open_sheet import google_setup
 from pipeline.sheets.choices import Choices
 
 if TYPE_CHECKING:
@@ -87,6 +86,8 @@ def _says(file: Path) -> dict[str, Any]:
 
 def connect(console: Console, source: GoogleSource, credentials: str) -> Connected:
     """Check each requirement and print a tick for it. Raises SheetError at the first failure."""
+    from pipeline.open_sheet import google_setup
+
     account, setup = google_setup(source)
     tick(console, f"The key belongs to {account}.")
     setup.sign_in()

@@ -13,9 +13,8 @@ from typing import Final, TypeVar
 import typer
 from rich.console import Console
 
-from pipeline import wiring
 from pipeline.cli.new_rows import listed_price, sample_prompt
-from pipeline.config import Settings
+from pipeline.config import Settings, load
 from pipeline.config.template import PER_DAY, Target, Wanted, file_lines, new_config
 from pipeline.core.errors import ConfigError
 from pipeline.core.generations import RATIO
@@ -100,7 +99,7 @@ def trial_settings(wanted: Wanted, config: Path, key: str = "") -> Settings:
             with suppress(OSError):
                 (trial.parent / "providers").symlink_to(own.resolve())
         try:
-            settings = wiring.load(trial, environ=environ)
+            settings = load(trial, environ=environ)
         except ConfigError as e:
             starts = f"{CONFIG_NAME}: ", "defaults: "
             raise ConfigError(*(_without(starts, problem) for problem in e.problems)) from e
