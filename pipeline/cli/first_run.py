@@ -50,6 +50,7 @@ def first_run(console: Console, settings: Settings, target: Target) -> int:
             about = "what the stand-in would do now. It costs nothing." if is_free else ""
             show_plan(console, sync, outlook(sync, ready, ask_balance=not is_free), about)
             console.print()
+            title = sync.sheet.title
             lines = [*to_send(sync), *following(sync), *settling(sync)]
             price = "" if is_free else in_credits_and_money(costs(sync, lines))
             under_way = sum(sync.last.plan.statuses[one] for one in _AT_THE_API)
@@ -65,7 +66,7 @@ def first_run(console: Console, settings: Settings, target: Target) -> int:
         if code <= 1:
             _show_pictures(console, settings)
     if code <= 1:
-        next_steps.go_on(console, settings, target, is_free=is_free)
+        next_steps.go_on(console, settings, target, title, is_free=is_free)
     return code
 
 

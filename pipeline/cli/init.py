@@ -228,7 +228,7 @@ class _New:
     sheet: NewSheet
     #: False if the configuration existed before.
     is_first: bool
-    #: The API key, if it was typed.
+    #: The API key, if it is not in the environment.
     key: str = ""
 
 
@@ -249,7 +249,7 @@ def _new(console: Console, wanted: Wanted, config: Path, *, leads: bool, has_she
             from pipeline.cli.init_key import with_key
 
             wanted, key = with_key(console, wanted, config)
-        wanted = questions(console, wanted, config)
+        wanted = questions(console, wanted, config, key)
     settings = trial_settings(wanted, config, key)
     ratio = wanted.aspect_ratio or ""
     sheet = _new_sheet(settings, ratio, approval=bool(wanted.approval), prompt=prompt)
@@ -282,8 +282,9 @@ def _write(
     """
     files: dict[Path, tuple[bytes, int]] = {}
     if new.is_first:
-        if new.key:
-            files[config.parent / new.wanted.key_file] = new.key.encode(), 0o600
+        key_file = config.parent / new.wanted.key_file
+        if new.key and not key_file.exists():
+            files[key_file] = new.key.encode(), 0o600
         text = new_config(source, new.wanted, price_words(new.settings))
         files[config] = text.encode(), 0o666
     mask = config.parent / INPUTS / MASK

@@ -25,7 +25,7 @@ from pipeline.server import event_loop
 
 
 def with_key(console: Console, wanted: Wanted, config: Path) -> tuple[Wanted, str]:
-    """Where the key of a new configuration is, and the key itself if it was typed here.
+    """Where the key of a new configuration is, and the key itself if it is in a file, or will be.
 
     A key in the environment, or in a file that an earlier `init` wrote, is checked first. If no key
     is typed, the sandbox is wanted.
@@ -37,7 +37,7 @@ def with_key(console: Console, wanted: Wanted, config: Path) -> tuple[Wanted, st
     for name in names[:-1]:
         secret = kept(f"file:{name}", config, os.environ)
         if secret and _is_usable(console, wanted, config, secret.reveal()):
-            return replace(wanted, key_file=name), ""
+            return replace(wanted, key_file=name), secret.reveal()
     question = _question(wanted.target, "try it with a stand-in, at no cost")
     while typed := _typed(question):
         if _is_usable(console, wanted, config, typed):

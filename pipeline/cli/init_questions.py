@@ -26,9 +26,12 @@ SHEET_NAME: Final = "prompts.csv"
 _T = TypeVar("_T")
 
 
-def questions(console: Console, wanted: Wanted, config: Path) -> Wanted:
-    """The values of a new configuration, as the person at the terminal wants them."""
-    settings = trial_settings(wanted, config)
+def questions(console: Console, wanted: Wanted, config: Path, key: str) -> Wanted:
+    """The values of a new configuration, as the person at the terminal wants them.
+
+    `key` is the API key if it is not in the environment.
+    """
+    settings = trial_settings(wanted, config, key)
     price = price_words(settings)
     costs = f" ({price})" if price else ""
     least = max(PER_DAY, 10 * int(listed_price(settings.provider, settings.endpoint) or 0))
@@ -38,14 +41,14 @@ def questions(console: Console, wanted: Wanted, config: Path) -> Wanted:
         aspect_ratio=ask(
             "Aspect ratio for rows that have none, such as 16:9 (Enter: none)",
             "",
-            lambda text: _ratio(text, wanted, config),
+            lambda text: _ratio(text, wanted, config, key),
         )
         if has_ratio
         else None,
         per_day=ask(
             f"Most credits per day{costs}",
             str(least),
-            lambda text: _credits(text, wanted, config),
+            lambda text: _credits(text, wanted, config, key),
         ),
         approval=typer.confirm("Must each row be approved before it is sent?", default=False),
         save=typer.confirm("Save the pictures in the folder media?", default=True),
@@ -74,15 +77,15 @@ def ask(question: str, usual: str, read: Callable[[str], _T]) -> _T:
     return answer
 
 
-def _ratio(text: str, wanted: Wanted, config: Path) -> str:
-    trial_settings(replace(wanted, aspect_ratio=text.strip()), config)
+def _ratio(text: str, wanted: Wanted, config: Path, key: str) -> str:
+    trial_settings(replace(wanted, aspect_ratio=text.strip()), config, key)
     return text.strip()
 
 
-def _credits(text: str, wanted: Wanted, config: Path) -> int:
+def _credits(text: str, wanted: Wanted, config: Path, key: str) -> int:
     if not (text.strip().isdecimal() and len(text.strip()) < 10):
         raise ConfigError("Write a whole number of credits, such as 1000.")
-    trial_settings(replace(wanted, per_day=int(text)), config)
+    trial_settings(replace(wanted, per_day=int(text)), config, key)
     return int(text)
 
 

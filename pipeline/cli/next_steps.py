@@ -67,13 +67,15 @@ def show(console: Console, config: Path, settings: Settings, is_new: bool, targe
         _to_the_api(console, path, target)
 
 
-def go_on(console: Console, settings: Settings, target: Target, *, is_free: bool) -> None:
-    """Print what comes after the first run. `is_free`: the stand-in in `init` made the pictures."""
+def go_on(
+    console: Console, settings: Settings, target: Target, title: str, *, is_free: bool
+) -> None:
+    """Print what comes after the first run of the sheet `title`.
+
+    `is_free`: the stand-in in `init` made the pictures.
+    """
     path, name = shlex.quote(summary.here(settings.path)), program()
-    console.print(
-        f"\nWrite your prompts into {settings.source.name}, one row for each. Then:\n",
-        markup=False,
-    )
+    console.print(f"\nWrite your prompts into {title}, one row for each. Then:\n", markup=False)
     if is_free:
         config = "" if settings.path.name == str(USUAL) else f" --config {path}"
         _command(console, f"{name} init{config}")
