@@ -1,6 +1,6 @@
 """`make bench-day`: live a day of a fleet, and print what it needed and which limit comes first.
 
-A row takes some milliseconds, so the whole day takes an hour or more. `--hours 1 --rows 22700` has
+A row takes some milliseconds, so the whole day takes hours. `--hours 1 --rows 22700` has
 the same traffic for an hour.
 """
 
