@@ -5,7 +5,7 @@ SHELL := bash
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test suite docs docs-links reference servers office n8n rivals bench bench-scale bench-day soak mutants messages lint format lock clean
+.PHONY: demo test suite docs docs-links notebooks reference servers office n8n rivals bench bench-scale bench-day soak mutants messages lint format lock clean
 
 demo: .venv/ready
 	$(BIN)/promptsheet demo
@@ -23,6 +23,12 @@ SPHINX := $(BIN)/python -m sphinx -q -W --keep-going -d build/doctrees
 docs: .venv/ready-dev
 	$(SPHINX) -b html docs build/docs
 	@echo "Open build/docs/index.html"
+
+# The notebooks with their results, as pages that `make docs` adds to the site. Its page about notebooks
+# is read again.
+notebooks: .venv/ready-dev
+	$(BIN)/python -m docs.tools.notebooks build/notebooks
+	rm -rf build/doctrees
 
 # Write the parts of the reference that are made from the code.
 reference: .venv/ready-dev

@@ -113,6 +113,19 @@ def test_the_tour_pays_each_row_once_and_shows_its_pictures(
     assert len(list((tmp_path / "tour" / "media").glob("*.png"))) == 12
 
 
+def test_a_rendered_notebook_loads_nothing_and_the_site_leads_to_it() -> None:
+    pytest.importorskip("nbconvert")
+    pytest.importorskip("sphinx")
+    from docs.tools import notebooks, site
+
+    page = '<p>a</p><script type="module">\nimport x from "https://cdn.example"</script><p>b</p>'
+
+    assert notebooks.still(page) == "<p>a</p><p>b</p>"
+    text = site.with_notebooks("# In a notebook\n", [Path("01_tour.html")])
+    assert '<a href="../notebooks/01_tour.html">01_tour</a>' in text
+    assert site.with_notebooks("# In a notebook\n", []) == "# In a notebook\n"
+
+
 class Table(HTMLParser):
     """The body of a table in HTML, as lines of texts."""
 

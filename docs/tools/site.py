@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import re
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 
 from pygments.lexers.shell import BashLexer
 from pygments.lexers.special import TextLexer
 from sphinx.application import Sphinx
 
+#: What `make notebooks` writes, and the page that leads to it where it is there.
+NOTEBOOKS = Path(__file__).parents[2] / "build" / "notebooks"
+_ABOUT_NOTEBOOKS = "how-to/notebook"
 #: An item of a list that begins with a link to a page.
 _ITEM = re.compile(r"^- \[([^\]]+)\]\(([^):#]+)\.md\)", re.MULTILINE)
 
@@ -35,6 +39,22 @@ def _add_navigation(_app: Sphinx, name: str, source: list[str]) -> None:
         source[0] += "\n" + navigation(source[0])
 
 
+def with_notebooks(text: str, pages: Iterable[Path]) -> str:
+    """The text of the page about notebooks, with a link to each of these rendered copies."""
+    links = [f'<li><a href="../notebooks/{page.name}">{page.stem}</a></li>' for page in pages]
+    return f"{text}\n## With results\n\n<ul>{''.join(links)}</ul>\n" if links else text
+
+
+def _link_notebooks(_app: Sphinx, name: str, source: list[str]) -> None:
+    if name == _ABOUT_NOTEBOOKS:
+        source[0] = with_notebooks(source[0], sorted(NOTEBOOKS.glob("*.html")))
+
+
+def _add_notebooks(app: Sphinx, failure: Exception | None) -> None:
+    if app.builder.name == "html" and failure is None and NOTEBOOKS.is_dir():
+        shutil.copytree(NOTEBOOKS, Path(app.outdir) / NOTEBOOKS.name, dirs_exist_ok=True)
+
+
 def _add_index(app: Sphinx, failure: Exception | None) -> None:
     """A server and a browser look for `index.html` in a folder."""
     if app.builder.name == "html" and failure is None:
@@ -48,5 +68,7 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.add_lexer("console", BashLexer)
     app.add_lexer("cron", TextLexer)
     app.connect("source-read", _add_navigation)
+    app.connect("source-read", _link_notebooks)
     app.connect("build-finished", _add_index)
+    app.connect("build-finished", _add_notebooks)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
