@@ -127,14 +127,16 @@ def running(
             target=server.run, args=([listener],), name="apiframe-sandbox", daemon=True
         )
         thread.start()
+        over = threading.Event()
+        keeper = threading.Thread(target=_keep, args=(server.desk, remember, port, over))
+        keeper.start()
         try:
             yield Sandbox(url_of(listener), key)
         finally:
             server.should_exit = True
             thread.join()
-            if remember is not None:
-                kept = {"port": port, "tasks": server.desk.remembered()}
-                _replace(remember, json.dumps(kept))
+            over.set()
+            keeper.join()
 
 
 def _remembered(file: Path | None) -> tuple[int, list[dict[str, Any]]]:
@@ -144,6 +146,18 @@ def _remembered(file: Path | None) -> tuple[int, list[dict[str, Any]]]:
         return int(kept.get("port", 0)), list(kept.get("tasks", []))
     except (OSError, ValueError, TypeError, AttributeError):
         return 0, []
+
+
+def _keep(desk: Desk, file: Path | None, port: int, over: threading.Event) -> None:
+    """Write the tasks into the file soon after they come, so that a killed process loses none."""
+    number = -1
+    while file is not None:
+        is_last = over.wait(0.2)
+        if is_last or len(desk.tasks) != number:
+            number = len(desk.tasks)
+            _replace(file, json.dumps({"port": port, "tasks": desk.remembered()}))
+        if is_last:
+            return
 
 
 def _replace(file: Path, text: str) -> None:

@@ -6,11 +6,14 @@ Apiframe's.
 
 from __future__ import annotations
 
+import json
 import stat
+import sys
 import tomllib
 
 import pytest
 
+from pipeline.cli import next_steps
 from pipeline.config import configs
 from pipeline.sandbox import Sandbox
 from tests.fakes.program import KEY
@@ -156,3 +159,29 @@ def test_without_its_sheet_a_configuration_is_not_left_behind(team: Team) -> Non
     ended = team.start("init", "closed/file/prompts.csv", "--config", "promptsheet.toml")
 
     assert (ended.code, team.config.exists()) == (3, False)
+
+
+@pytest.mark.parametrize(
+    ("prefix", "source", "command"),
+    [
+        ("/c/uv/archive-v0/Ab1", {"url": "file:///c/my%20sheet"}, "uvx --from '/c/my sheet' "),
+        ("/c/uv/archive-v0/Ab1", {}, "uvx "),
+        ("/c/.cache/pipx/12ab", {"url": "file:///c/sheet"}, "pipx run --spec /c/sheet "),
+        (
+            "/c/uv/archive-v0/Ab1",
+            {"url": "https://example.com/sheet", "vcs_info": {"vcs": "git"}},
+            "uvx --from git+https://example.com/sheet ",
+        ),
+    ],
+)
+def test_a_program_that_is_installed_for_one_start_names_itself_so_that_it_can_be_started_again(
+    prefix: str, source: dict[str, object], command: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Installed:
+        def read_text(self, name: str) -> str | None:
+            return json.dumps(source) if source and name == "direct_url.json" else None
+
+    monkeypatch.setattr(sys, "prefix", prefix)
+    monkeypatch.setattr("importlib.metadata.distribution", lambda name: Installed())
+
+    assert next_steps.program() == f"{command}promptsheet"

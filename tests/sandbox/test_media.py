@@ -10,6 +10,7 @@ import pytest
 
 from pipeline.sandbox import Sandbox, running
 from tests.fakes.browser import browser
+from tests.fakes.program import until
 
 KEY = "k-123"
 PLAYS = """async url => {
@@ -60,6 +61,17 @@ def test_results_of_an_earlier_sandbox_can_be_loaded(tmp_path: Path) -> None:
 
     assert (again["result"], again["creditCost"], statuses) == (job["result"], 16, [200] * 4)
     assert "127.0.0.1:9" not in memory.read_text()
+
+
+def test_tasks_are_kept_while_the_sandbox_runs_for_a_process_that_is_killed(
+    tmp_path: Path,
+) -> None:
+    memory = tmp_path / "tasks.json"
+    with running(KEY, remember=memory) as sandbox:
+        with httpx.Client(base_url=sandbox.url, trust_env=False) as api:
+            headers = {"Authorization": KEY}
+            api.post("/imagine", json={"prompt": "a fox"}, headers=headers).raise_for_status()
+        until(lambda: memory.exists() and "a fox" in memory.read_text(), "the task is kept")
 
 
 def test_a_synchronous_endpoint_can_take_its_time() -> None:
