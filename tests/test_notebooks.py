@@ -17,6 +17,7 @@ import pytest
 from rich.console import Console
 
 from pipeline import wiring
+from pipeline.cli.demo import demo
 from pipeline.cli.demo_history import demo_history
 from pipeline.config import Settings
 from pipeline.core.errors import ConfigError
@@ -241,6 +242,9 @@ def test_a_history_is_made_once_and_the_same_each_time(
     assert first.count(b",done,") > 50
     with pytest.raises(ConfigError, match="has a history already"):
         demo_history(Console(quiet=True), tmp_path / "one", "promptsheet", 3)
+    with pytest.raises(ConfigError, match="not both"):
+        demo(Console(quiet=True), tmp_path / "three", "promptsheet", serve=True, history=3)
+    assert not (tmp_path / "three").exists()
 
 
 def test_every_row_of_a_history_has_its_result_in_its_own_row_and_nothing_is_sent(

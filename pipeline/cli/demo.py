@@ -34,9 +34,12 @@ def demo(
 
     With `serve` the page is shown instead, until the program is stopped; with `history`, a past of
     so many days is made instead. `program` is the command that starts this program. Returns the
-    exit code: 0, or that of a failed pass. Raises ConfigError for a folder that cannot be used.
+    exit code: 0, or that of a failed pass. Raises ConfigError for a folder that cannot be used, and
+    for both options at once.
     """
     if history:
+        if serve:
+            raise ConfigError("Give --serve or --history, not both.")
         from pipeline.cli.demo_history import demo_history
 
         return demo_history(console, folder, program, history)
