@@ -22,6 +22,7 @@ from pipeline.cli import options as flags
 from pipeline.cli.exit_codes import exit_code_of, print_error, unusable, worst_code
 from pipeline.cli.logs import log_above, set_verbosity
 from pipeline.cli.outlet_commands import outlets_app
+from pipeline.cli.report_command import report
 from pipeline.cli.start import USUAL
 from pipeline.cli.store_commands import forget, migrate, store_app
 from pipeline.core.errors import ConfigError, MissingExtra
@@ -309,6 +310,7 @@ def gallery(
     )
 
 
+command()(report)
 app.add_typer(outlets_app, name="outlets")
 app.add_typer(store_app, name="store")
 command()(migrate)
