@@ -15,12 +15,13 @@ from zoneinfo import ZoneInfo
 
 from rich.console import Console
 
-from pipeline import notebook, wiring
+from pipeline import wiring
 from pipeline.cli.dates import moment
 from pipeline.config import Settings
 from pipeline.core.dates import month_of
 from pipeline.core.errors import ConfigError
 from pipeline.core.language import NOTHING, Said, say
+from pipeline.notebook.tables import COLUMNS, INPUT, jobs_table, payments_table
 from pipeline.open_pictures import Pictures
 from pipeline.plain_files import write_whole
 from pipeline.reports import summary
@@ -79,15 +80,14 @@ def write_report(settings: Settings, wanted: Wanted, now: datetime) -> Path:
     rows = results_and_waiting_rows(settings)
     shown = [one for one in rows if one.state is not None and period.has(one)]
     with Pictures(settings) as pictures:
-        results = notebook.Results(settings.source.name, shown, pictures)
-        jobs = results.jobs()
+        jobs = jobs_table(shown)
         columns = _columns(jobs.columns, wanted.by)
         contents = Contents(
             title=wanted.title or settings.source.name,
             period=_in_words(period, settings),
             shown=shown,
             jobs=jobs,
-            payments=results.payments(),
+            payments=payments_table(shown),
             now=rows,
             gallery=gallery(shown, pictures),
             columns=wanted.by or compared(jobs, columns),
@@ -106,8 +106,8 @@ def write_report(settings: Settings, wanted: Wanted, now: datetime) -> Path:
 
 def _columns(all_of_them: Iterable[str], named: Sequence[str]) -> list[str]:
     """The columns by which jobs can be compared. Raises ConfigError if a named one is not there."""
-    inputs = [name for name in all_of_them if name not in notebook.COLUMNS]
-    columns = [*(name for name in inputs if not name.startswith(notebook.INPUT)), "endpoint"]
+    inputs = [name for name in all_of_them if name not in COLUMNS]
+    columns = [*(name for name in inputs if not name.startswith(INPUT)), "endpoint"]
     for name in named:
         if name not in columns:
             raise ConfigError(

@@ -58,7 +58,7 @@ class Contents:
     title: str
     #: The period that it is about; empty for all of the time.
     period: Said
-    #: The jobs of the period, and the same as tables of `notebook.Results`.
+    #: The jobs of the period, and the same as tables of the notebook.
     shown: Sequence[Shown]
     jobs: DataFrame
     payments: DataFrame
