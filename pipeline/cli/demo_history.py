@@ -71,7 +71,7 @@ ENDPOINTS: Final = {
     "ideogram-imagine": (15, 17.0, 0.5, 1),
 }
 #: Campaign -> its owner, and how many of ten rows get a pick.
-CAMPAIGNS: Final = {"Spring": ("Lena", 5), "Outlet": ("Mina", 2), "Stories": ("Tomás", 4)}
+CAMPAIGNS: Final = {"Spring": ("brand", 5), "Outlet": ("shop", 2), "Stories": ("social", 4)}
 #: Pictures drawn for each subject and ratio; the rows share them.
 DRAWN: Final = 2
 #: Rows that a team adds at once.

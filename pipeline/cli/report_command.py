@@ -41,7 +41,7 @@ def report(
     title: Title = "",
     open_it: OpenIt = False,
 ) -> None:
-    """Write figures, charts and picked pictures into one HTML file for a manager."""
+    """Write figures and picked pictures into one HTML file."""
     from pipeline.cli.report import Wanted, print_report
     from pipeline.cli.screen import screen
     from pipeline.config import load
