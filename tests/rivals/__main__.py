@@ -2,7 +2,7 @@
 
     python -m tests.rivals FOLDER_WITH_N8N
 
-It takes about 40 minutes. Each measurement has a new folder, a new sheet and a new API.
+It takes about an hour. Each measurement has a new folder, a new sheet and a new API.
 """
 
 from __future__ import annotations
@@ -67,7 +67,6 @@ def main(installed: Path) -> None:
             partial(n8n, match="row_number"),
             in_google=True,
             does_run=False,
-            sorts=1,
         ),
     ]
     busy = os.getloadavg()[0]
