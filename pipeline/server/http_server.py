@@ -258,7 +258,12 @@ class GuardedProtocol(HttpToolsProtocol):
         if self._received > MOST_BYTES:
             self.transport.abort()
         elif self._head > MOST_HEAD and not self.transport.is_closing():
-            self.send_400_response("The head of the request is too long.")
+            if self._unanswered > 0 or self.transport.get_write_buffer_size():
+                # A refusal would stand in the middle of the other answer, or wait behind it for a
+                # client that does not read.
+                self.transport.abort()
+            else:
+                self.send_400_response("The head of the request is too long.")
 
     def on_message_begin(self) -> None:
         super().on_message_begin()

@@ -23,7 +23,7 @@ from tests.fakes.program import ROOT
 @pytest.mark.parametrize(
     ("words", "last", "expected"),
     [
-        ([], "re", {"receipt", "resume", "retry"}),
+        ([], "re", {"receipt", "report", "resume", "retry"}),
         (["outlets"], "f", {"fill", "forget"}),
         (["run", "a.toml"], "--st", {"--strict"}),
         (["run", "--limit", "3"], "--wa", {"--wait"}),
