@@ -184,7 +184,7 @@ def _row(chance: Random, campaign: str, style: str, subject: str, sent_at: datet
 
 
 class _Clock:
-    """The clock of a store that is told of the past."""
+    """The clock of a store whose past is written at once."""
 
     def __init__(self) -> None:
         self.now = utc_now()

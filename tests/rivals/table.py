@@ -33,7 +33,7 @@ def lines(all_figures: Sequence[Figures], rows: int) -> list[str]:
         ("requests to Google in the whole run", _cost("sheet_requests", 1.0, ".0f")),
         ("memory at its peak, MB", _cost("peak", 1.0, ".0f")),
         ("killed and started again: tasks paid twice", _kills("paid_twice")),
-        ("killed: paid tasks whose pictures nobody sees", _kills("unseen")),
+        ("killed: paid tasks whose pictures reach no row", _kills("unseen")),
         ("killed: rows without a result", _kills("without")),
         ("sorted: rows with the pictures of another prompt", _sorts("wrong")),
         ("sorted: tasks paid twice", _sorts("paid_twice")),
