@@ -336,7 +336,7 @@ def _tell(
     console.print(f"{config} {how}.", markup=False)
     if new.key and config in made:
         console.print(
-            f"Your key is in {new.wanted.key_file}, which only you can read. Share it with nobody.",
+            f"Your key is in {new.wanted.key_file}, which only you can read. Do not share it.",
             markup=False,
         )
 
