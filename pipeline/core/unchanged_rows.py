@@ -102,27 +102,21 @@ def parted(
     # As rows are matched: an id with an invisible character is the same id.
     marks = [visible(row[at]) if at < len(row) else "" for row in grid]
     marks[0] = ""
-    often = Counter(marks)
-    noted, unchanged, others = left.rows, {}, []
+    doubled = {mark for mark, times in Counter(marks).items() if times > 1}
+    uncertain = doubled.union(changed_ids)
+    noted = [None if mark in uncertain else left.rows.get(mark) for mark in marks]
     before, found = earlier or ((), None)
     there = found.unchanged if found else {}
-    for place, (mark, row, is_same) in enumerate(
-        zip(marks, grid, _same(grid, before), strict=True)
-    ):
-        was = noted.get(mark)
-        if (
-            was is None
-            or often[mark] > 1
-            or mark in changed_ids
-            or not ((is_same and there.get(mark) == place) or digest(row) == was)
-        ):
-            others.append(place)
-        else:
-            unchanged[mark] = place
-    others = others[1:]
-    if away := relatives(grid, columns, others):
-        others = sorted(away.union(others))
-        unchanged = {mark: place for mark, place in unchanged.items() if place not in away}
+    rows = enumerate(zip(marks, noted, grid, _same(grid, before), strict=True))
+    others = [
+        place
+        for place, (mark, was, row, is_same) in rows
+        if was is None or not ((is_same and there.get(mark) == place) or digest(row) == was)
+    ][1:]
+    others = sorted(relatives(grid, columns, others).union(others))
+    unchanged = dict(zip(marks, range(len(grid)), strict=True))
+    for place in (0, *others):
+        unchanged.pop(marks[place], None)
     said = Counter(grid[place][says] for place in unchanged.values())
     return Parted(unchanged, said, others)
 
