@@ -8,6 +8,7 @@ import json
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
+from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
 from importlib.util import find_spec
 from pathlib import Path
@@ -26,6 +27,8 @@ EXTRA = ("pandas", "pyarrow", "matplotlib", "nbformat", "nbclient")
 pytestmark = pytest.mark.skipif(not all(map(find_spec, EXTRA)), reason="needs the notebook extra")
 
 NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
+#: The day of the history of the tests: on a weekend, a team does less.
+MONDAY = datetime(2026, 11, 23, tzinfo=UTC)
 
 
 @pytest.fixture(scope="module")
@@ -34,6 +37,7 @@ def history(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     folder = tmp_path_factory.mktemp("notebooks") / "demo"
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PROMPTSHEET_DEMO_KEY", "demo")
+        patch.setattr("pipeline.cli.demo_history.utc_now", lambda: MONDAY)
         assert demo_history(Console(quiet=True), folder, "promptsheet", 5) == 0
     return wiring.load(folder / "history.toml")
 
@@ -234,12 +238,17 @@ def test_a_history_is_made_once_and_the_same_each_time(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PROMPTSHEET_DEMO_KEY", "demo")
+    monkeypatch.setattr("pipeline.cli.demo_history.utc_now", lambda: MONDAY + timedelta(hours=7))
     for name in ("one", "two"):
         demo_history(Console(quiet=True), tmp_path / name, "promptsheet", 3)
 
     first, second = ((tmp_path / name / "history.csv").read_bytes() for name in ("one", "two"))
     assert first == second
     assert first.count(b",done,") > 50
+    with closing(store_with_sheet(wiring.load(tmp_path / "one" / "history.toml"))) as store:
+        (last,) = store.execute("SELECT max(sent_at) FROM attempts").fetchone()
+    # It ends with yesterday.
+    assert MONDAY - timedelta(days=1) < datetime.fromtimestamp(last / 1e6, UTC) < MONDAY
     with pytest.raises(ConfigError, match="has a history already"):
         demo_history(Console(quiet=True), tmp_path / "one", "promptsheet", 3)
     with pytest.raises(ConfigError, match="not both"):

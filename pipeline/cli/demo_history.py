@@ -1,9 +1,9 @@
 """`demo --history DAYS`: a sheet with a past, to try the notebook and the reports on.
 
 It writes a sheet, tells the store what happened to each row and when, as the program would have,
-and lets one pass write the results into the sheet. The same number of days gives the same history,
-which ends with the last Sunday (UTC). Returns an exit code. Raises ConfigError if the folder cannot
-be used or has such a history already, and StoreError.
+and lets one pass write the results into the sheet. The history ends with yesterday (UTC). Asked for
+on the same day, the same number of days gives the same history. Returns an exit code. Raises
+ConfigError if the folder cannot be used or has such a history already, and StoreError.
 """
 
 from __future__ import annotations
@@ -98,9 +98,8 @@ def demo_history(console: Console, folder: Path, program: str, days: int) -> int
     settings = wiring.load(config)
     now = utc_now()
     midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
-    monday = midnight - timedelta(days=now.weekday())
     chance = Random(days)  # noqa: S311 (not for secrets)
-    told = list(_told(chance, monday - timedelta(days=days), days))
+    told = list(_told(chance, midnight - timedelta(days=days), days))
     _fill(settings, told)
     # Nothing is sent: every row has its job. The pass writes what the store knows into the sheet.
     outcome = event_loop.run(wiring.run(settings, Asked(limit=0)))
@@ -140,7 +139,7 @@ def _told(chance: Random, first: datetime, days: int) -> Iterator[_Told]:
     for day in range(days):
         midnight = first + timedelta(days=day)
         quiet = midnight.weekday() >= 5
-        for _ in range(chance.randint(0, 2) if quiet else chance.randint(5, 10)):
+        for _ in range(chance.randint(1, 2) if quiet else chance.randint(5, 10)):
             # Before noon and after it, people add some rows at once.
             hour = min(max(chance.gauss(*chance.choice([(10, 1.0), (15, 1.5)])), 0.0), 23.5)
             campaign = chance.choice(tuple(CAMPAIGNS))

@@ -28,6 +28,7 @@ from pipeline.core.statuses import Status
 from pipeline.core.text import counted
 from pipeline.reports import gallery, summary
 from pipeline.reports.plan import costs, following, outlook, settling, to_send
+from pipeline.sandbox.vendors import VENDORS
 
 #: The key of the stand-in in this process, as in the command that `init` prints for it.
 _KEY: Final = "test"
@@ -71,10 +72,11 @@ def first_run(console: Console, settings: Settings, target: Target) -> int:
 
 
 def is_stand_in(settings: Settings) -> bool:
-    """Returns whether the sheet uses only the stand-in for Apiframe."""
-    is_apiframe = settings.provider.name.startswith("apiframe")
+    """Returns whether the sheet uses only a stand-in that this process can run."""
+    name = settings.provider.name
     is_alone = not any(one.sends for one in settings.others)
-    return settings.base_url.startswith(SANDBOX) and is_apiframe and is_alone
+    has_stand_in = name.startswith("apiframe") or name in VENDORS
+    return settings.base_url.startswith(SANDBOX) and has_stand_in and is_alone
 
 
 @contextmanager
@@ -83,11 +85,19 @@ def _ready(settings: Settings) -> Iterator[Settings]:
     if not is_stand_in(settings):
         yield settings
         return
+    if (name := settings.provider.name) in VENDORS:
+        from pipeline.sandbox.vendors.server import running as vendor_running
+
+        with vendor_running(name, _KEY, port=SANDBOX_PORT, task_seconds=2) as sandbox:
+            yield settings.model_copy(
+                update={"base_url": sandbox.url, "api_key": Secret(sandbox.key)}
+            )
+        return
     from pipeline.sandbox import running
 
     tasks = settings.path.parent / ".stand-in.json"
     with running(_KEY, port=SANDBOX_PORT, remember=tasks, task_seconds=2, max_seconds=4) as sandbox:
-        key = sandbox.key_v2 if settings.provider.name == "apiframe-v2" else sandbox.key
+        key = sandbox.key_v2 if name == "apiframe-v2" else sandbox.key
         base_url = settings.base_url.replace(SANDBOX, sandbox.url, 1)
         yield settings.model_copy(update={"base_url": base_url, "api_key": Secret(key)})
 

@@ -140,7 +140,7 @@ def _init_google(
     has_sheet = leads and not sheet.setup.is_empty()
     new = _new(console, wanted, config, leads=leads, has_sheet=has_sheet)
     _write(console, config, google_lines(sheet.address, sheet.credentials, sheet.base_url), new)
-    if init_google.lay_out(console, sheet, new.sheet.rows, new.sheet.choices):
+    if init_google.lay_out(console, sheet, new.sheet, new.rows_in_words):
         _explain(console, new.sheet)
     return _finish(console, config, adopt, new, leads)
 
@@ -230,6 +230,17 @@ class _New:
     is_first: bool
     #: The API key, if it is not in the environment.
     key: str = ""
+    #: True if the person wrote the prompt of the new sheet.
+    has_prompt: bool = False
+
+    @property
+    def rows_in_words(self) -> str:
+        """The rows of the new sheet and what to do with them, as the end of a sentence."""
+        number = len(self.sheet.rows) - 1
+        if self.has_prompt and number == 1:
+            return "with your prompt. Add more below it."
+        samples = "a sample row" if number == 1 else f"{number} sample rows"
+        return f"with {samples}. Write your prompts into it."
 
 
 def _new(console: Console, wanted: Wanted, config: Path, *, leads: bool, has_sheet: bool) -> _New:
@@ -255,7 +266,7 @@ def _new(console: Console, wanted: Wanted, config: Path, *, leads: bool, has_she
     sheet = _new_sheet(settings, ratio, approval=bool(wanted.approval), prompt=prompt)
     if sheet.needs_mask:
         wanted = replace(wanted, inputs=INPUTS)
-    return _New(wanted, settings, sheet, is_first=True, key=key)
+    return _New(wanted, settings, sheet, is_first=True, key=key, has_prompt=bool(prompt))
 
 
 def _new_sheet(settings: Settings, ratio: str, *, approval: bool, prompt: str = "") -> NewSheet:
@@ -324,21 +335,16 @@ def _tell(
 ) -> None:
     """Say what was created, what was there, and what to change in the sample rows."""
     if sheet in made:
-        number = len(new.sheet.rows) - 1
-        samples = "a sample row" if number == 1 else f"{number} sample rows"
-        console.print(
-            f"{sheet} was created, with {samples}. Write your prompts into it.", markup=False
-        )
+        console.print(f"{sheet} was created, {new.rows_in_words}", markup=False)
         _explain(console, new.sheet)
     elif sheet is not None:
         console.print(f"{sheet} already exists and was not changed.", markup=False)
     how = "was created" if config in made else "already exists and was not changed"
     console.print(f"{config} {how}.", markup=False)
     if new.key and config in made:
-        console.print(
-            f"Your key is in {new.wanted.key_file}, which only you can read. Do not share it.",
-            markup=False,
-        )
+        from pipeline.cli.init_key import saved_in
+
+        console.print(saved_in(new.wanted.key_file), markup=False)
 
 
 def _explain(console: Console, new: NewSheet) -> None:
@@ -380,25 +386,24 @@ def _take_over(console: Console, settings: Settings) -> None:
 def _finish(console: Console, config: Path, adopt: bool, new: _New, leads: bool) -> int:
     """Lead to the first run; or print which rows are ready, and the next commands."""
     from pipeline.cli import first_run, next_steps
-    from pipeline.cli.init_key import is_accepted, leaves_stand_in
 
     settings = load(config)
     for warning in settings.warnings:
         console.print(warning, markup=False, soft_wrap=True)
     if adopt:
         _take_over(console, settings)
-    target, is_checked = new.wanted.target, False
+    target = new.wanted.target
     if not new.is_first:
         api = settings.provider
-        target = Target(api.name, variable=api.key.variable, vendor=api.title)
-        if leads and first_run.is_stand_in(settings) and leaves_stand_in(console, config, target):
-            console.print(f"{config} uses {target.vendor} now.", markup=False)
-            settings = load(config)
-            is_checked = True
-        # A new key was checked when it was typed or found.
-        is_real = settings.api_key is not None and not settings.base_url.startswith(SANDBOX)
-        if leads and is_real and not (is_checked or is_accepted(console, settings)):
-            return 3
+        path = settings.base_url.removeprefix(SANDBOX)
+        target = Target(api.name, variable=api.key.variable, vendor=api.title, path=path)
+        if leads:
+            from pipeline.cli.init_key import with_key_now
+
+            keyed = with_key_now(console, settings, target)
+            if keyed is None:
+                return 3
+            settings = keyed
     if leads and first_run.can_run(settings):
         console.print()
         return first_run.first_run(console, settings, target)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,11 +17,11 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
+from pipeline.cli.new_rows import NewSheet
 from pipeline.config import GoogleSource, google_source
 from pipeline.core.errors import ConfigError, MissingExtra, SheetError
 from pipeline.core.header import ALWAYS
 from pipeline.core.text import one_line
-from pipeline.sheets.choices import Choices
 
 if TYPE_CHECKING:
     from pipeline.sheets.google.setup import Setup
@@ -120,19 +120,14 @@ def named(source: str, tab: str, credentials: str, base_url: str, config: Path) 
     return google_source(source, tab, credentials, base_url, config)
 
 
-def lay_out(
-    console: Console,
-    sheet: Connected,
-    rows: Sequence[Sequence[str]],
-    lists: Mapping[str, Choices],
-) -> bool:
-    """Give an empty tab its columns and sample rows. Returns whether it was empty.
+def lay_out(console: Console, sheet: Connected, new: NewSheet, in_words: str) -> bool:
+    """Give an empty tab its columns and sample rows, which `in_words` names. True if it was empty.
 
     A tab with content is not changed.
     """
-    was_empty = sheet.setup.lay_out(rows, ALWAYS, BOXES, lists)
+    was_empty = sheet.setup.lay_out(new.rows, ALWAYS, BOXES, new.choices)
     if was_empty:
-        said = "was empty. It has its columns now, with a sample row. Write your prompts into it."
+        said = f"was empty. It has its columns now, {in_words}"
     else:
         said = "is not empty and was not changed."
     console.print(f"{sheet.tab} {said}", markup=False)

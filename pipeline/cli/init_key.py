@@ -13,14 +13,16 @@ from rich.text import Text
 
 from pipeline import wiring
 from pipeline.cli.doctor.accounts import asked
+from pipeline.cli.first_run import is_stand_in
 from pipeline.cli.init_google import tick
 from pipeline.cli.init_questions import trial_settings
-from pipeline.config import Settings
+from pipeline.config import Settings, load
 from pipeline.config.secrets import kept
-from pipeline.config.template import Target, Wanted, without_stand_in
+from pipeline.config.template import SANDBOX, Target, Wanted, with_key_file, without_stand_in
 from pipeline.core.errors import ConfigError
 from pipeline.core.text import one_line
 from pipeline.plain_files import create_whole, write_whole
+from pipeline.reports.summary import here
 from pipeline.server import event_loop
 
 
@@ -46,13 +48,31 @@ def with_key(console: Console, wanted: Wanted, config: Path) -> tuple[Wanted, st
     return replace(wanted, sandbox=True), ""
 
 
-def leaves_stand_in(console: Console, config: Path, target: Target) -> bool:
+def with_key_now(console: Console, settings: Settings, target: Target) -> Settings | None:
+    """The settings of a configuration that existed, with a key if the person has one now.
+
+    None if the API refuses the key that it has.
+    """
+    config, is_local = settings.path, settings.base_url.startswith(SANDBOX)
+    if is_local:
+        if is_stand_in(settings) and _leaves_stand_in(console, config, target):
+            console.print(f"{here(config)} uses {target.vendor} now.", markup=False)
+            return load(config)
+    elif settings.api_key is None:
+        if _gets_missing_key(console, config, target):
+            return load(config)
+    elif not is_accepted(console, settings):
+        return None
+    return settings
+
+
+def _leaves_stand_in(console: Console, config: Path, target: Target) -> bool:
     """Let a configuration for the stand-in use the API, if there is a key now. Returns whether.
 
     Only the lines that `init` wrote about the stand-in and the key are changed.
     """
     text = config.read_text("utf-8")
-    *_, name = _file_names(config, target.vendor)
+    name = _free_name(config, target)
     for_variable, for_file = (without_stand_in(text, target, one) for one in ("", name))
     if not for_variable:
         return False
@@ -62,14 +82,36 @@ def leaves_stand_in(console: Console, config: Path, target: Target) -> bool:
             return False
         write_whole(config, for_variable.encode(), like=config)
         return True
-    question, file = _question(target, "stay with the stand-in"), config.parent / name
+    return _gets_key(console, config, _question(target, "stay with the stand-in"), name, for_file)
+
+
+def _gets_missing_key(console: Console, config: Path, target: Target) -> bool:
+    """Ask for the key of a configuration that has none. Returns whether a good one was typed.
+
+    Only the line that `init` wrote about the key is changed.
+    """
+    name = _free_name(config, target)
+    text = with_key_file(config.read_text("utf-8"), target, name)
+    question = _question(target, "go on without it")
+    return bool(text) and _gets_key(console, config, question, name, text)
+
+
+def _gets_key(console: Console, config: Path, question: str, name: str, text: str) -> bool:
+    """Ask until a key is good or none is typed; save it under `name`, and the configuration."""
+    file = config.parent / name
     while typed := _typed(question):
         create_whole(file, typed.encode(), 0o600)
-        if _is_good(console, config, for_file):
-            write_whole(config, for_file.encode(), like=config)
+        if _is_good(console, config, text):
+            write_whole(config, text.encode(), like=config)
+            console.print(saved_in(name), markup=False)
             return True
         file.unlink()
     return False
+
+
+def saved_in(name: str) -> str:
+    """Where a typed key is now, in a sentence."""
+    return f"Your key is in {name}, which only you can read. Do not share it."
 
 
 def _is_good(console: Console, config: Path, text: str) -> bool:
@@ -116,6 +158,11 @@ def _is_usable(console: Console, wanted: Wanted, config: Path, key: str = "") ->
         for problem in e.problems:
             console.print(Text(one_line(problem), style="yellow"))
         return False
+
+
+def _free_name(config: Path, target: Target) -> str:
+    *_, name = _file_names(config, target.vendor)
+    return name
 
 
 def _file_names(config: Path, vendor: str) -> Iterator[str]:

@@ -122,11 +122,21 @@ def without_stand_in(text: str, target: Target, key_file: str) -> str:
     With `key_file`, the key is in that file. All other lines stay as they are.
     """
     stand_in = _STAND_IN.format(sandbox=SANDBOX + target.path, vendor=target.vendor)
-    in_variable = _KEY.format(reference=quoted(f"env:{target.variable}"), where=_IN_VARIABLE)
-    if text.count(stand_in) != 1 or text.count(in_variable) != 1:
+    if text.count(stand_in) != 1 or not (in_file := with_key_file(text, target, key_file)):
         return ""
+    return (in_file if key_file else text).replace(stand_in, "")
+
+
+def with_key_file(text: str, target: Target, key_file: str) -> str:
+    """The configuration with its key in a file, if its line about the key is as `init` wrote it.
+
+    Else empty. All other lines stay as they are.
+    """
+    in_variable = _KEY.format(reference=quoted(f"env:{target.variable}"), where=_IN_VARIABLE)
     in_file = _KEY.format(reference=quoted(f"file:{key_file}"), where=_IN_FILE)
-    return text.replace(stand_in, "").replace(in_variable, in_file if key_file else in_variable)
+    if text.count(in_file) == 1:
+        return text
+    return text.replace(in_variable, in_file) if text.count(in_variable) == 1 else ""
 
 
 def file_lines(source: str) -> str:

@@ -120,7 +120,7 @@ def running(
     """
     server = _server(merged(SandboxSettings(), settings), key, seed)
     remembered, tasks = _remembered(remember)
-    with _listen_again(remembered or port) as listener:
+    with listen_again(remembered or port) as listener:
         port = listener.getsockname()[1]
         server.desk.restore(tasks, url_of(listener))
         thread = threading.Thread(
@@ -167,7 +167,8 @@ def _replace(file: Path, text: str) -> None:
         passing.replace(file)
 
 
-def _listen_again(port: int) -> socket.socket:
+def listen_again(port: int) -> socket.socket:
+    """A socket at this port of the loopback; at a free one if it is 0 or taken."""
     try:
         return listen(LOOPBACK, port)
     except (OSError, OverflowError):  # another program uses it now

@@ -140,6 +140,56 @@ def test_after_the_stand_in_a_typed_key_is_enough_to_use_the_api(
     assert api.state()["tasks_taken"] == 1
 
 
+def test_a_configuration_without_a_key_gets_it_from_init_at_a_terminal(
+    team_of_apiframe: Team, api: Sandbox
+) -> None:
+    team = team_of_apiframe
+    assert team.start("init", key=None).code == 0
+    before = team.config.read_text()
+
+    with terminal(team.folder, "init", width=120) as without:
+        without.answer("Which CSV", "\n")
+        without.answer("Your Apiframe key, not shown (Enter: go on without it): ", "wrong\n")
+        without.answer(REFUSED, "\n")
+        assert without.end() == 0
+    assert "No key yet: " in without.shown
+    assert (team.config.read_text(), [*team.folder.glob("*.key")]) == (before, [])
+
+    with terminal(team.folder, "init", width=120) as screen:
+        screen.answer("Which CSV", "\n")
+        screen.answer("Your Apiframe key", f"{KEY}\n")
+        screen.answer(PAY, "y\n")
+        assert screen.end() == 0
+    assert "Your key is in apiframe.key, which only you can read." in screen.shown
+    assert api.state()["tasks_taken"] == 1
+
+    (team.folder / "apiframe.key").unlink()  # it is asked for again
+    with terminal(team.folder, "init", width=120) as again:
+        again.answer("Which CSV", "\n")
+        again.answer("Your Apiframe key", f"{KEY}\n")
+        assert again.end() == 0
+    assert (team.folder / "apiframe.key").read_text() == KEY
+    assert api.state()["tasks_taken"] == 1
+
+
+def test_the_stand_in_of_another_vendor_needs_no_second_terminal(team: Team) -> None:
+    vendor = ("--endpoint", "replicate/flux-schnell", "--sandbox")
+    with terminal(team.folder, "init", *vendor, width=120) as screen:
+        screen.answer("Which CSV", "\n")
+        screen.answer("Your first prompt", "a fox\n")
+        settings_as_they_are(screen)
+        screen.answer("Let the stand-in draw it now? [Y/n]: ", "\n")
+        assert screen.end() == 0
+    assert "prompts.csv was created, with your prompt. Add more below it." in screen.shown
+    assert team.said_of("a fox") == ["done"]
+    assert len([*(team.folder / "media").glob("first-*")]) == 1
+
+    with terminal(team.folder, "init", width=120) as again:
+        again.answer("Which CSV", "\n")
+        again.answer("Your Replicate key, not shown (Enter: stay with the stand-in): ", "\n")
+        assert again.end() == 0
+
+
 def test_an_interrupted_init_goes_on_with_what_its_configuration_says(team: Team) -> None:
     assert team.start("init", "--approval", "--aspect-ratio", "3:4", key=None).code == 0
     whole = team.sheet.read_text()

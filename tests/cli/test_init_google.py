@@ -263,6 +263,7 @@ def test_the_question_for_a_sheet_accepts_an_address(desk: Desk) -> None:
     with terminal(desk.team.folder, "init", width=120) as screen:
         screen.answer("Or the address of a Google Sheet", "https://example.com/sheet\n")
         screen.answer("is not the address of a Google Sheet.", f"{desk.book.url}\n")
+        screen.answer("Your Apiframe key, not shown (Enter: go on without it): ", "\n")
         assert screen.end() == 0
 
     assert all(f"✓ {tick}\n" in screen.shown for tick in TICKS)

@@ -36,6 +36,9 @@ def history(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     folder = tmp_path_factory.mktemp("report") / "demo"
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PROMPTSHEET_DEMO_KEY", "demo")
+        # On a weekend, a team does less.
+        monday = datetime(2026, 11, 23, tzinfo=UTC)
+        patch.setattr("pipeline.cli.demo_history.utc_now", lambda: monday)
         assert demo_history(Console(quiet=True), folder, "promptsheet", 4) == 0
     settings = wiring.load(folder / "history.toml")
     sheet = folder / "history.csv"

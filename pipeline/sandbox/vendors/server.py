@@ -9,7 +9,7 @@ from importlib import import_module
 
 import uvicorn
 
-from pipeline.sandbox.server import LOOPBACK, Sandbox, listen, url_of
+from pipeline.sandbox.server import LOOPBACK, Sandbox, listen, listen_again, url_of
 from pipeline.sandbox.vendors import VENDORS
 from pipeline.sandbox.vendors.service import Service, Switches
 from pipeline.sandbox.vendors.vendor import Vendor
@@ -37,10 +37,15 @@ def run(
 
 
 @contextlib.contextmanager
-def running(name: str, key: str = "sandbox", **switches: object) -> Iterator[Sandbox]:
-    """A vendor's stand-in on a free loopback port, in a thread; its `url` is the `base_url`."""
+def running(
+    name: str, key: str = "sandbox", *, port: int = 0, **switches: object
+) -> Iterator[Sandbox]:
+    """A vendor's stand-in on a loopback port, in a thread; its `url` is the `base_url`.
+
+    The port is a free one if `port` is 0 or taken.
+    """
     server, base = _server(name, key, switches)
-    with listen(LOOPBACK, 0) as listener:
+    with listen_again(port) as listener:
         thread = threading.Thread(target=server.run, args=([listener],), name=name, daemon=True)
         thread.start()
         try:
