@@ -66,6 +66,20 @@ def test_the_compose_file_is_valid() -> None:
     )  # fmt: skip
 
 
+def test_the_containers_can_read_the_files_and_write_the_folders_that_they_need() -> None:
+    compose = YAML(typ="safe").load(DEPLOY / "docker/compose.yaml")
+    mounts = [mount.split(":") for mount in compose["x-promptsheet"]["volumes"]]
+    wanted = re.findall(r'"file:([^"]+)"', (DEPLOY / "docker/promptsheet.toml").read_text())
+    image = (DEPLOY / "docker/Dockerfile").read_text()
+    folders = [place for name, place, *_ in mounts if name in compose["volumes"]]
+
+    assert wanted, "the configuration names a file"
+    assert {f"/campaign/{name}" for name in wanted} <= {place for _, place, *_ in mounts}
+    # Without this, a volume belongs to root, and the user of the image cannot write into it.
+    assert folders == ["/campaign/media"]
+    assert "mkdir media && chown promptsheet . media" in image
+
+
 def test_the_workflow_of_github_is_valid() -> None:
     checked(
         BIN / "check-jsonschema", "--builtin-schema", "vendor.github-workflows",
