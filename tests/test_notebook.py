@@ -14,6 +14,7 @@ from pipeline import notebook, wiring
 from pipeline.config import Settings
 from pipeline.core.errors import ConfigError, StoreError
 from pipeline.core.model import JobKey
+from pipeline.notebook import tables
 from pipeline.open_sheet import open_sheet
 from pipeline.reports.results import Shown
 from pipeline.sandbox import running
@@ -104,7 +105,7 @@ def test_a_prompt_that_reads_like_no_value_or_a_number_stays_this_text() -> None
         Shown("r", None, "", 1, text, {"prompt": text, "style": text}, "e", "done", "")
         for text in texts
     ]
-    jobs = notebook.Results("prompts.csv", shown).jobs()
+    jobs = notebook.Results("prompts.csv", tables.of_shown(shown)).jobs()
 
     assert all(jobs[name].tolist() == texts for name in ("prompt", "input_prompt", "style"))
 
@@ -112,7 +113,8 @@ def test_a_prompt_that_reads_like_no_value_or_a_number_stays_this_text() -> None
 def test_an_input_with_the_name_of_a_result_has_a_column_of_its_own() -> None:
     inputs = {"text": "a", "input_text": "b", "credits": "c"}
     jobs = notebook.Results(
-        "prompts.csv", [Shown("r", None, "", 1, "p", inputs, "e", "done", "", text="t")]
+        "prompts.csv",
+        tables.of_shown([Shown("r", None, "", 1, "p", inputs, "e", "done", "", text="t")]),
     ).jobs()
 
     names = ["text", "input_text", "input_input_text", "input_credits"]

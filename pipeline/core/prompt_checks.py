@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import Final
 
 from pipeline.core.inputs import parsed
 from pipeline.core.language import Said, say
@@ -53,7 +54,7 @@ _MISSING = frozenset(
     ("nan", "none", "null", "nil", "undefined", "n/a", "na", "<na>", "nat", "tbd", "todo", "0")
 )
 #: Canonical inputs without any of these signs raise no doubt.
-_ANY_SIGN = re.compile(
+ANY_SIGN: Final = re.compile(
     r'[{<\[%\u2010-\u2015\u2212]|-[aA]|"/|undefined|null|None|NaN|"(?:'
     + "|".join(map(re.escape, sorted(_MISSING)))
     + r'|0\.0)"',
@@ -69,7 +70,7 @@ def is_missing(text: str) -> bool:
 def doubts(inputs: str, endpoint: Endpoint) -> list[str]:
     """Possible mistakes in the free texts of inputs (canonical text), one phrase each."""
     # Most prompts have none of the signs, and this one search is much faster than the others.
-    if not _ANY_SIGN.search(inputs, 1):
+    if not ANY_SIGN.search(inputs, 1):
         return []
     return [
         phrase

@@ -16,7 +16,7 @@ from typing import Final
 from pipeline.core.inputs import canonical, parsed
 from pipeline.core.language import Said, say
 
-_PREFIX: Final = "forgotten#"
+PREFIX: Final = "forgotten#"
 TRACE: Final = re.compile(r"forgotten#[A-Za-z0-9_-]{22}")
 #: What people read in the place of a forgotten text.
 FORGOTTEN: Final[Said] = say("(forgotten)")
@@ -29,7 +29,7 @@ def is_trace(text: str) -> bool:
 
 def has_traces(text: str) -> bool:
     """True if a trace may be in the text."""
-    return _PREFIX in text
+    return PREFIX in text
 
 
 def readable(text: str) -> str:
@@ -49,7 +49,7 @@ class Tracer:
             return text
         data = text.encode("utf-8", "surrogatepass")
         made = hmac.digest(self.key.encode(), data, "sha256")[:16]
-        return _PREFIX + base64.urlsafe_b64encode(made).decode().rstrip("=")
+        return PREFIX + base64.urlsafe_b64encode(made).decode().rstrip("=")
 
     def of_inputs(self, inputs: str, stay: Collection[str] = ()) -> str:
         """Inputs (canonical text) with a trace in the place of each text but those of `stay`."""

@@ -10,6 +10,7 @@
 API key is needed. Only `run(confirm=True)` sends anything. pandas and matplotlib are imported on
 first use.
 
+    jobs        all jobs as an Arrow table, of which plain_jobs makes most
     tables      the DataFrames
     pictures    the grid of pictures
     passes      the plan, and a run
@@ -25,14 +26,14 @@ from typing import TYPE_CHECKING
 from pipeline import wiring
 from pipeline.core.errors import ConfigError, PromptsheetError, StoreError
 from pipeline.core.text import counted
-from pipeline.notebook import passes, pictures, tables
+from pipeline.notebook import jobs, passes, pictures, tables
 from pipeline.open_pictures import Pictures
 from pipeline.open_sheet import open_sheet
 from pipeline.reports import charts, figures
 from pipeline.reports.extras import as_sentence
-from pipeline.reports.results import Shown, results
 
 if TYPE_CHECKING:
+    import pyarrow
     from matplotlib.figure import Figure
     from pandas import DataFrame
 
@@ -53,10 +54,10 @@ def open(config: str | Path = "") -> Results:  # noqa: A001 (read as notebook.op
     try:
         settings = wiring.load(_found(config or os.environ.get("PROMPTSHEET_CONFIG", "")))
         # Before the first run there is a plan all the same.
-        shown = results(settings) if settings.has_store else None
+        found = jobs.jobs(settings) if settings.has_store else None
     except PromptsheetError as error:
         raise as_sentence(error) from None
-    return Results(settings.source.name, shown, settings)
+    return Results(settings.source.name, found, settings)
 
 
 def _found(config: str | Path) -> Path:
@@ -85,17 +86,17 @@ class Results:
     """
 
     def __init__(
-        self, title: str, shown: list[Shown] | None, settings: Settings | None = None
+        self, title: str, found: pyarrow.Table | None, settings: Settings | None = None
     ) -> None:
         self.title = title
-        self._shown = shown
+        self._found = found
         self._settings = settings
         self._jobs: DataFrame | None = None
 
     def __repr__(self) -> str:
-        if self._shown is None:
+        if self._found is None:
             return f"<{self.title}, not run yet>"
-        return f"<{counted(len(self._shown), 'job')} of {self.title}>"
+        return f"<{counted(len(self._found), 'job')} of {self.title}>"
 
     def jobs(self) -> DataFrame:
         """A DataFrame with one row for each job, earlier takes included, in the order of the sheet.
@@ -192,15 +193,15 @@ class Results:
         sys.stdout.write(f"{passes.run(settings.path)}\n")
         return open(settings.path)
 
-    def _ran(self) -> list[Shown]:
-        if self._shown is None:
+    def _ran(self) -> pyarrow.Table:
+        if self._found is None:
             raise as_sentence(
                 StoreError(
                     f"Nothing has been run yet for {self.title}. Run promptsheet run, or "
                     "run(confirm=True) here."
                 )
             )
-        return self._shown
+        return self._found
 
     def _known(self) -> Settings:
         if self._settings is None:

@@ -11,6 +11,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from pipeline.core.costs import Cost
+from pipeline.core.credits import Credits
 from pipeline.core.statuses import Status
 from pipeline.reports import charts
 from pipeline.reports.extras import needed
@@ -19,6 +21,7 @@ from pipeline.store import ToldEvent
 
 if TYPE_CHECKING:
     import pandas
+    import pyarrow
 
 #: Column of the table of jobs -> its type, in order. `list` stands for a list of strings.
 COLUMNS: Final = {
@@ -79,66 +82,112 @@ PLAN: Final = {
 }
 
 
+#: The columns of a job inside this package, of which the tables are made. `saved` has the URLs of
+#: `files` and `links`, `made` is when the first job of the row was made. For each input there is a
+#: column that begins with AN_INPUT, for each column of the team one with OWN_COLUMN.
+JOBS: Final = {
+    **COLUMNS,
+    "status": "string",
+    **dict.fromkeys(("saved", "links", "accounts", "units"), "list"),
+    "amounts": "numbers",
+    "made": "int64",
+}
+AN_INPUT, OWN_COLUMN = "input:", "own:"
+
+
 def table(kinds: Mapping[str, str], rows: Iterable[Sequence[object]]) -> pandas.DataFrame:
     """A DataFrame with columns of these types, from rows with a value for each of them."""
-    pd, types = needed("pandas"), _types()
+    pa, words = needed("pyarrow"), _arrow_types()
     columns = list(zip(*rows, strict=True)) or [()] * len(kinds)
-    made: pandas.DataFrame = pd.DataFrame(
+    return _frame(
         {
-            name: pd.array(list(values), dtype=types[kind])
+            name: pa.array(values, words[kind])
             for (name, kind), values in zip(kinds.items(), columns, strict=True)
         }
     )
-    return made
 
 
-def jobs_table(shown: Sequence[Shown]) -> pandas.DataFrame:
-    """See `Results.jobs`."""
-    pd, types = needed("pandas"), _types()
+def empty_jobs() -> pyarrow.Table:
+    """No jobs, with the columns JOBS."""
+    table: pyarrow.Table = needed("pyarrow").schema(list(types().items())).empty_table()
+    return table
+
+
+def of_shown(shown: Sequence[Shown], made: Mapping[str, int] | None = None) -> pyarrow.Table:
+    """Jobs with the columns JOBS, in this order. `made` is when the first job of a row was made."""
+    pa = needed("pyarrow")
+    made, text = made or {}, pa.string()
     columns = {
-        name: pd.array([_cell(one, name) for one in shown], dtype=types[kind])
-        for name, kind in COLUMNS.items()
+        name: pa.array([_value(one, name, made) for one in shown], kind)
+        for name, kind in types().items()
     }
-    inputs = dict.fromkeys(name for one in shown for name in one.inputs)
-    for name in inputs:
-        texts = [one.inputs.get(name) for one in shown]
-        columns[_title(name, INPUT, COLUMNS, inputs)] = pd.array(texts, dtype=types["string"])
+    for name in dict.fromkeys(name for one in shown for name in one.inputs):
+        texts = [plain_text(one.inputs.get(name)) for one in shown]
+        columns[f"{AN_INPUT}{name}"] = pa.array(texts, text)
     for title in dict.fromkeys(title for one in shown for title in one.own):
-        texts = [one.own.get(title) for one in shown]
+        texts = [plain_text(one.own.get(title)) for one in shown]
+        columns[f"{OWN_COLUMN}{title}"] = pa.array(texts, text)
+    table: pyarrow.Table = pa.table(columns)
+    return table
+
+
+def jobs_table(jobs: pyarrow.Table) -> pandas.DataFrame:
+    """See `Results.jobs`."""
+    columns = {name: jobs[name] for name in COLUMNS}
+    inputs = _of_kind(jobs, AN_INPUT)
+    for name in inputs:
+        columns[_title(name, INPUT, COLUMNS, inputs)] = jobs[f"{AN_INPUT}{name}"]
+    for title in _of_kind(jobs, OWN_COLUMN):
         name = _title(re.sub(r"[\s_-]+", "_", title.strip().lower()), OWN, columns)
-        columns[name] = pd.array(texts, dtype=types["string"])
-    made: pandas.DataFrame = pd.DataFrame(columns)
-    return made
+        columns[name] = jobs[f"{OWN_COLUMN}{title}"]
+    return _frame(columns)
 
 
-def payments_table(shown: Iterable[Shown]) -> pandas.DataFrame:
+def _of_kind(jobs: pyarrow.Table, begin: str) -> list[str]:
+    """The names of the columns that begin so, in the order in which they are first filled."""
+    pc = needed("pyarrow.compute")
+    found = []
+    for place, name in enumerate(jobs.schema.names):
+        if name.startswith(begin):
+            first = pc.index(pc.is_valid(jobs[name]), value=True).as_py()
+            # Inputs are sorted within a job, the team's columns stay in their order.
+            title = name.removeprefix(begin)
+            found += [(first, title if begin == AN_INPUT else "", place, title)] * (first >= 0)
+    return [title for *_, title in sorted(found)]
+
+
+def payments_table(jobs: pyarrow.Table) -> pandas.DataFrame:
     """See `Results.payments`."""
-    return table(
-        PAYMENTS,
-        (
-            (
-                *(one.row_id, one.take, one.part, one.submitted_at),
-                *(cost.account.name, cost.account.unit, float(cost.amount)),
-            )
-            for one in shown
-            for cost in one.costs
-        ),
-    )
+    lists = {"account": "accounts", "unit": "units", "credits": "amounts"}
+    return _unfolded(jobs, PAYMENTS, lists)
 
 
-def files_table(shown: Iterable[Shown]) -> pandas.DataFrame:
+def files_table(jobs: pyarrow.Table) -> pandas.DataFrame:
     """See `Results.files`."""
-    return table(
-        FILES,
-        (
-            (
-                *(one.row_id, one.take, one.part, one.urls.index(url) + 1, url, str(place)),
-                *(one.links.get(url, ""), url in one.picked),
-            )
-            for one in shown
-            for url, place in _saved(one)
-        ),
-    )
+    kinds = {name: kind for name, kind in FILES.items() if name not in ("number", "picked")}
+    made = _unfolded(jobs, kinds, {"url": "saved", "file": "files", "link": "links"})
+    pa = needed("pyarrow")
+    found = jobs.select(["saved", "urls", "picked"]).to_pylist() if len(made) else []
+    its = [(one["urls"].index(u) + 1, u in one["picked"]) for one in found for u in one["saved"]]
+    numbers, picked = zip(*its, strict=True) if its else ((), ())
+    more = _frame({"number": pa.array(numbers, pa.int64()), "picked": pa.array(picked, pa.bool_())})
+    return needed("pandas").concat([made, more], axis="columns")[list(FILES)]  # type: ignore[no-any-return]
+
+
+def _unfolded(
+    jobs: pyarrow.Table, kinds: Mapping[str, str], lists: Mapping[str, str]
+) -> pandas.DataFrame:
+    """A line for each element of these lists (name -> column), beside the values of its job."""
+    pa, pc = needed("pyarrow"), needed("pyarrow.compute")
+    types = _arrow_types()
+    parts: dict[str, list[Any]] = {name: [] for name in kinds}
+    names = {lists.get(name, name) for name in kinds}
+    for batch in jobs.select(sorted(names)).to_batches():
+        parents = pc.list_parent_indices(batch[next(iter(lists.values()))])
+        for name, its in parts.items():
+            column = batch[lists.get(name, name)]
+            its.append(pc.list_flatten(column) if name in lists else column.take(parents))
+    return _frame({n: pa.chunked_array(its, types[kinds[n]]) for n, its in parts.items()})
 
 
 def events_table(events: Iterable[ToldEvent], note: Callable[[str], str]) -> pandas.DataFrame:
@@ -147,20 +196,53 @@ def events_table(events: Iterable[ToldEvent], note: Callable[[str], str]) -> pan
     return told.sort_values("at", kind="stable", ignore_index=True)
 
 
-def _types() -> dict[str, Any]:
-    """Word of COLUMNS -> type of pandas."""
-    pd, pa = needed("pandas"), needed("pyarrow")
-    arrow = {
+def types() -> dict[str, Any]:
+    """Column of JOBS -> type of Arrow."""
+    words = _arrow_types()
+    return {name: words[word] for name, word in JOBS.items()}
+
+
+def _arrow_types() -> dict[str, Any]:
+    """Word of COLUMNS -> type of Arrow."""
+    pa = needed("pyarrow")
+    return {
         "string": pa.string(),
         "int64": pa.int64(),
         "float64": pa.float64(),
         "bool": pa.bool_(),
         "list": pa.list_(pa.string()),
+        "numbers": pa.list_(pa.float64()),
         "moment": pa.timestamp("us", tz="UTC"),
         "duration": pa.duration("us"),
     }
-    statuses = pd.CategoricalDtype([status.value for status in charts.STATUSES], ordered=False)
-    return {"category": statuses} | {word: pd.ArrowDtype(kind) for word, kind in arrow.items()}
+
+
+def _frame(columns: Mapping[str, Any]) -> pandas.DataFrame:
+    """A DataFrame of Arrow's columns, which are not copied; `status` is categorical."""
+    pd = needed("pandas")
+    made: pandas.DataFrame = pd.DataFrame(
+        {
+            name: _statuses(values) if name == "status" else pd.arrays.ArrowExtensionArray(values)
+            for name, values in columns.items()
+        }
+    )
+    return made
+
+
+def _statuses(texts: Any) -> Any:
+    pa, pc, pd = needed("pyarrow"), needed("pyarrow.compute"), needed("pandas")
+    words = [status.value for status in charts.STATUSES]
+    codes = pc.fill_null(pc.index_in(texts, value_set=pa.array(words)), -1)
+    return pd.Categorical.from_codes(
+        codes.to_numpy(), dtype=pd.CategoricalDtype(words, ordered=False)
+    )
+
+
+def plain_text(text: str | None) -> str | None:
+    """The text with a question mark for each half of a character: Arrow has no form for it."""
+    if text is None or text.isascii():
+        return text
+    return text.encode("utf-8", "replace").decode()
 
 
 def _title(name: str, before: str, taken: Collection[str], others: Collection[str] = ()) -> str:
@@ -173,27 +255,42 @@ def _title(name: str, before: str, taken: Collection[str], others: Collection[st
     return name
 
 
-def _cell(one: Shown, name: str) -> object:
+def _value(one: Shown, name: str, made: Mapping[str, int]) -> object:
     match name:
         case "status":
             return Status.of(one.status).value
         case "state":
             return str(one.state)
         case "urls" | "picked":
-            return list(getattr(one, name))
+            return [plain_text(url) for url in getattr(one, name)]
         case "files":
-            return [str(place) for _, place in _saved(one)]
-        case "credits":
-            return float(one.credits) if len(one.costs) < 2 else None
-        case "unit" | "account":
-            return getattr(one.costs[0].account, _OF_ACCOUNT[name]) if len(one.costs) == 1 else None
+            return [plain_text(str(place)) for _, place in _saved(one)]
+        case "saved":
+            return [plain_text(url) for url, _ in _saved(one)]
+        case "links":
+            return [plain_text(one.links.get(url, "")) for url, _ in _saved(one)]
+        case "credits" | "unit" | "account" | "accounts" | "units" | "amounts":
+            return cost_columns(one.credits, one.costs)[name]
         case "duration":
             return None if one.seconds is None else timedelta(seconds=one.seconds)
+        case "made":
+            return made.get(one.row_id)
         case _:
-            return getattr(one, name)
+            value = getattr(one, name)
+            return plain_text(value) if isinstance(value, str) else value
 
 
-_OF_ACCOUNT: Final = {"unit": "unit", "account": "name"}
+def cost_columns(in_all: Credits, costs: Sequence[Cost]) -> dict[str, object]:
+    """The columns of what a job cost in all, and at each account."""
+    only = costs[0].account if len(costs) == 1 else None
+    return {
+        "credits": float(in_all) if len(costs) < 2 else None,
+        "unit": only and only.unit,
+        "account": only and only.name,
+        "accounts": [cost.account.name for cost in costs],
+        "units": [cost.account.unit for cost in costs],
+        "amounts": [float(cost.amount) for cost in costs],
+    }
 
 
 def _saved(one: Shown) -> list[tuple[str, Path | str]]:

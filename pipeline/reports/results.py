@@ -28,7 +28,7 @@ from pipeline.core.header import Columns
 from pipeline.core.inputs import parsed
 from pipeline.core.job_status import job_status
 from pipeline.core.known_rows import Memory
-from pipeline.core.model import Attempt, Grid, Job, KnownRow, State
+from pipeline.core.model import Attempt, Grid, Job, JobKey, KnownRow, State
 from pipeline.core.prompt_templates import prompt_sent
 from pipeline.core.revisions import revised, revision_in, unrevised
 from pipeline.core.rules import Rules
@@ -130,17 +130,33 @@ def results_and_waiting_rows(settings: Settings) -> list[Shown]:
         )
     with wiring.scratch_store(settings) as store:
         sheet = open_sheet(settings, store)
-        grid = _grid_now(sheet)
+        grid = grid_now(sheet)
         recalled = recalled_by(grid, settings, store) if grid else Recalled()
         memory = recalled.memory(store.rows.memory(sheet.key))
-        view = View(
-            memory=memory,
-            cells=row_cells(grid, settings, memory) if grid else {},
-            rules=wiring.rules(settings, sheet.key, store),
-            media=settings.media,
-            now=wiring.now(),
-        )
-        return list(_in_order(recalled.jobs(store.jobs.all(sheet.key)).values(), view))
+        jobs = recalled.jobs(store.jobs.all(sheet.key))
+        view = _view(memory, grid, settings, wiring.rules(settings, sheet.key, store))
+        return list(_in_order(jobs.values(), view))
+
+
+def results_of(
+    rows: Collection[str], grid: Grid, settings: Settings, store: Store, rules: Rules
+) -> list[tuple[Shown, datetime | None]]:
+    """The jobs of some rows, each with when it was made. `grid` is the sheet as it is now."""
+    recalled = recalled_by(grid, settings, store) if grid else Recalled()
+    memory = recalled.memory(store.rows.memory(rules.sheet, rows))
+    order = {row_id: memory.order[row_id] for row_id in rows if row_id in memory.order}
+    view = _view(replace(memory, order=order), grid, settings, rules)
+    jobs = recalled.jobs(store.jobs.of_rows(rules.sheet, rows))
+    return [
+        (one, jobs[JobKey(rules.sheet, one.row_id, one.take, one.part)].made_at)
+        for one in _in_order(jobs.values(), view)
+        if one.state is not None
+    ]
+
+
+def _view(memory: Memory, grid: Grid, settings: Settings, rules: Rules) -> View:
+    cells = row_cells(grid, settings, memory) if grid else {}
+    return View(memory, cells, rules, settings.media, wiring.now())
 
 
 @dataclass(frozen=True, slots=True)
@@ -335,7 +351,7 @@ def _name(row_id: str, view: View) -> str:
     return said.name if said else ""
 
 
-def _grid_now(sheet: Sheet) -> Grid:
+def grid_now(sheet: Sheet) -> Grid:
     """The sheet; empty if it cannot be read."""
     try:
         return sheet.read()

@@ -10,6 +10,7 @@ A `Store` has parts, each with the methods about one subject:
     store.wanted_rows  rows that people asked for, which a pass adds to the sheet
     store.unchanged    the rows that the last pass left with nothing to do
     store.settled      the rows that are plainly done, without an object for each
+    store.plain_jobs   all jobs in columns, likewise
     store.jobs         the takes of each row, with their attempts, files and history
     store.picks        the pictures that were picked on the page
     store.files        where the pictures of each take were saved, or why not
@@ -84,6 +85,7 @@ from pipeline.store.outbox_filling import Filled, OutboxFilling
 from pipeline.store.outbox_lines import Line
 from pipeline.store.outlets import ALL_COLUMNS, OutletEntry, Outlets
 from pipeline.store.picks import Picks
+from pipeline.store.plain_jobs import SEPARATOR, JobBatch, PlainJobs, RowBatch
 from pipeline.store.price_lists import PriceList, PriceLists
 from pipeline.store.quotes import Quotes
 from pipeline.store.rate_limit import RateLimit
@@ -107,6 +109,7 @@ from pipeline.store.wanted_rows import WantedRow, WantedRows
 
 __all__ = [
     "ALL_COLUMNS",
+    "SEPARATOR",
     "Balance",
     "BatchResult",
     "CopiedStore",
@@ -116,6 +119,7 @@ __all__ = [
     "HistoryLine",
     "Hooked",
     "Intent",
+    "JobBatch",
     "Lease",
     "Limits",
     "Line",
@@ -126,6 +130,7 @@ __all__ = [
     "PriceList",
     "Refusal",
     "RescueFile",
+    "RowBatch",
     "RowEvent",
     "RowEventKind",
     "SavedFile",
@@ -213,6 +218,7 @@ class Store:
         self.wanted_rows = WantedRows(database)
         self.unchanged = UnchangedRows(database)
         self.settled = SettledRows(database)
+        self.plain_jobs = PlainJobs(database)
         self.jobs = Jobs(database)
         self.picks = Picks(database)
         self.files = Files(database)
