@@ -74,6 +74,9 @@ def starts() -> Iterator[Line]:
     """Whole processes: help, and a pass with nothing to do."""
     bare = median(lambda: run([sys.executable, "-c", "pass"]), 7)
     yield Line("--help", median(lambda: run([*PROGRAM, "--help"]), 7), bare, "python -c pass")
+    asked = {"_PROMPTSHEET_COMPLETE": "complete_bash", "COMP_WORDS": "promptsheet run "}
+    tab = ["env", *(f"{name}={value}" for name, value in asked.items()), "COMP_CWORD=2", *PROGRAM]
+    yield Line("Tab after `promptsheet run`", median(lambda: run(tab), 7), bare, "python -c pass")
     with tempfile.TemporaryDirectory() as folder, sandbox_process(KEY, task_seconds=0) as sandbox:
         config = make(Path(folder), 10, sandbox.url)
         run([*PROGRAM, "run", str(config), "--wait"])

@@ -321,7 +321,8 @@ def test_the_example_shows_every_key_with_a_comment_and_its_default(tmp_path: Pa
             if asked.annotation == FormerTable | None:
                 assert f"# [{table}.{key}]" in text
                 continue
-            (line,) = [row for row in _table(text, table) if row.startswith(f"{key} =")]
+            line = next((row for row in _table(text, table) if row.startswith(f"{key} =")), "")
+            assert line, f"configs/example.toml does not show {key} in [{table}]"
             assert "#" in line, f"{table}.{key} has no comment"
             if not asked.is_required():
                 given = inner.model_validate(shown[table])
