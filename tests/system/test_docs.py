@@ -37,6 +37,7 @@ OTHERS = (
     "ruff ",
     "pytest ",
     "python3 ",
+    "sudo ",
     "--ar ",  # Midjourney's, in prompts
 )
 
