@@ -1,0 +1,132 @@
+"""What a notebook costs that reads a store with very many jobs, compared with `pandas.read_sql`.
+
+    python -m tests.benchmarks.notebook [--most N] [--rounds N] [--keep FOLDER]
+
+Each line is a process of its own, with its start and its imports; of several rounds the median
+counts. `read_sql` gives the columns of the store that the table of jobs is made of, as they are
+kept: without the sheet, with JSON for results and inputs, and numbers for times. A store with a
+million jobs takes some minutes to make; with `--keep` it is made once, in that folder.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sqlite3
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from tests.benchmarks.__main__ import KEY, ROOT, make
+
+SIZES = (100_000, 1_000_000)
+#: So many rows are still in the short sheet.
+SHORT = 10_000
+_FACTS = """
+    SELECT row_id, take, part, made_at, inputs, endpoint, state, task_id, result, prompt, price,
+    reported, provider, base_url, api_key, number, sent_at, ended_at
+    FROM jobs JOIN attempts ON attempts.job = jobs.id
+"""
+#: What is measured -> the part, and whether the sheet has only some of the rows.
+LINES = {
+    "jobs(), all rows in the sheet": ("jobs", False),
+    f"jobs(), {SHORT:,} rows in the sheet": ("jobs", True),
+    "events()": ("events", True),
+    "pandas.read_sql": ("read_sql", True),
+}
+
+
+def main() -> None:
+    """Measure, and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--most", type=int, default=SIZES[-1], help="of the largest store")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--keep", type=Path, help="where the stores are made, and stay")
+    given = parser.parse_args()
+    table = Table(title=f"Medians of {given.rounds}")
+    for column in ("jobs", "what", "seconds", "CPU s", "peak MB"):
+        table.add_column(column, justify="left" if column == "what" else "right")
+    with tempfile.TemporaryDirectory() as place:
+        for size in (size for size in SIZES if size <= given.most):
+            for line in measured(given.keep or Path(place), size, given.rounds):
+                table.add_row(*line)
+    Console(width=100).print(table)
+
+
+def measured(place: Path, size: int, rounds: int) -> Iterator[tuple[str, ...]]:
+    """The lines of the table for a store of this size."""
+    whole, short = _configured(place / str(size), size)
+    found: dict[str, list[tuple[float, ...]]] = {what: [] for what in LINES}
+    for _ in range(rounds):
+        for what, (part, is_short) in LINES.items():
+            found[what].append(_cost(part, short if is_short else whole, size))
+    for what, costs in found.items():
+        seconds, cpu, peak = (statistics.median(one) for one in zip(*costs, strict=True))
+        yield f"{size:,}", what, f"{seconds:.1f}", f"{cpu:.1f}", f"{peak:,.0f}"
+
+
+def _configured(folder: Path, size: int) -> tuple[Path, Path]:
+    """Two configurations with one store: one's sheet has all rows, the other's only the last."""
+    config, sheet, short = (folder / name for name in ("bench.toml", "rows.csv", "short.csv"))
+    if not config.exists():
+        folder.mkdir(parents=True)
+        make(folder, 0, "http://127.0.0.1:9")
+        command = [sys.executable, "-m", "tests.benchmarks.big", str(config), str(size)]
+        subprocess.run(command, cwd=ROOT, env={**os.environ, "BENCH_KEY": KEY}, check=True)
+    with sheet.open("rb") as file:
+        # Each row has four lines: each of its addresses ends one, the last one with the note.
+        lines = file.readlines()
+    short.write_bytes(lines[0] + b"".join(lines[-4 * SHORT :]))
+    text = config.read_text().replace('"rows.csv"', f'"short.csv"\nid = "{sheet.resolve()}"')
+    (folder / "short.toml").write_text(text)
+    return config, folder / "short.toml"
+
+
+def _cost(part: str, config: Path, size: int) -> tuple[float, ...]:
+    """Seconds, CPU seconds and peak memory in MB of a process that reads one part."""
+    words = [sys.executable, "-m", "tests.benchmarks.notebook", f"--{part}", str(config), str(size)]
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.benchmarks.cost", *words],
+        cwd=ROOT,
+        env={**os.environ, "BENCH_KEY": KEY},
+        capture_output=True,
+        check=True,
+    )
+    cost = json.loads(done.stdout)
+    if cost["code"]:
+        raise SystemExit(f"{words} came to a bad end")
+    return cost["seconds"], cost["cpu"], cost["peak"]
+
+
+def read(part: str, config: Path, size: int) -> None:
+    """Read one part. Ends with an error if it has not as many lines as there are jobs."""
+    import pandas as pd
+
+    from pipeline import notebook, wiring
+    from pipeline.notebook import Results
+    from pipeline.notebook.tables import empty_jobs
+
+    if part == "read_sql":
+        with sqlite3.connect(config.parent / "promptsheet.db") as store:
+            frame = pd.read_sql(_FACTS, store, dtype_backend="pyarrow")
+    else:
+        # A table of events reads no jobs.
+        settings = wiring.load(config)
+        opened = notebook.open(config) if part == "jobs" else Results("", empty_jobs(), settings)
+        frame = opened.jobs() if part == "jobs" else opened.events()
+    if len(frame) != size:
+        raise SystemExit(f"{part}: {len(frame)} lines for {size} jobs")
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] and (part := sys.argv[1].removeprefix("--")) in ("jobs", "events", "read_sql"):
+        read(part, Path(sys.argv[2]), int(sys.argv[3]))
+    else:
+        main()
