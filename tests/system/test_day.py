@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -9,12 +10,12 @@ from random import Random
 
 from pipeline.core.model import Claim, Grid, Patch
 from pipeline.sheets import Sheet
-from pipeline.sheets.google.client import Kind
+from pipeline.sheets.google.client import PER_MINUTE, Kind
 from pipeline.sheets.google.sheet import GoogleSheet
 from pipeline.store import Store
-from tests.benchmarks.day.clock import DayLoop
+from tests.benchmarks.day.clock import POWER, DayLoop, Power
 from tests.benchmarks.day.day import Day, Plan
-from tests.benchmarks.day.google import HEADER, Book, Google, Requests, Tab
+from tests.benchmarks.day.google import ANSWERS_IN, HEADER, Book, Google, Requests, Tab
 from tests.benchmarks.day.meter import percentile
 from tests.fakes.google_desk import NOW, columns_of, open_spreadsheet
 from tests.fakes.google_sheets import google_sheets
@@ -44,6 +45,35 @@ def test_on_a_day_of_three_machines_of_which_one_stands_still_each_row_is_paid_o
     assert report.handed_over > 0
     assert report.done == report.rows == PLAN.rows
     assert percentile(report.to_cell, 0.5) < 60
+
+
+def test_what_a_machine_sent_before_it_stood_still_arrives_in_time_so_that_no_quota_is_exceeded(
+    tmp_path: Path,
+) -> None:
+    loop = DayLoop()
+    google = Google(loop, Random(1), 1, None)
+    still, other = Power(), Power()
+    with Store(f"sqlite:///{tmp_path}/store.db", now=loop.now) as store:
+
+        async def read(power: Power, times: int) -> None:
+            POWER.set(power)
+            its = Requests(google, 0, store, loop)
+            await asyncio.gather(*(loop.run_in_executor(None, its.read) for _ in range(times)))
+
+        async def lived() -> None:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(read(still, 25))
+                await asyncio.sleep(ANSWERS_IN / 4)
+                tasks.create_task(still.stand_still(120.0))
+                await asyncio.sleep(120.0 - ANSWERS_IN)
+                tasks.create_task(read(other, PER_MINUTE))
+
+        loop.run_until_complete(lived())
+    loop.close()
+
+    readings = google.of_account[0][Kind.READ]
+    assert (readings.refused, readings.most) == (0, PER_MINUTE)
+    assert readings.total == 25 + PER_MINUTE
 
 
 def test_the_sheets_of_the_day_make_as_many_requests_as_a_google_sheet(tmp_path: Path) -> None:

@@ -74,7 +74,12 @@ class DayLoop(SimulatedLoop):
             return await greenlet_spawn(func, *args)
 
 
+def travel(seconds: float) -> None:
+    """Let so much time pass inside a call of an executor, whether or not its machine runs."""
+    await_only(asyncio.sleep(seconds))
+
+
 def pause(seconds: float) -> None:
     """Wait, inside a call of an executor."""
-    await_only(asyncio.sleep(seconds))
+    travel(seconds)
     await_only(runs())

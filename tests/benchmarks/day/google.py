@@ -20,7 +20,7 @@ from pipeline.core.model import Claim, Grid, Patch
 from pipeline.sheets.google.client import PER_MINUTE, GoogleAccount, GoogleBusy, Kind, Spreadsheet
 from pipeline.sheets.google.writer import ROUNDS
 from pipeline.store import Store
-from tests.benchmarks.day.clock import DayLoop, pause
+from tests.benchmarks.day.clock import DayLoop, pause, travel
 from tests.benchmarks.day.meter import Meter
 
 #: Seconds for an answer.
@@ -79,8 +79,17 @@ class Google:
         return [one for its in (*self.of_account, *self.of_project) for one in its.values()]
 
     def take(self, account: int, kind: Kind) -> dict[str, Any]:
-        """Answer one request. Raises GoogleBusy if a quota is used up."""
-        pause(ANSWERS_IN)
+        """Answer one request. Raises GoogleBusy if a quota is used up.
+
+        What a machine has sent arrives, also if the machine stands still meanwhile.
+        """
+        travel(ANSWERS_IN / 2)
+        try:
+            return self._answer(account, kind)
+        finally:
+            pause(ANSWERS_IN / 2)
+
+    def _answer(self, account: int, kind: Kind) -> dict[str, Any]:
         its = self.of_account[account][kind], self.of_project[account // ACCOUNTS][kind]
         if full := [one for one in its if one.is_full]:
             full[0].refused += 1
