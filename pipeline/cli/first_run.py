@@ -85,21 +85,22 @@ def _ready(settings: Settings) -> Iterator[Settings]:
     if not is_stand_in(settings):
         yield settings
         return
-    if (name := settings.provider.name) in VENDORS:
+    name, tasks = settings.provider.name, settings.path.parent / ".stand-in.json"
+    if name in VENDORS:
         from pipeline.sandbox.vendors.server import running as vendor_running
 
-        with vendor_running(name, _KEY, port=SANDBOX_PORT, task_seconds=2) as sandbox:
-            yield settings.model_copy(
-                update={"base_url": sandbox.url, "api_key": Secret(sandbox.key)}
-            )
+        with vendor_running(
+            name, _KEY, port=SANDBOX_PORT, remember=tasks, task_seconds=2
+        ) as sandbox:
+            key = Secret(sandbox.key)
+            yield settings.model_copy(update={"base_url": sandbox.url, "api_key": key})
         return
     from pipeline.sandbox import running
 
-    tasks = settings.path.parent / ".stand-in.json"
     with running(_KEY, port=SANDBOX_PORT, remember=tasks, task_seconds=2, max_seconds=4) as sandbox:
-        key = sandbox.key_v2 if name == "apiframe-v2" else sandbox.key
+        key = Secret(sandbox.key_v2 if name == "apiframe-v2" else sandbox.key)
         base_url = settings.base_url.replace(SANDBOX, sandbox.url, 1)
-        yield settings.model_copy(update={"base_url": base_url, "api_key": Secret(key)})
+        yield settings.model_copy(update={"base_url": base_url, "api_key": key})
 
 
 def _wanted(number: int, price: str, vendor: str) -> int:

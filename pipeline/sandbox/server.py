@@ -7,11 +7,11 @@ import contextlib
 import json
 import socket
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from http.client import HTTPConnection
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 import uvicorn
@@ -19,7 +19,7 @@ import uvicorn
 from pipeline.sandbox.app import create_app
 from pipeline.sandbox.desk import Desk
 from pipeline.sandbox.settings import SandboxSettings, SettingsError, merged
-from pipeline.sandbox.wire import Protocol
+from pipeline.sandbox.wire import Protocol as HttpProtocol
 
 BACKLOG = 2048
 LOOPBACK = "127.0.0.1"
@@ -119,19 +119,47 @@ def running(
     the same tasks: links to their results go on working.
     """
     server = _server(merged(SandboxSettings(), settings), key, seed)
+    with in_thread(server, server.desk, port, remember) as url:
+        yield Sandbox(url, key)
+
+
+class Memory(Protocol):
+    """What knows the tasks of a stand-in."""
+
+    @property
+    def tasks(self) -> Mapping[str, object]:
+        """Id -> task."""
+
+    def remembered(self) -> list[dict[str, object]]:
+        """The latest tasks, as JSON can carry them."""
+
+    def restore(self, tasks: Iterable[Mapping[str, Any]], base_url: str) -> None:
+        """Add the tasks of an earlier stand-in, as they were remembered."""
+
+
+@contextlib.contextmanager
+def in_thread(
+    server: uvicorn.Server, memory: Memory, port: int, remember: Path | None
+) -> Iterator[str]:
+    """Serve in a thread; yields the address. `remember`: the file with the tasks, if any.
+
+    The port is the remembered one, else `port`; a free one if that is 0 or taken.
+    """
     remembered, tasks = _remembered(remember)
     with listen_again(remembered or port) as listener:
-        port = listener.getsockname()[1]
-        server.desk.restore(tasks, url_of(listener))
+        url = url_of(listener)
+        memory.restore(tasks, url)
         thread = threading.Thread(
-            target=server.run, args=([listener],), name="apiframe-sandbox", daemon=True
+            target=server.run, args=([listener],), name="sandbox", daemon=True
         )
         thread.start()
         over = threading.Event()
-        keeper = threading.Thread(target=_keep, args=(server.desk, remember, port, over))
+        keeper = threading.Thread(
+            target=_keep, args=(memory, remember, listener.getsockname()[1], over)
+        )
         keeper.start()
         try:
-            yield Sandbox(url_of(listener), key)
+            yield url
         finally:
             server.should_exit = True
             thread.join()
@@ -148,14 +176,14 @@ def _remembered(file: Path | None) -> tuple[int, list[dict[str, Any]]]:
         return 0, []
 
 
-def _keep(desk: Desk, file: Path | None, port: int, over: threading.Event) -> None:
+def _keep(memory: Memory, file: Path | None, port: int, over: threading.Event) -> None:
     """Write the tasks into the file soon after they come, so that a killed process loses none."""
     number = -1
     while file is not None:
         is_last = over.wait(0.2)
-        if is_last or len(desk.tasks) != number:
-            number = len(desk.tasks)
-            _replace(file, json.dumps({"port": port, "tasks": desk.remembered()}))
+        if is_last or len(memory.tasks) != number:
+            number = len(memory.tasks)
+            _replace(file, json.dumps({"port": port, "tasks": memory.remembered()}))
         if is_last:
             return
 
@@ -198,7 +226,7 @@ def _server(settings: SandboxSettings, key: str, seed: int) -> _Server:
     config = uvicorn.Config(
         app,
         loop="auto",
-        http=Protocol,
+        http=HttpProtocol,
         ws="none",
         lifespan="off",
         log_config=None,

@@ -45,6 +45,10 @@ class Terminal:
         self._answered = len(self.shown)
         os.write(self._screen, text.encode())
 
+    def shows(self, text: str) -> None:
+        """Wait until this text is shown."""
+        self._until(lambda: text in self.shown, text)
+
     def end(self) -> int:
         """Wait for the end; returns the exit code."""
         self._until(lambda: False, "")

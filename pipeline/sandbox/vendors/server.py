@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from importlib import import_module
+from pathlib import Path
 
 import uvicorn
 
-from pipeline.sandbox.server import LOOPBACK, Sandbox, listen, listen_again, url_of
+from pipeline.sandbox.server import LOOPBACK, Sandbox, in_thread, listen, url_of
 from pipeline.sandbox.vendors import VENDORS
 from pipeline.sandbox.vendors.service import Service, Switches
 from pipeline.sandbox.vendors.vendor import Vendor
@@ -28,31 +28,32 @@ def run(
 
     Raises SwitchError for a wrong switch, OSError if the port is in use.
     """
-    server, base = _server(name, key, switches or {})
+    service = _service(name, key, switches or {})
+    server = _server(service)
     with listen(host, port) as listener:
         if ready is not None:
-            ready(url_of(listener) + base)
+            ready(url_of(listener) + service.vendor.base)
         with contextlib.suppress(KeyboardInterrupt):
             server.run(sockets=[listener])
 
 
 @contextlib.contextmanager
 def running(
-    name: str, key: str = "sandbox", *, port: int = 0, **switches: object
+    name: str,
+    key: str = "sandbox",
+    *,
+    port: int = 0,
+    remember: Path | None = None,
+    **switches: object,
 ) -> Iterator[Sandbox]:
     """A vendor's stand-in on a loopback port, in a thread; its `url` is the `base_url`.
 
-    The port is a free one if `port` is 0 or taken.
+    The port is a free one if `port` is 0 or taken. With a file to `remember` its tasks in, the next
+    one has the same port, if that is free, and the same tasks.
     """
-    server, base = _server(name, key, switches)
-    with listen_again(port) as listener:
-        thread = threading.Thread(target=server.run, args=([listener],), name=name, daemon=True)
-        thread.start()
-        try:
-            yield Sandbox(url_of(listener) + base, key)
-        finally:
-            server.should_exit = True
-            thread.join()
+    service = _service(name, key, switches)
+    with in_thread(_server(service), service, port, remember) as url:
+        yield Sandbox(url + service.vendor.base, key)
 
 
 def vendor_of(name: str) -> Vendor:
@@ -61,10 +62,13 @@ def vendor_of(name: str) -> Vendor:
     return vendor
 
 
-def _server(name: str, key: str, switches: Mapping[str, object]) -> tuple[uvicorn.Server, str]:
-    vendor = vendor_of(name)
+def _service(name: str, key: str, switches: Mapping[str, object]) -> Service:
+    return Service(vendor_of(name), Switches().changed(switches), key)
+
+
+def _server(service: Service) -> uvicorn.Server:
     config = uvicorn.Config(
-        Service(vendor, Switches().changed(switches), key).app(),
+        service.app(),
         http=Protocol,
         ws="none",
         lifespan="off",
@@ -74,4 +78,4 @@ def _server(name: str, key: str, switches: Mapping[str, object]) -> tuple[uvicor
         server_header=False,
         timeout_graceful_shutdown=1,
     )
-    return uvicorn.Server(config), vendor.base
+    return uvicorn.Server(config)

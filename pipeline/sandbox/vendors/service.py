@@ -10,7 +10,7 @@ import json
 import math
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
@@ -30,6 +30,8 @@ from pipeline.sandbox.wire import deliver
 SLOW = 5
 #: A timer may wake up so many seconds early.
 EARLY = 0.01
+#: How many tasks are remembered from one stand-in to the next.
+MOST_REMEMBERED = 1000
 #: The longest that an answer is held back for `Prefer: wait`.
 MOST_WAIT = 60.0
 
@@ -88,10 +90,26 @@ class Service:
         self.switches = self._first
         self.tasks: dict[str, Task] = {}
         self._taken: Counter[str] = Counter()
+        #: How many tasks of each prompt an earlier stand-in took.
+        self._earlier: Counter[str] = Counter()
         self._outcomes: Counter[str] = Counter()
         self._requests: Counter[str] = Counter()
         self._charged = 0.0
         self.caller.stop()
+
+    def remembered(self) -> list[dict[str, object]]:
+        """The latest tasks, as JSON can carry them, for `restore`."""
+        return [task.kept() for task in list(self.tasks.values())[-MOST_REMEMBERED:]]
+
+    def restore(self, tasks: Iterable[Mapping[str, Any]], base_url: str) -> None:
+        """Add the tasks of an earlier stand-in: all of them have ended, and none is counted."""
+        for kept in tasks:
+            try:
+                task = Task.of(kept, base_url, time.monotonic())
+            except (TypeError, ValueError, KeyError):
+                continue  # written by another version
+            self.tasks[task.id] = task
+            self._earlier[task.order.prompt] += 1
 
     def app(self) -> Starlette:
         """The web application."""
@@ -164,7 +182,7 @@ class Service:
         task = Task(
             id=self.vendor.new_id(),
             order=order,
-            number=self._taken[counted],
+            number=self._taken[counted] + self._earlier[order.prompt],
             base_url=str(request.base_url).rstrip("/"),
             began=time.monotonic(),
             seconds=self.switches.task_seconds * (SLOW if "[slow]" in order.prompt else 1),

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Literal, NamedTuple
 from uuid import uuid4
@@ -16,6 +16,8 @@ from uuid import uuid4
 Stage = Literal["waiting", "running", "done", "failed", "canceled"]
 #: The part of its time for which a task waits before it runs.
 WAITING = 0.2
+#: A longer value of a submission is not remembered: it is a file.
+LONG = 2000
 
 
 class Refused(Exception):
@@ -81,6 +83,38 @@ class Task:
     #: When it was canceled.
     canceled: float = math.inf
     created: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+    def kept(self) -> dict[str, object]:
+        """The task as JSON can carry it, for `of`: without secrets and long texts."""
+        order = asdict(self.order) | {"webhook": "", "webhook_secret": ""}
+        order["said"] = {
+            name: value for name, value in self.order.said.items() if len(str(value)) < LONG
+        }
+        return {
+            "id": self.id,
+            "order": order,
+            "number": self.number,
+            "failure": self.failure,
+            "created": self.created.isoformat(),
+        }
+
+    @classmethod
+    def of(cls, kept: Mapping[str, Any], base_url: str, now: float) -> Task:
+        """A kept task, which has ended. Raises KeyError, TypeError or ValueError if it is none."""
+        order: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value
+            for name, value in kept["order"].items()
+        }
+        return cls(
+            id=str(kept["id"]),
+            order=Order(**order),
+            number=int(kept["number"]),
+            base_url=base_url,
+            began=now,
+            seconds=0,
+            failure=str(kept["failure"]),
+            created=datetime.fromisoformat(kept["created"]),
+        )
 
     @property
     def ends(self) -> float:
