@@ -46,7 +46,7 @@ def questions(console: Console, wanted: Wanted, config: Path, key: str) -> Wante
         if has_ratio
         else None,
         per_day=ask(
-            f"Most credits per day{costs}",
+            f"Most {settings.provider.unit}s per day{costs}",
             str(least),
             lambda text: _credits(text, wanted, config, key),
         ),

@@ -40,7 +40,7 @@ def team_of_apiframe(team: Team, api: Sandbox) -> Team:
 
 
 def settings_as_they_are(screen: Terminal) -> None:
-    for question in ("Aspect ratio", "Most credits", "approved", "Save"):
+    for question in ("Aspect ratio", "Most ", "approved", "Save"):
         screen.answer(question, "\n")
 
 
@@ -183,6 +183,7 @@ def test_the_stand_in_of_another_vendor_needs_no_second_terminal_and_may_be_inte
         screen.answer("Let the stand-in draw it now? [Y/n]: ", "\n")
         screen.shows("1 in progress")
         screen.leave("\x03")
+    assert "Most US cents per day (" in screen.shown
     assert "prompts.csv was created, with your prompt. Add more below it." in screen.shown
 
     with terminal(team.folder, "init", width=120) as again:
