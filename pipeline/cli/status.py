@@ -139,7 +139,7 @@ def set_paused(settings: Settings, console: Console, paused: bool) -> int:
     """Pause or resume the sending of a sheet."""
     with wiring.open_store(settings) as store:
         sheet = open_sheet(settings, store)
-        store.sheets.update(sheet.key, paused=paused)
+        store.set_paused(sheet.key, paused)
         words = (
             "is paused; nothing more is sent"
             if paused

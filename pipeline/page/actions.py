@@ -171,7 +171,7 @@ class Actions:
         board = board_of(self._boards, request)
 
         def do() -> bool:
-            board.campaign.store.sheets.update(board.campaign.key, paused=paused)
+            board.campaign.store.set_paused(board.campaign.key, paused)
             return True
 
         return await _answered(request, board, do, "paused" if paused else "resumed")

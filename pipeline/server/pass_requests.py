@@ -65,7 +65,7 @@ class PassControl(Protocol):
     last: EndedPass | None
     #: How many passes began since the start of the program.
     passes: int
-    #: True if a rule stopped the sending, until the program is restarted.
+    #: True if a rule stopped the sending, until a person resumes the sheet.
     is_stopped: bool
 
     def ask(self, request: PassRequest) -> Taken:

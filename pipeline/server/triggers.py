@@ -41,7 +41,9 @@ PLAN_WITHIN: Final = 10.0
 #: Seconds for which a plan is used again.
 PLAN_KEPT: Final = 0.5
 _HEADERS: Final = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
-_STOPPED: Final = "A rule stopped the sending. Nothing more is sent until watch is restarted."
+_STOPPED: Final = (
+    "A rule stopped the sending. Nothing more is sent until you run promptsheet resume."
+)
 _PAUSED: Final = "The sheet is paused: results are collected, and nothing is sent until it resumes."
 _NO_PASSES: Final = (
     "No runs start here: this is promptsheet serve. Use promptsheet watch, or let cron start "
@@ -228,7 +230,7 @@ class Triggers:
 
     def _set_paused(self, name: str, paused: bool) -> None:
         one = self._sheets[name]
-        one.store.sheets.update(one.key, paused=paused)
+        one.store.set_paused(one.key, paused)
 
     async def _plan(
         self, name: str, request: PassRequest, *, ask_balance: bool = False

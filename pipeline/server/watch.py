@@ -102,7 +102,8 @@ class _Watching:
     async def run(self, *, is_start: bool) -> Sequence[Settings] | None:
         """Watch until `end` is called, or until the configuration has changed: returns the new one.
 
-        A sheet whose sending a rule has stopped goes on if it `is_start` of the program.
+        A sheet whose sending a rule has stopped goes on if it `is_start` of the program, unless
+        machines share its store.
         Raises ConfigError and ListenError.
         """
         _check(self._settings)
@@ -128,10 +129,10 @@ class _Watching:
         self, watchers: Sequence[Watcher], all_of_them: Sequence[Campaign]
     ) -> list[Callable[[], Coroutine[Any, Any, None]]]:
         """What runs the passes: each sheet for itself, or those on a server in a fleet."""
-        shared = [one for one, its in zip(watchers, all_of_them, strict=True) if _is_shared(its)]
+        shared = [one for one in watchers if one.is_shared]
         jobs = [watcher.run for watcher in watchers if watcher not in shared]
         if shared:
-            server = next(one for one in all_of_them if _is_shared(one))
+            server = next(one for one in all_of_them if one.key == shared[0].key)
             self._fleet = Fleet(shared, server.store, server.settings.store_url, self._tell)
             jobs.append(self._fleet.run)
         return jobs
@@ -173,10 +174,6 @@ def _check(settings: Sequence[Settings]) -> None:
         )
     if servers and find_spec("dbos") is None:
         raise MissingExtra("watch with a store on PostgreSQL", "fleet")
-
-
-def _is_shared(campaign: Campaign) -> bool:
-    return campaign.settings.store_file is None
 
 
 def _contents_of(settings: Sequence[Settings]) -> list[bytes]:

@@ -56,7 +56,7 @@ class Watcher:
         self.running_since: datetime | None = None
         self.last: EndedPass | None = None
         self.passes = 0
-        #: True if a rule stopped the sending. It stays stopped until the program is restarted.
+        #: True if a rule stopped the sending. It stays stopped until a person resumes it.
         self.is_stopped = False
         #: The name of this machine in a fleet.
         self.machine = ""
@@ -102,6 +102,11 @@ class Watcher:
         return self._campaign.settings
 
     @property
+    def is_shared(self) -> bool:
+        """True if its store is on a server, where other machines may run passes over it."""
+        return self._campaign.settings.store_file is None
+
+    @property
     def key(self) -> str:
         """The sheet's name in the store."""
         return self._campaign.key
@@ -115,8 +120,12 @@ class Watcher:
             self._runner.interrupt()
 
     def go_on(self) -> None:
-        """Send again after a rule stopped it: the program was started. Raises StoreError."""
-        self._campaign.store.turns.go_on(self.key)
+        """Send again after a rule stopped it: the program was started. Raises StoreError.
+
+        On a shared store nothing changes: the start of one machine is no decision of a person.
+        """
+        if not self.is_shared:
+            self._campaign.store.turns.go_on(self.key)
 
     def learn(self, turn: Turn) -> None:
         """Learn from the store whether a rule stopped the sending, on whichever machine."""
@@ -341,7 +350,7 @@ class Watcher:
         troubles = {*outcome.notices, *outcome.sentences}
         if outcome.stopped and not self.is_stopped:
             self.is_stopped = True
-            troubles.add("Nothing more is sent until watch is restarted.")
+            troubles.add("Nothing more is sent until you run promptsheet resume.")
         self._print_problems(outcome.title, troubles)
         if outcome.has_news and not self._quiet:
             self._print(outcome.title, summary.closing(outcome))

@@ -258,6 +258,12 @@ class Store:
         """Its path or its address, for messages."""
         return self._database.place
 
+    def set_paused(self, sheet: str, paused: bool) -> None:
+        """Pause or resume the sending of a sheet. To resume also ends the stop of a rule."""
+        self.sheets.update(sheet, paused=paused)
+        if not paused:
+            self.turns.go_on(sheet)
+
     def snapshot(self) -> AbstractContextManager[None]:
         """Read as of one moment: all reads of this thread in the block share one transaction.
 

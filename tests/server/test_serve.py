@@ -144,7 +144,7 @@ def test_a_stop_rule_holds_until_watch_is_restarted(tmp_path: Path) -> None:
             ended = program.end()
 
         assert asked == 5
-        assert "Nothing more is sent until watch is restarted" in ended.said
+        assert "Nothing more is sent until you run promptsheet resume" in ended.said
         assert team.statuses() == {"failed": 5, "queued": 3}
 
 

@@ -227,7 +227,7 @@ def test_sending_that_a_rule_stopped_stays_stopped_and_the_answer_says_so(
         program.end()
 
     assert (run.status, run.state) == (202, "held")
-    assert "Nothing more is sent until watch is restarted." in run.message
+    assert "Nothing more is sent until you run promptsheet resume." in run.message
     assert api.state()["requests"]["/imagine"] == 5
 
 

@@ -7,9 +7,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
 from rich.console import Console
 
 from pipeline import wiring
+from pipeline.cli.status import set_paused
 from pipeline.config import Settings, load
 from pipeline.sandbox import Sandbox
 from pipeline.server.pass_requests import PassRequest
@@ -57,3 +59,35 @@ def test_a_machine_sends_nothing_after_another_has_stopped_until_the_configurati
     assert sent == {}
     assert api.state()["tasks"] == {"a fox": 1, "an owl": 1}
     assert team.statuses() == {"done": 2}
+
+
+def test_a_stop_ends_when_a_person_resumes_the_sheet_and_each_row_is_paid_once(
+    team: Team, api: Sandbox
+) -> None:
+    team.configure()
+    team.write_prompts(["a fox", "an owl"])
+    stop(team.config)
+    with machine(team.config) as first, machine(team.config) as second:
+        asyncio.run(first.turn(PassRequest()))
+        sent = api.state()["tasks"]
+        set_paused(first.settings, Console(quiet=True), paused=False)
+        asyncio.run(second.turn(PassRequest()))
+
+    assert sent == {}
+    assert api.state()["tasks"] == {"a fox": 1, "an owl": 1}
+    assert team.statuses() == {"done": 2}
+
+
+@pytest.mark.parametrize("is_shared", [True, False])
+def test_the_start_of_a_machine_ends_a_stop_only_if_no_other_shares_the_store(
+    team: Team, api: Sandbox, monkeypatch: pytest.MonkeyPatch, is_shared: bool
+) -> None:
+    team.configure()
+    team.write_prompts(["a fox"])
+    stop(team.config)
+    monkeypatch.setattr(Watcher, "is_shared", is_shared)
+    with machine(team.config) as watcher:
+        watcher.go_on()
+        asyncio.run(watcher.turn(PassRequest()))
+
+    assert api.state()["tasks"] == ({} if is_shared else {"a fox": 1})
