@@ -16,6 +16,7 @@ from sqlalchemy import (
     Text,
     and_,
     bindparam,
+    exists,
     func,
     literal_column,
     select,
@@ -57,6 +58,7 @@ _SAVED = (
 )
 _NONE: ColumnClause[str] = literal_column("''", Text)
 _ONE: ColumnClause[int] = literal_column("1")
+_MORE = attempts.alias("more")
 _IS_PLAIN = and_(
     _JOBS.part == _NONE,
     _JOBS.asked == _ONE,
@@ -64,8 +66,8 @@ _IS_PLAIN = and_(
     _TRIED.state == literal_column(f"'{State.SUCCEEDED.value}'", Text),
     _TRIED.remade == _NONE,
     _TRIED.forgotten == _NONE,
-    # As a list, which a database makes once.
-    _JOBS.id.not_in(select(_TRIED.job).where(_TRIED.number != _ONE)),
+    # Not as a list: PostgreSQL would search a long one from its beginning for each job.
+    ~exists().where(_MORE.c.job == _JOBS.id, _MORE.c.number != _ONE),
 )
 _ALL_JOBS = Prepared(
     select(
