@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import timedelta
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -93,18 +94,21 @@ JOBS: Final = {
     "made": "int64",
 }
 AN_INPUT, OWN_COLUMN = "input:", "own:"
+#: So many lines of a table are in memory as Python values at a time.
+_AT_ONCE: Final = 50_000
 
 
 def table(kinds: Mapping[str, str], rows: Iterable[Sequence[object]]) -> pandas.DataFrame:
     """A DataFrame with columns of these types, from rows with a value for each of them."""
     pa, words = needed("pyarrow"), _arrow_types()
-    columns = list(zip(*rows, strict=True)) or [()] * len(kinds)
-    return _frame(
-        {
-            name: pa.array(values, words[kind])
-            for (name, kind), values in zip(kinds.items(), columns, strict=True)
-        }
-    )
+    types = [words[kind] for kind in kinds.values()]
+    parts: list[list[Any]] = [[] for _ in types]
+    lines = iter(rows)
+    while some := list(islice(lines, _AT_ONCE)):
+        for its, values, kind in zip(parts, zip(*some, strict=True), types, strict=True):
+            its.append(pa.array(values, kind))
+    columns = zip(kinds, parts, types, strict=True)
+    return _frame({name: pa.chunked_array(its, kind) for name, its, kind in columns})
 
 
 def empty_jobs() -> pyarrow.Table:
