@@ -21,14 +21,13 @@ from pipeline.cli import dates
 from pipeline.config import Settings
 from pipeline.core.costs import Cost
 from pipeline.core.credits import Credits, total
-from pipeline.core.errors import ConfigError
 from pipeline.core.generations import label
 from pipeline.core.messages import as_text
 from pipeline.core.receipt_lines import Basis, Charge, Line, Sent
 from pipeline.core.receipts import Receipt, Refund, Why, closing
 from pipeline.core.refund_claims import claims
 from pipeline.core.text import counted, one_line, shortened
-from pipeline.plain_files import write_whole
+from pipeline.reports.output_files import check_output, write_output
 from pipeline.reports.receipt import SheetReceipt, prompt_of, sheet_receipt
 
 #: Most charges, and most rows of each list, that are printed. The CSV and the JSON have all.
@@ -55,16 +54,16 @@ def print_receipt(settings: Settings, console: Console, wanted: Wanted) -> int:
     """Print the receipt of one sheet, and write the files that are wanted."""
     since = dates.since(wanted.since, settings)
     for file in filter(None, (wanted.csv, wanted.claim)):
-        _check(file, settings)
+        check_output(file, settings)
     found = sheet_receipt(settings, since)
     said = closing(found.receipts)
     needs_a_person = any(one.unmatched or one.due or one.unexplained for one in found.receipts)
     code = 3 if found.troubles else int(needs_a_person)
     letter = claims(found.receipts, wiring.now())
     if wanted.csv:
-        _write(wanted.csv, _as_csv(found), settings)
+        write_output(wanted.csv, _as_csv(found), settings)
     if wanted.claim and letter and str(wanted.claim) != "-":
-        _write(wanted.claim, letter.encode("utf-8", "replace"), settings)
+        write_output(wanted.claim, letter.encode("utf-8", "replace"), settings)
     if wanted.as_json:
         terminal.write_json(_as_json(found, said, letter, code))
         return code
@@ -75,24 +74,6 @@ def print_receipt(settings: Settings, console: Console, wanted: Wanted) -> int:
         console.print(Text(one_line(sentence), style="dim"))
     console.print(Text(f"{found.title}: {said}", style="bold"))
     return code
-
-
-def _check(file: Path, settings: Settings) -> None:
-    """Raise ConfigError for a file that must not be replaced by a receipt."""
-    sheet = settings.source if isinstance(settings.source, Path) else None
-    ours = [one for one in (settings.path, settings.store_file, sheet) if one]
-    if any(file.exists() and one.exists() and file.samefile(one) for one in ours):
-        raise ConfigError(f"{file} would be replaced by the receipt: name another file.")
-
-
-def _write(file: Path, content: bytes, settings: Settings) -> None:
-    """Replace a file in one step. Raises ConfigError if it cannot be written."""
-    target = file.expanduser().parent.resolve() / file.name
-    sheet = settings.source if isinstance(settings.source, Path) else None
-    try:
-        write_whole(target, content, like=sheet)
-    except OSError as error:
-        raise ConfigError(f"{file} cannot be written: {error.strerror or error}.") from error
 
 
 # On the terminal ---------------------------------------------------------------------------------

@@ -21,11 +21,11 @@ from pipeline.config import Settings
 from pipeline.core.dates import month_of
 from pipeline.core.errors import ConfigError
 from pipeline.core.language import NOTHING, Said, say
-from pipeline.notebook.tables import COLUMNS, INPUT, jobs_table, payments_table
+from pipeline.notebook.tables import COLUMNS, INPUT, jobs_table, of_shown, payments_table
 from pipeline.open_pictures import Pictures
-from pipeline.plain_files import write_whole
 from pipeline.reports import summary
 from pipeline.reports.extras import needed
+from pipeline.reports.output_files import check_output, write_output
 from pipeline.reports.picked import gallery
 from pipeline.reports.report import Contents, compared, page
 from pipeline.reports.results import Shown, results_and_waiting_rows
@@ -77,31 +77,25 @@ def write_report(settings: Settings, wanted: Wanted, now: datetime) -> Path:
     An existing file of that name is replaced in one step, or stays unchanged.
     """
     period = _period(settings, wanted)
+    check_output(wanted.out, settings)
     rows = results_and_waiting_rows(settings)
     shown = [one for one in rows if one.state is not None and period.has(one)]
     with Pictures(settings) as pictures:
-        jobs = jobs_table(shown)
+        made = of_shown(shown)
+        jobs = jobs_table(made)
         columns = _columns(jobs.columns, wanted.by)
         contents = Contents(
             title=wanted.title or settings.source.name,
             period=_in_words(period, settings),
             shown=shown,
             jobs=jobs,
-            payments=payments_table(shown),
+            payments=payments_table(made),
             now=rows,
             gallery=gallery(shown, pictures),
             columns=wanted.by or compared(jobs, columns),
         )
-    # The folder may be a link, but a link at this name is replaced and its target is not changed.
-    target = wanted.out.expanduser().parent.resolve() / wanted.out.name
-    sheet = settings.source if isinstance(settings.source, Path) else None
     html = page(settings, contents, now).encode("utf-8", "replace")
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(target, html, like=sheet)
-    except OSError as error:
-        raise ConfigError(f"{wanted.out} cannot be written: {error.strerror or error}.") from error
-    return target
+    return write_output(wanted.out, html, settings)
 
 
 def _columns(all_of_them: Iterable[str], named: Sequence[str]) -> list[str]:

@@ -28,14 +28,15 @@ from pipeline.core import language
 from pipeline.core.costs import OWN, Cost, in_words, summed
 from pipeline.core.credits import Credits
 from pipeline.core.dates import moment
-from pipeline.core.errors import ConfigError, NotRead
+from pipeline.core.errors import NotRead
 from pipeline.core.filetypes import ENOUGH, MEDIA_TYPES, ending_of
 from pipeline.core.language import NOTHING, Catalogue, Said, figures, say, say_counted
 from pipeline.core.statuses import Status
 from pipeline.core.text import duration, joined
 from pipeline.images import scaled
 from pipeline.open_pictures import Pictures, kind_of, name_of
-from pipeline.plain_files import open_plain, write_whole
+from pipeline.plain_files import open_plain
+from pipeline.reports.output_files import check_output, write_output
 from pipeline.reports.results import Shown, results_and_waiting_rows
 
 if TYPE_CHECKING:
@@ -123,20 +124,13 @@ def write_gallery(
     sentence if pictures on another machine could not be read. Raises StoreError before the first
     run, and ConfigError if the file cannot be written.
     """
+    check_output(to, settings)
     with Pictures(settings) as pictures:
         saved = _Saved(pictures)
         page = _page(settings, results_and_waiting_rows(settings), saved, now())
     if saved.trouble:
         tell(saved.trouble)
-    # The folder may be a link, but a link at this name is replaced and its target is not changed.
-    target = to.expanduser().parent.resolve() / to.name
-    sheet = settings.source if isinstance(settings.source, Path) else None
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(target, page.encode("utf-8", "replace"), like=sheet)
-    except OSError as error:
-        raise ConfigError(f"{to} cannot be written: {error.strerror or error}.") from error
-    return target
+    return write_output(to, page.encode("utf-8", "replace"), settings)
 
 
 def further_inputs(one: Shown) -> dict[str, str]:

@@ -52,7 +52,7 @@ def gallery(shown: Sequence[Shown], pictures: Pictures) -> Gallery:
     # One of each job first, so that a report shows as many rows as possible.
     every.sort(key=lambda one: (one[0], -_time(one[1])))
     found: list[Picked] = []
-    trouble, room = "", MOST_BYTES
+    trouble, room, left_out = "", MOST_BYTES, 0
     for _, one, file in every:
         try:
             small = file if isinstance(file, Path) else pictures.preview(file)
@@ -61,13 +61,14 @@ def gallery(shown: Sequence[Shown], pictures: Pictures) -> Gallery:
             trouble = trouble or str(error)
             content = None
         if content is None:
+            left_out += 1
             continue
         source = _address(content)
         if len(found) == MOST or len(source) > room:
             break
         room -= len(source)
         found.append(Picked(one, source))
-    return Gallery(tuple(found), len(every), are_picked, trouble)
+    return Gallery(tuple(found), len(every) - left_out, are_picked, trouble)
 
 
 def _files(shown: Sequence[Shown], are_picked: bool) -> Iterator[tuple[int, Shown, Path | str]]:

@@ -13,6 +13,7 @@ import pytest
 from pipeline import notebook
 from pipeline.core.costs import Account, Cost
 from pipeline.core.model import State
+from pipeline.notebook.tables import of_shown
 from pipeline.reports import charts
 from tests.reports.test_figures import FAILED, REFUSED, job, table
 
@@ -60,7 +61,7 @@ def test_a_chart_of_no_jobs_says_so_and_can_be_drawn() -> None:
 
         figure.canvas.draw()
         assert said(figure).startswith(("No", "Nothing"))
-    nothing = charts.spending(notebook.Results("prompts.csv", []).payments())
+    nothing = charts.spending(notebook.Results("prompts.csv", of_shown([])).payments())
     assert said(nothing) == "Nothing is spent yet"
 
 
@@ -99,7 +100,7 @@ def test_each_account_has_a_line_of_its_own_whatever_a_job_was_paid_with() -> No
     both = replace(job(2, after=timedelta(hours=1)), costs=(Cost(0.1, apiframe), Cost(30, luma)))
     first = replace(job(1), costs=(Cost(0.2, apiframe),))
 
-    figure = charts.spending(notebook.Results("prompts.csv", [both, first]).payments())
+    figure = charts.spending(notebook.Results("prompts.csv", of_shown([both, first])).payments())
     assert said(figure) == "0.3 credits at Apiframe and 30 US cents at Luma so far"
     lines: Any = figure.axes[0].get_lines()
     assert [list(line.get_ydata()) for line in lines] == [[0.2, 0.3], [30]]

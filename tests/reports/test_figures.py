@@ -11,6 +11,7 @@ import pytest
 from pipeline import notebook
 from pipeline.core.costs import Account, Cost
 from pipeline.core.model import State
+from pipeline.notebook.tables import of_shown
 from pipeline.reports import figures
 from pipeline.reports.results import Shown
 
@@ -62,7 +63,7 @@ def job(
 
 
 def table(*jobs: Shown) -> DataFrame:
-    return notebook.Results("prompts.csv", list(jobs)).jobs()
+    return notebook.Results("prompts.csv", of_shown(jobs)).jobs()
 
 
 REFUSED = job(4, State.FAILED, task="", credits=0, style="toy")

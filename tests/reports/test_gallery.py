@@ -274,6 +274,13 @@ def test_a_failed_write_changes_no_file(empty: Settings, tmp_path: Path) -> None
     assert list(place.iterdir()) == [place / "wall.html"]
 
 
+def test_a_gallery_never_replaces_the_configuration(empty: Settings) -> None:
+    before = empty.path.read_bytes()
+    with pytest.raises(ConfigError, match="is the sheet or belongs to it"):
+        write_gallery(empty, empty.path)
+    assert empty.path.read_bytes() == before
+
+
 def test_missing_folders_are_created_and_the_path_is_returned(
     empty: Settings, tmp_path: Path
 ) -> None:

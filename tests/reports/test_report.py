@@ -225,6 +225,26 @@ def test_a_report_that_cannot_be_finished_leaves_the_old_one(
     assert [one.name for one in tmp_path.iterdir()] == ["report.html"]
 
 
+def test_a_report_never_replaces_the_sheet_the_configuration_or_the_store(
+    history: Settings, tmp_path: Path
+) -> None:
+    assert history.store_file
+    linked = tmp_path / "linked.html"
+    linked.symlink_to(history.file)
+    claim = history.file.with_name(f"{history.file.name}.promptsheet")
+    ours = [history.file, history.path, history.store_file, claim]
+    before = [one.read_bytes() for one in ours if one.exists()]
+    assert len(before) >= 3
+
+    for to in (*ours, linked, history.store_file.with_name(f"{history.store_file.name}-wal")):
+        ended = CliRunner().invoke(app, ["report", str(history.path), "-o", str(to)])
+        assert isinstance(ended.exception, ConfigError), to
+        assert f"{to} is the sheet or belongs to it" in str(ended.exception)
+
+    assert [one.read_bytes() for one in ours if one.exists()] == before
+    assert linked.is_symlink()
+
+
 def test_a_report_holds_so_many_pictures_and_says_how_many_there_are(
     history: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
