@@ -63,4 +63,20 @@ FAULTS = (
         "is_repaired = repair",
         "tests/cli/test_doctor_damage.py",
     ),
+    Fault(
+        "a report replaces the sheet",
+        "use",
+        "pipeline/reports/output_files.py",
+        "if target in map(_place, ours) or",
+        "if",
+        "tests/reports/test_report.py",
+    ),
+    Fault(
+        "a link leads a report to the sheet",
+        "use",
+        "pipeline/reports/output_files.py",
+        " or any(_is_same(target, one) for one in ours)",
+        "",
+        "tests/reports/test_report.py",
+    ),
 )
