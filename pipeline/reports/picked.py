@@ -37,7 +37,7 @@ class Gallery:
     """The pictures to show, and how many there are."""
 
     pictures: tuple[Picked, ...]
-    #: All pictures that were picked; without picks, all saved pictures.
+    #: All pictures that were picked and can be read; without picks, all saved ones.
     of: int
     #: False if nothing was picked; then the newest pictures are shown.
     are_picked: bool

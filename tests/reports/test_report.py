@@ -10,7 +10,7 @@ from contextlib import closing
 from datetime import UTC, datetime
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import pytest
 from rich.console import Console
@@ -21,7 +21,10 @@ from pipeline.cli.commands import app
 from pipeline.cli.demo_history import demo_history
 from pipeline.config import Settings
 from pipeline.core.errors import ConfigError
+from pipeline.images import reduced
+from pipeline.open_pictures import Pictures
 from pipeline.reports import picked
+from pipeline.reports.results import results_and_waiting_rows
 from tests.fakes.browser import Look, browser
 from tests.reports.test_gallery import EVIL, Page
 from tests.test_notebooks import FIGURES, TOTALS, store_with_sheet
@@ -253,3 +256,23 @@ def test_a_report_holds_so_many_pictures_and_says_how_many_there_are(
 
     assert html.count("<img ") == 5
     assert re.search(r"5 of \d+ pictures are shown, the newest ones first", html)
+
+
+def test_a_picture_that_cannot_be_read_is_not_among_those_that_there_are(
+    history: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(picked, "MOST", 5)
+    rows = results_and_waiting_rows(history)
+    shown = [one for one in rows if one.state is not None]
+    with Pictures(history) as pictures:
+        all_of_them = picked.gallery(shown, pictures)
+        calls = iter([True, True])
+
+        def broken_twice(file: Path | BinaryIO, side: int) -> bytes | None:
+            return None if next(calls, False) else reduced(file, side)
+
+        monkeypatch.setattr(picked, "reduced", broken_twice)
+        without = picked.gallery(shown, pictures)
+
+    assert len(all_of_them.pictures) == len(without.pictures) == 5
+    assert without.of == all_of_them.of - 2
