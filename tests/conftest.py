@@ -49,7 +49,7 @@ def postgresql_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Post
     """The PostgreSQL server of this run, which all workers share."""
     from tests.fakes.databases import HAS_POSTGRESQL
 
-    if not HAS_POSTGRESQL:
+    if not HAS_POSTGRESQL:  # `make servers`, which `make test` calls, installs it.
         pytest.skip("PostgreSQL is not installed here")
     from tests.fakes.postgresql import shared_server
 

@@ -1,7 +1,7 @@
 """The jobs of a sheet in columns, without an object for each job and attempt.
 
-A job is plain if it has one attempt, a success that nobody touched since. What it shows follows
-from few columns. Others are only named.
+A job is plain if its only attempt succeeded and nobody has changed anything since. A few columns
+tell all that such a job shows. Of the other jobs, only the row and the take are of use.
 """
 
 from __future__ import annotations

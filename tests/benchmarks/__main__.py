@@ -117,7 +117,7 @@ def idle() -> Iterator[Line]:
         sheet = Path(place) / "rows.csv"
         run([sys.executable, "-m", "tests.benchmarks.big", str(config), "100000"])
         made = digest(sheet.read_bytes())
-        first = _process([*PROGRAM, "run", str(config)])
+        first = process_cost([*PROGRAM, "run", str(config)])
         if digest(sheet.read_bytes()) != made:
             raise SystemExit("the big sheet was not made as a run leaves it")
         yield Line("100,000 rows, looked at for the first time", first.seconds, 0, "")
@@ -130,7 +130,7 @@ def idle() -> Iterator[Line]:
             for _ in range(times):
                 disturb(sheet)
                 bases.append(run([*PROGRAM, "--help"]) + _bare_reading(sheet))
-                costs.append(_process([*PROGRAM, "run", str(config)]))
+                costs.append(process_cost([*PROGRAM, "run", str(config)]))
             seconds = statistics.median(one.seconds for one in costs)
             yield Line(f"100,000 rows, {what}", seconds, statistics.median(bases), _BESIDE)
             peak = max(one.peak for one in costs)
@@ -199,7 +199,7 @@ def _bare(takes: float) -> float:
             KEY, task_seconds=2 * takes, max_seconds=takes, answer_seconds=0.05
         ) as sandbox:
             bare = [sys.executable, "-m", "tests.benchmarks.bare", "1000", sandbox.url, KEY]
-            spent.append(_process([*bare, str(takes)]).seconds)
+            spent.append(process_cost([*bare, str(takes)]).seconds)
     return statistics.median(spent)
 
 
@@ -352,11 +352,12 @@ def _thousand(rows: int, **switches: Any) -> Cost:
 
 
 def _measured(command: list[str], sandbox: Sandbox) -> Cost:
-    cost = _process(command)
+    cost = process_cost(command)
     return replace(cost, requests=sum(sandbox.state()["requests"].values()))
 
 
-def _process(command: list[str]) -> Cost:
+def process_cost(command: Sequence[str], good: Sequence[int] = (0, 1)) -> Cost:
+    """What a process cost, its start included. Ends the benchmark if its exit code is not good."""
     done = subprocess.run(
         [sys.executable, "-m", "tests.benchmarks.cost", *command],
         cwd=ROOT,
@@ -365,7 +366,7 @@ def _process(command: list[str]) -> Cost:
         check=True,
     )
     cost = json.loads(done.stdout)
-    if cost.pop("code") not in (0, 1):
+    if cost.pop("code") not in good:
         raise SystemExit(f"{command} came to a bad end")
     return Cost(**cost)
 

@@ -11,7 +11,6 @@ million jobs takes some minutes to make; with `--keep` it is made once, in that 
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sqlite3
 import statistics
@@ -24,7 +23,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from tests.benchmarks.__main__ import KEY, ROOT, make
+from tests.benchmarks.__main__ import KEY, ROOT, make, process_cost
 
 SIZES = (100_000, 1_000_000)
 #: So many rows are still in the short sheet.
@@ -89,20 +88,11 @@ def _configured(folder: Path, size: int) -> tuple[Path, Path]:
     return config, folder / "short.toml"
 
 
-def _cost(part: str, config: Path, size: int) -> tuple[float, ...]:
+def _cost(part: str, config: Path, size: int) -> tuple[float, float, float]:
     """Seconds, CPU seconds and peak memory in MB of a process that reads one part."""
-    words = [sys.executable, "-m", "tests.benchmarks.notebook", f"--{part}", str(config), str(size)]
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.benchmarks.cost", *words],
-        cwd=ROOT,
-        env={**os.environ, "BENCH_KEY": KEY},
-        capture_output=True,
-        check=True,
-    )
-    cost = json.loads(done.stdout)
-    if cost["code"]:
-        raise SystemExit(f"{words} came to a bad end")
-    return cost["seconds"], cost["cpu"], cost["peak"]
+    words = ["-m", "tests.benchmarks.notebook", f"--{part}", str(config), str(size)]
+    cost = process_cost([sys.executable, *words], good=(0,))
+    return cost.seconds, cost.cpu, cost.peak
 
 
 def read(part: str, config: Path, size: int) -> None:

@@ -26,6 +26,13 @@ def trial(request: pytest.FixtureRequest) -> Iterator[Trial]:
         yield made
 
 
+@pytest.fixture(params=[kind for kind in TRIALS if kind != "sql"])
+def served(request: pytest.FixtureRequest) -> Iterator[Trial]:
+    """An outlet of each kind that calls a service. SQLite is a file: it has no answers to lose."""
+    with TRIALS[request.param]() as made:
+        yield made
+
+
 def using(trial: Trial, use: Callable[[Outlet], Awaitable[T]]) -> T:
     """What `use` makes of the opened outlet."""
 
@@ -52,11 +59,10 @@ def delivered(trial: Trial, messages: Sequence[Message]) -> list[Result]:
     return using(trial, lambda outlet: in_calls(outlet, messages))
 
 
-def with_server(trial: Trial, *failures: Failure) -> None:
-    """The next calls fail in this way. Skips SQLite: a file has no answers that could go wrong."""
-    if trial.service is None:
-        pytest.skip("SQLite is a file: no server can refuse a call or lose its answer")
-    trial.service.fail(*failures)
+def with_failures(served: Trial, *failures: Failure) -> None:
+    """The next calls fail in this way."""
+    assert served.service is not None
+    served.service.fail(*failures)
 
 
 def test_each_message_arrives_once_and_has_one_result(trial: Trial) -> None:
@@ -113,43 +119,43 @@ def test_a_poison_message_is_refused_and_the_others_arrive(trial: Trial) -> None
     ],
 )
 def test_each_failure_is_one_try_a_result_and_no_exception(
-    trial: Trial, failure: Failure, troubles: set[Trouble], caplog: pytest.LogCaptureFixture
+    served: Trial, failure: Failure, troubles: set[Trouble], caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    with_server(trial, *[failure] * 3)
-    (result,) = delivered(trial, [row()])
+    with_failures(served, *[failure] * 3)
+    (result,) = delivered(served, [row()])
 
     assert isinstance(result, Undelivered)
-    assert trial.service is not None
-    if trial.service.calls[-1].method == "GET":
+    assert served.service is not None
+    if served.service.calls[-1].method == "GET":
         troubles = {*troubles, Trouble.LATER}  # it read the columns, and nothing was written
     assert result.trouble in troubles
-    assert len(trial.service.calls) <= 2  # one to find the row, one to write it
+    assert len(served.service.calls) <= 2  # one to find the row, one to write it
     shown = f"{result!r} {caplog.text}"
-    assert [one for one in trial.secrets if one in shown] == []
+    assert [one for one in served.secrets if one in shown] == []
     assert result.reason[0].isupper()
     assert result.reason.endswith(".")
 
 
-def test_the_wait_that_a_busy_service_asks_for_is_passed_on(trial: Trial) -> None:
-    with_server(trial, answers(429, b'{"retry_after": 7}', retry_after="7"))
-    (result,) = delivered(trial, [row()])
+def test_the_wait_that_a_busy_service_asks_for_is_passed_on(served: Trial) -> None:
+    with_failures(served, answers(429, b'{"retry_after": 7}', retry_after="7"))
+    (result,) = delivered(served, [row()])
 
     assert isinstance(result, Undelivered)
     assert result.trouble is Trouble.LATER
     assert result.wait >= 7.0
 
 
-def test_a_second_delivery_is_harmless_where_the_outlet_says_so(trial: Trial) -> None:
-    with_server(trial, LOST)
-    (first,) = delivered(trial, [row()])
+def test_a_second_delivery_is_harmless_where_the_outlet_says_so(served: Trial) -> None:
+    with_failures(served, LOST)
+    (first,) = delivered(served, [row()])
     assert isinstance(first, Undelivered)
-    (second,) = delivered(trial, [repeated(row())])
+    (second,) = delivered(served, [repeated(row())])
     assert isinstance(second, Delivered)
-    (third,) = delivered(trial, [repeated(row(), second.remote)])
+    (third,) = delivered(served, [repeated(row(), second.remote)])
 
     assert isinstance(third, Delivered)
-    assert trial.count() == (1 if using(trial, _repeatable) else 3)
+    assert served.count() == (1 if using(served, _repeatable) else 3)
 
 
 async def _repeatable(outlet: Outlet) -> bool:
@@ -186,13 +192,13 @@ def test_a_check_finds_nothing_wrong_and_delivers_nothing(trial: Trial) -> None:
 
 @pytest.mark.parametrize("failure", [answers(429), answers(503), LOST, DROPPED])
 def test_a_check_finds_nothing_wrong_with_a_place_that_is_away(
-    trial: Trial, failure: Failure
+    served: Trial, failure: Failure
 ) -> None:
     async def check(outlet: Outlet) -> Sequence[str]:
         return await outlet.check()
 
-    with_server(trial, *[failure] * 9)
-    assert list(using(trial, check)) == []
+    with_failures(served, *[failure] * 9)
+    assert list(using(served, check)) == []
 
 
 def test_no_repr_shows_a_secret(trial: Trial) -> None:
