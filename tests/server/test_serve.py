@@ -130,22 +130,26 @@ def test_two_configurations_that_share_a_page_must_agree_on_its_token(tmp_path: 
     assert "are to be shown at one address" in ended.said
 
 
-def test_a_stop_rule_holds_until_watch_is_restarted(tmp_path: Path) -> None:
+def test_a_stop_rule_holds_until_a_person_resumes_the_sheet(tmp_path: Path) -> None:
     with sandbox_process(KEY, task_seconds=0.1, code="1 400") as sandbox:
         team = Team(tmp_path, sandbox.url)
         team.write_prompts(PROMPTS)
-        with Program("watch", service(team, schedule={"every": "200ms"})) as program:
+        config = service(team, schedule={"every": "200ms"})
+        with Program("watch", config) as program:
             program.until(lambda: team.statuses()["failed"] == 5, "five are refused alike")
             sandbox.set(code="off")
             since = passed_at(team)
             program.until(lambda: passed_at(team) > since + 1_000_000, "more passes went by")
             asked = sandbox.state()["requests"]["/imagine"]
+            held = team.statuses()
+            assert team.start("resume", config).code == 0
+            program.until(lambda: team.statuses()["done"] == 3, "the others are done")
             program.signal(signal.SIGTERM)
             ended = program.end()
 
-        assert asked == 5
+        assert (asked, held) == (5, {"failed": 5, "queued": 3})
         assert "Nothing more is sent until you run promptsheet resume" in ended.said
-        assert team.statuses() == {"failed": 5, "queued": 3}
+        assert sandbox.state()["requests"]["/imagine"] == 8
 
 
 def test_each_pass_of_a_watch_has_the_budget_of_a_run(tmp_path: Path) -> None:
