@@ -85,7 +85,7 @@ from pipeline.store.outbox_filling import Filled, OutboxFilling
 from pipeline.store.outbox_lines import Line
 from pipeline.store.outlets import ALL_COLUMNS, OutletEntry, Outlets
 from pipeline.store.picks import Picks
-from pipeline.store.plain_jobs import SEPARATOR, JobBatch, PlainJobs, RowBatch
+from pipeline.store.plain_jobs import SEPARATOR, WITHIN, JobTexts, PlainJobs, RowTexts
 from pipeline.store.price_lists import PriceList, PriceLists
 from pipeline.store.quotes import Quotes
 from pipeline.store.rate_limit import RateLimit
@@ -110,6 +110,7 @@ from pipeline.store.wanted_rows import WantedRow, WantedRows
 __all__ = [
     "ALL_COLUMNS",
     "SEPARATOR",
+    "WITHIN",
     "Balance",
     "BatchResult",
     "CopiedStore",
@@ -119,7 +120,7 @@ __all__ = [
     "HistoryLine",
     "Hooked",
     "Intent",
-    "JobBatch",
+    "JobTexts",
     "Lease",
     "Limits",
     "Line",
@@ -130,9 +131,9 @@ __all__ = [
     "PriceList",
     "Refusal",
     "RescueFile",
-    "RowBatch",
     "RowEvent",
     "RowEventKind",
+    "RowTexts",
     "SavedFile",
     "SheetChanges",
     "SheetRecord",

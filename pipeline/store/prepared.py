@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import closing
 from typing import Any
 
@@ -56,22 +56,6 @@ class Prepared:
             return connection.exec_driver_sql(text, named).all()
         with closing(_sqlite(connection).cursor()) as cursor:
             return cursor.execute(text, [values[at] for at in order]).fetchall()
-
-    def columns(
-        self, connection: Connection, most: int, *values: object
-    ) -> Iterator[Sequence[Sequence[Any]]]:
-        """The columns of all rows that it finds, of at most so many rows at a time."""
-        text, order = self._for(connection.dialect)
-        if order is None:
-            named = dict(zip(self._names, values, strict=True))
-            found = connection.exec_driver_sql(text, named, execution_options={"yield_per": most})
-            for some in found.partitions():
-                yield list(zip(*some, strict=True))
-            return
-        with closing(_sqlite(connection).cursor()) as cursor:
-            cursor.execute(text, [values[at] for at in order])
-            while rows := cursor.fetchmany(most):
-                yield list(zip(*rows, strict=True))
 
     def _for(self, dialect: Dialect) -> tuple[str, tuple[int, ...] | None]:
         """Its text, and the order of the values; None if they are passed by name."""

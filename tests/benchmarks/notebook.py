@@ -1,38 +1,35 @@
 """What a notebook costs that reads a store with very many jobs, compared with `pandas.read_sql`.
 
-    python -m tests.benchmarks.notebook [--most N] [--rounds N] [--keep FOLDER]
+    python -m tests.benchmarks.notebook [--most N] [--rounds N] [--keep FOLDER] [--postgresql]
 
 Each line is a process of its own, with its start and its imports; of several rounds the median
 counts. `read_sql` gives the columns of the store that the table of jobs is made of, as they are
 kept: without the sheet, with JSON for results and inputs, and numbers for times. A store with a
-million jobs takes some minutes to make; with `--keep` it is made once, in that folder.
+million jobs takes some minutes to make; with `--keep` it is made once, in that folder. With
+`--postgresql` the stores are on a server of this machine, whose own CPU seconds are not counted.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
-import sqlite3
 import statistics
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
 from tests.benchmarks.__main__ import KEY, ROOT, make, process_cost
+from tests.fakes.postgresql import own_server
 
 SIZES = (100_000, 1_000_000)
 #: So many rows are still in the short sheet.
 SHORT = 10_000
-_FACTS = """
-    SELECT row_id, take, part, made_at, inputs, endpoint, state, task_id, result, prompt, price,
-    reported, provider, base_url, api_key, number, sent_at, ended_at
-    FROM jobs JOIN attempts ON attempts.job = jobs.id
-"""
 #: What is measured -> the part, and whether the sheet has only some of the rows.
 LINES = {
     "jobs(), all rows in the sheet": ("jobs", False),
@@ -48,13 +45,21 @@ def main() -> None:
     parser.add_argument("--most", type=int, default=SIZES[-1], help="of the largest store")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--keep", type=Path, help="where the stores are made, and stay")
+    parser.add_argument("--postgresql", action="store_true")
     given = parser.parse_args()
     table = Table(title=f"Medians of {given.rounds}")
     for column in ("jobs", "what", "seconds", "CPU s", "peak MB"):
         table.add_column(column, justify="left" if column == "what" else "right")
-    with tempfile.TemporaryDirectory() as place:
+    with (
+        tempfile.TemporaryDirectory() as place,
+        own_server() if given.postgresql else nullcontext() as server,
+    ):
+        # A server is new each time, so there is nothing to keep.
+        kept = Path(place) if server or not given.keep else given.keep
         for size in (size for size in SIZES if size <= given.most):
-            for line in measured(given.keep or Path(place), size, given.rounds):
+            if server:
+                os.environ["BENCH_STORE"] = server.make_database(f"jobs_{size}")
+            for line in measured(kept, size, given.rounds):
                 table.add_row(*line)
     Console(width=100).print(table)
 
@@ -77,6 +82,8 @@ def _configured(folder: Path, size: int) -> tuple[Path, Path]:
     if not config.exists():
         folder.mkdir(parents=True)
         make(folder, 0, "http://127.0.0.1:9")
+        if "BENCH_STORE" in os.environ:
+            config.write_text(f'{config.read_text()}\n[store]\nurl = "env:BENCH_STORE"\n')
         command = [sys.executable, "-m", "tests.benchmarks.big", str(config), str(size)]
         subprocess.run(command, cwd=ROOT, env={**os.environ, "BENCH_KEY": KEY}, check=True)
     with sheet.open("rb") as file:
@@ -90,33 +97,10 @@ def _configured(folder: Path, size: int) -> tuple[Path, Path]:
 
 def _cost(part: str, config: Path, size: int) -> tuple[float, float, float]:
     """Seconds, CPU seconds and peak memory in MB of a process that reads one part."""
-    words = ["-m", "tests.benchmarks.notebook", f"--{part}", str(config), str(size)]
+    words = ["-m", "tests.benchmarks.notebook_reading", part, str(config), str(size)]
     cost = process_cost([sys.executable, *words], good=(0,))
     return cost.seconds, cost.cpu, cost.peak
 
 
-def read(part: str, config: Path, size: int) -> None:
-    """Read one part. Ends with an error if it has not as many lines as there are jobs."""
-    import pandas as pd
-
-    from pipeline import notebook, wiring
-    from pipeline.notebook import Results
-    from pipeline.notebook.tables import empty_jobs
-
-    if part == "read_sql":
-        with sqlite3.connect(config.parent / "promptsheet.db") as store:
-            frame = pd.read_sql(_FACTS, store, dtype_backend="pyarrow")
-    else:
-        # A table of events reads no jobs.
-        settings = wiring.load(config)
-        opened = notebook.open(config) if part == "jobs" else Results("", empty_jobs(), settings)
-        frame = opened.jobs() if part == "jobs" else opened.events()
-    if len(frame) != size:
-        raise SystemExit(f"{part}: {len(frame)} lines for {size} jobs")
-
-
 if __name__ == "__main__":
-    if sys.argv[1:2] and (part := sys.argv[1].removeprefix("--")) in ("jobs", "events", "read_sql"):
-        read(part, Path(sys.argv[2]), int(sys.argv[3]))
-    else:
-        main()
+    main()
