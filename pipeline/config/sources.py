@@ -77,17 +77,21 @@ def _sources(path: Path, text: str, raw: Mapping[str, Any], environ: Mapping[str
         (one, secret.reveal() if (secret := kept(one, path, environ)) else None)
         for one in (USUAL_KEY, *filter(is_reference, _texts(raw)))
     ]
-    files = [
-        (is_own, kind, file.name, file.read_bytes())
-        for is_own, root in ((True, path.parent), (False, configs()))
-        for kind in _FOLDERS
-        for file in sorted((root / kind).glob("*.*"))
-        if file.is_file()
-    ]
-    read = (text, path.resolve(), sheet, store, inputs, its_styles, folder, secrets, files)
+    own = [(file.parent.name, file.name, file.read_bytes()) for file in _files(path.parent)]
+    # Only an update changes the others, and reading them takes longer than everything else here.
+    known = ((file, file.stat()) for file in _files(configs()))
+    shipped = [(file, its.st_size, its.st_mtime_ns) for file, its in known]
+    places = (path.resolve(), sheet, store, inputs, its_styles, folder)
+    read = (text, places, secrets, own, shipped)
     digest = hashlib.sha256(f"{__version__} {read!r}".encode("utf-8", "surrogatepass")).hexdigest()
     has_ping = bool(raw.get("schedule", {}).get("ping_url"))
     return Sources(path, digest, sheet, store, inputs, its_styles, has_ping)
+
+
+def _files(root: Path) -> Iterator[Path]:
+    """The files below this folder that belong to configurations."""
+    found = (file for kind in _FOLDERS for file in sorted((root / kind).glob("*.*")))
+    return (file for file in found if file.is_file())
 
 
 def _texts(value: object) -> Iterator[str]:

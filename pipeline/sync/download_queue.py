@@ -21,10 +21,13 @@ Save = Callable[[Wanted, Callable[[], None]], Awaitable[None]]
 
 
 class DownloadQueue:
-    """Calls `save` for each file in its turn, some at the same time."""
+    """Calls `save` for each file in its turn, some at the same time.
 
-    def __init__(self, save: Save) -> None:
-        self._save = save
+    `on_empty` is called when the last file is saved.
+    """
+
+    def __init__(self, save: Save, on_empty: Callable[[], None]) -> None:
+        self._save, self._on_empty = save, on_empty
         self._waiting: list[tuple[datetime, int, Wanted]] = []
         self._turns = count()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -84,3 +87,5 @@ class DownloadQueue:
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         self.begin()
+        if not self.pending:
+            self._on_empty()

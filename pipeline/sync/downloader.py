@@ -49,6 +49,7 @@ class Downloader:
         links: FreshLinks | None = None,
         on_saved: Callable[[], None],
         on_lost: Callable[[], None],
+        on_empty: Callable[[], None],
     ) -> None:
         self.trouble: list[PromptsheetError] = []
         self._sync, self._now = sync, now
@@ -56,7 +57,7 @@ class Downloader:
         self._keeper = FileKeeper(sync, worker, media, links, now) if media else None
         self._on_saved, self._on_lost = on_saved, on_lost
         self._tried: set[Picture] = set()
-        self._queue = DownloadQueue(self._save)
+        self._queue = DownloadQueue(self._save, on_empty)
         self._place = Place(media.check, now) if media else None
 
     @property

@@ -75,6 +75,7 @@ class Runner:
             links=FreshLinks(sync, self._worker, accesses, clock.now),
             on_saved=self._saved,
             on_lost=self._timer.changed,
+            on_empty=self._timer.wake,
         )
         self._awaited = AwaitedJobs()
         events = PassEvents(self._tally, self._downloader, self._timer, self._awaited)

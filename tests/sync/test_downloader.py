@@ -143,6 +143,33 @@ def test_a_cancelled_download_does_not_cancel_the_notes_of_others(worker: Worker
     assert written == [note(1), note(2)]
 
 
+def test_a_pass_hears_once_that_all_pictures_are_saved() -> None:
+    saved, heard = list[int](), list[int]()
+
+    async def save(one: Wanted, downloaded: Callable[[], None]) -> None:
+        await asyncio.sleep(0)
+        saved.append(one.number)
+
+    async def act() -> None:
+        queue = DownloadQueue(save, lambda: heard.append(len(saved)))
+        for number in range(20):
+            queue.add(wanted(number), NOW)
+        queue.begin()
+        await queue.finish()
+        await asyncio.sleep(0)
+
+    asyncio.run(act())
+
+    assert heard == [20]
+
+
+def wanted(number: int) -> Wanted:
+    """A picture of a row that is done."""
+    picture = Picture(JobKey("sheet", "row", 1), 1, f"https://x/{number}.png")
+    done = attempt(State.SUCCEEDED, ended_at=NOW)
+    return Wanted(picture, done, number, f"fox-{number}", None, "")
+
+
 def test_downloads_go_on_while_the_store_writes_but_not_without_end() -> None:
     begun: list[Wanted] = []
 
@@ -152,11 +179,9 @@ def test_downloads_go_on_while_the_store_writes_but_not_without_end() -> None:
         await asyncio.Event().wait()  # the store never notes it
 
     async def act() -> int:
-        queue = DownloadQueue(save)
-        done = attempt(State.SUCCEEDED, ended_at=NOW)
+        queue = DownloadQueue(save, on_empty=lambda: None)
         for number in range(100):
-            picture = Picture(JobKey("sheet", "row", 1), 1, f"https://x/{number}.png")
-            queue.add(Wanted(picture, done, number, f"fox-{number}", None, ""), NOW)
+            queue.add(wanted(number), NOW)
         queue.begin()
         for _ in range(100):
             await asyncio.sleep(0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.config import sources
 from pipeline.config.sources import sources_of
 from pipeline.core.model import JobKey
 from pipeline.core.states import Failed
@@ -38,8 +40,8 @@ def team(tmp_path: Path, api: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Team:
 
 
 def is_unchanged(team: Team) -> bool:
-    sources = sources_of(team.folder / "pipeline.toml")
-    return quick_check.found(sources) is quick_check.Found.UNCHANGED
+    its = sources_of(team.folder / "pipeline.toml")
+    return quick_check.found(its) is quick_check.Found.UNCHANGED
 
 
 def loaded(team: Team) -> str:
@@ -275,6 +277,20 @@ def test_another_secret_in_a_file_is_a_change(tmp_path: Path, team: Team) -> Non
 
     key.write_text(f"{KEY}2")
     assert not is_unchanged(team)
+
+
+def test_an_update_of_a_file_that_comes_with_the_program_is_a_change(
+    team: Team, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shipped = shutil.copytree(ROOT / "configs", tmp_path / "configs")
+    monkeypatch.setattr(sources, "configs", lambda: shipped)
+    config = team.folder / "pipeline.toml"
+    before, same = sources_of(config), sources_of(config)
+    file = shipped / "providers" / "luma.toml"
+    file.write_bytes(file.read_bytes() + b"\n")
+
+    assert before == same
+    assert sources_of(config).digest not in ("", before.digest)
 
 
 def test_of_several_sheets_only_those_that_have_changed_are_run(

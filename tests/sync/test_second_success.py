@@ -76,7 +76,14 @@ def test_the_pictures_of_both_successes_are_kept(tmp_path: Path, first: int) -> 
         async def save() -> None:
             worker = Worker()
             downloader = Downloader(
-                sync, worker, folder, None, bench.now, on_saved=lambda: None, on_lost=lambda: None
+                sync,
+                worker,
+                folder,
+                None,
+                bench.now,
+                on_saved=lambda: None,
+                on_lost=lambda: None,
+                on_empty=lambda: None,
             )
             downloader.keep(key)
             await downloader.finish()
