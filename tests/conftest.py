@@ -90,6 +90,16 @@ def _has_room(folder: Path) -> bool:
 LONG = ("tests/system/", "tests/gestures/")
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[None]:
+    """Collect tests without collecting garbage, because almost all that this makes stays."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put long tests at the start of what each worker gets."""
     workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))

@@ -31,7 +31,7 @@ ROWS = [
     ["a fox", "", "fox", "", "", ""],
     ["an owl", "", "", "", "", ""],
 ]
-CONFIG = '[pace]\npoll_every = "100ms"\nwrite_every = "100ms"\nper_minute = 0\n'
+CONFIG = '[pace]\npoll_every = "20ms"\nwrite_every = "20ms"\nper_minute = 0\n'
 
 
 def written(team: Team) -> None:

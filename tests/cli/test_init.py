@@ -168,7 +168,7 @@ def test_the_sandbox_is_reached_as_the_closing_text_says(team: Team, api: Sandbo
     assert "    export APIFRAME_API_KEY=test" in said
     # Another port, because the one that people use may be taken here.
     config = team.config.read_text().replace(SANDBOX, api.url)
-    team.config.write_text(config + '[pace]\npoll_every = "100ms"\nwrite_every = "100ms"\n')
+    team.config.write_text(config + '[pace]\npoll_every = "20ms"\nwrite_every = "20ms"\n')
     assert team.start(*run[1:], key=KEY).code == 0
     assert [row["status"] for row in team.rows()] == ["done"]
 
@@ -197,7 +197,7 @@ def test_results_have_the_style_of_their_columns(team: Team, api: Sandbox) -> No
     team.start("init", "plan.xlsx")
     team.config.write_text(
         f'[sheet]\nsource = "plan.xlsx"\n[provider]\nbase_url = "{api.url}"\n'
-        '[pace]\npoll_every = "100ms"\nwrite_every = "100ms"\n[media]\nsave_to = ""\n'
+        '[pace]\npoll_every = "20ms"\nwrite_every = "20ms"\n[media]\nsave_to = ""\n'
     )
     assert team.finish().code == 0
 

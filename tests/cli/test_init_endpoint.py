@@ -76,7 +76,7 @@ def use_sandbox(team: Team, more: str = "") -> None:
     lines = [line for line in team.config.read_text().splitlines() if "base_url" not in line]
     at = lines.index("[provider]") + 1
     lines[at:at] = [f'base_url = "{team.url}"', *more.splitlines()]
-    lines += ["[pace]", 'poll_every = "100ms"', 'write_every = "100ms"', ""]
+    lines += ["[pace]", 'poll_every = "20ms"', 'write_every = "20ms"', ""]
     team.config.write_text("\n".join(lines))
 
 

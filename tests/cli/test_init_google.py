@@ -92,7 +92,7 @@ def test_an_empty_tab_gets_a_header_and_runs(desk: Desk, api: Sandbox) -> None:
 
     made = desk.team.config.read_text().replace("[sheet]", '[sheet]\nsettle = "0s"')
     made = made.replace("[provider]", f'[provider]\nbase_url = "{api.url}"')
-    desk.team.config.write_text(made + '[pace]\npoll_every = "100ms"\nwrite_every = "100ms"\n')
+    desk.team.config.write_text(made + '[pace]\npoll_every = "20ms"\nwrite_every = "20ms"\n')
     run = desk.team.finish()
 
     assert run.code == 0, run

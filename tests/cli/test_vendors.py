@@ -163,7 +163,7 @@ def test_a_call_with_the_vendors_proof_brings_the_result_without_a_poll(
             (tmp_path / file).write_text(text)
             (tmp_path / file).chmod(0o600)
         team = team_with(api, tmp_path, vendor, endpoint, more=WEBHOOK.format(port=port))
-        slow = team.config.read_text().replace('poll_every = "100ms"', 'poll_every = "10m"')
+        slow = team.config.read_text().replace('poll_every = "20ms"', 'poll_every = "10m"')
         if vendor == "replicate":
             signing = '[provider]\nwebhook_secret = "file:signing"\n'
             slow = slow.replace("[provider]\n", signing)
@@ -243,7 +243,7 @@ def ask_seldom(team: Team) -> None:
     (team.folder / "secret").write_text(SECRET)
     (team.folder / "secret").chmod(0o600)
     text = team.config.read_text()
-    team.config.write_text(text.replace('poll_every = "100ms"', 'poll_every = "10m"'))
+    team.config.write_text(text.replace('poll_every = "20ms"', 'poll_every = "10m"'))
     team.write("prompt", "a fox")
 
 

@@ -215,7 +215,7 @@ def _warm_up(commands: Any) -> None:
         Path("promptsheet.toml").write_text(
             '[sheet]\nsource = "rows.csv"\n'
             f'[provider]\nbase_url = "{url}"\napi_key = "env:WARM_UP_KEY"\n'
-            '[pace]\npoll_every = "100ms"\nper_minute = 0\n',
+            '[pace]\npoll_every = "20ms"\nper_minute = 0\n',
             "utf-8",
         )
         os.environ["WARM_UP_KEY"] = "sandbox"
@@ -275,12 +275,11 @@ def _tell(telling: socket.socket, number: int) -> None:
 
 def _live(line: socket.socket, order: dict[str, Any], *files: int) -> NoReturn:
     """Do the order, and those that come afterwards if nothing is left behind."""
-    handlers, (settings, functions, threads) = _handlers(), _left_behind()
+    handlers = _handlers()
     for number in count(1):
+        before = _left_behind()
         code = _be(order, *files)
-        # The program itself names one function to call at the end.
-        as_new = settings, functions + number, threads
-        if number == MOST_ORDERS or not _is_plain(order) or not _is_as_new(code, as_new):
+        if number == MOST_ORDERS or not _is_plain(order) or not _is_as_new(code, *before):
             _end(code)
         for one, handler in handlers.items():
             signal.signal(one, handler)
@@ -314,14 +313,18 @@ def _logging() -> dict[str, tuple[int, list[str]]]:
     }
 
 
-def _is_as_new(code: int, as_new: tuple[object, ...]) -> bool:
+def _is_as_new(code: int, settings: object, functions: int, threads: int) -> bool:
     """End a start as the end of its process would. Returns whether the next one finds what it would
     find in a new process.
     """
     atexit.unregister(gc.freeze)  # the program's own
     gc.collect()  # unclosed things report themselves
     # A start that could not use its store may have left a lease there: only its end releases it.
-    if code < 0 or code == STORE_OUT_OF_REACH or _left_behind() != as_new:
+    if code < 0 or code == STORE_OUT_OF_REACH:
+        return False
+    # The program itself names one function to call at the end; a start with nothing to do, none.
+    now, more, running = _left_behind()
+    if (now, running) != (settings, threads) or more - functions > 1:
         return False
     try:
         for stream in (sys.stdout, sys.stderr):

@@ -43,7 +43,7 @@ settle = "{settle}"
 base_url = "{self.api.url}"
 api_key = "env:{KEY_NAME}"
 [pace]
-poll_every = "100ms"
+poll_every = "20ms"
 write_every = "{write_every}"
 [media]
 save_to = ""

@@ -60,7 +60,7 @@ class Team:
         path.write_text(
             f'[sheet]\nsource = "{sheet or self.sheet.name}"\n'
             f'[provider]\nbase_url = "{self.url}"\n'
-            '[pace]\npoll_every = "100ms"\nwrite_every = "100ms"\nper_minute = 0\n' + more
+            '[pace]\npoll_every = "20ms"\nwrite_every = "20ms"\nper_minute = 0\n' + more
         )
         return path
 

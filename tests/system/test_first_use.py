@@ -55,7 +55,7 @@ def test_pressing_enter_makes_a_sheet_that_runs(team: Team, api: Sandbox) -> Non
     assert "\n    promptsheet init\n" in screen.shown
     assert header(team.sheet) == PEOPLES + OURS
     made = team.config.read_text().replace(SANDBOX, api.url)
-    team.config.write_text(made + '[pace]\npoll_every = "100ms"\nwrite_every = "100ms"\n')
+    team.config.write_text(made + '[pace]\npoll_every = "20ms"\nwrite_every = "20ms"\n')
     assert team.finish().code == 0
     assert [row["status"] for row in team.rows()] == ["done"]
     assert header(team.sheet) == PEOPLES + OURS
