@@ -24,8 +24,13 @@ class PostgresqlServer:
 
     def __init__(self, folder: Path, port: int = 0, *, safe: bool = False) -> None:
         self.folder, self.port = folder, port or free_port()
-        # Only a test that kills the server needs to wait for its disk.
-        self._settings = {"fsync": "on" if safe else "off", "full_page_writes": "off"}
+        # Only a test that kills the server needs to wait for its disk. Tests share tables: what the
+        # server learnt of the lines of one test would decide how it reads those of the next.
+        self._settings = {
+            "fsync": "on" if safe else "off",
+            "full_page_writes": "off",
+            "autovacuum": "off",
+        }
 
     def url(self, database: str = "postgres", user: str = "anna", password: str = PASSWORD) -> str:
         """The address of one of its databases."""
