@@ -72,7 +72,7 @@ def test_what_a_machine_sent_before_it_stood_still_arrives_in_time_so_that_no_qu
     loop.close()
 
     readings = google.of_account[0][Kind.READ]
-    assert (readings.refused, readings.most) == (0, PER_MINUTE)
+    assert (readings.refused_at, readings.most) == ([], PER_MINUTE)
     assert readings.total == 25 + PER_MINUTE
 
 

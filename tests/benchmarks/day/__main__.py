@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 from pipeline.sheets.google.client import PER_MINUTE
-from tests.benchmarks.day.day import Day, Plan, Report
+from tests.benchmarks.day.day import HOUR, Day, Plan, Report
 from tests.benchmarks.day.google import ACCOUNTS
 from tests.benchmarks.day.meter import MINUTE, Meter, percentile
 
@@ -37,11 +37,15 @@ def main() -> None:
     plan = replace(usual, **given)
     if every:
         plan = replace(plan, is_told=False, every=timedelta(minutes=every))
-    with tempfile.TemporaryDirectory() as folder:
-        report = Day(plan, Path(folder)).live()
     console = Console(width=110)
+    with tempfile.TemporaryDirectory() as folder:
+        report = Day(plan, Path(folder)).live(console.print)
     console.print(facts(report))
     console.print(limits(report))
+    for title, moments in report.refused.items():
+        if moments:
+            first, last = min(moments) / HOUR, max(moments) / HOUR
+            console.print(f"{len(moments)} refused, {title}: from {first:.2f} h to {last:.2f} h")
     for sentence, times in report.troubles.items():
         console.print(f"{times} times: {sentence}", markup=False)
     title, share = first_limit(report)

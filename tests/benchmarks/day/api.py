@@ -59,7 +59,9 @@ class Api:
     ) -> None:
         self._loop, self._chance, self._call, self._lasts = loop, chance, call, lasts
         self.requests = Meter("requests to the API", per_minute, loop.time)
-        self.at_once, self.most_at_once, self.open, self.crowded = at_once, 0, 0, 0
+        self.at_once, self.most_at_once, self.open = at_once, 0, 0
+        #: When a job came that was too many at once.
+        self.crowded_at: list[float] = []
         self.jobs: list[Job] = []
         self._made: dict[str, Job] = {}
         #: Prompt -> how often it was paid, and when it was first received.
@@ -79,7 +81,7 @@ class Api:
         body, key = request.body or {}, request.headers["Idempotency-Key"]
         if key not in self._made:
             if self.open >= self.at_once:
-                self.crowded += 1
+                self.crowded_at.append(self._loop.time())
                 return reply({"error": "Too many jobs at once"}, 429, Retry_After="5")
             prompt = str(body["prompt"])
             job = Job(len(self.jobs), prompt, str(body["webhookUrl"]).rpartition("/")[2])
@@ -116,7 +118,7 @@ class Api:
         if not self.requests.is_full:
             self.requests.count()
             return None
-        self.requests.refused += 1
+        self.requests.refuse()
         return reply({"error": "Too many requests"}, 429, Retry_After="5")
 
     def _end(self, job: Job) -> None:

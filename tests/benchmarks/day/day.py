@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -105,7 +105,8 @@ class Report:
     api: Meter
     google: Sequence[Meter]
     most_at_once: int
-    crowded: int
+    #: What used up a quota -> when, in seconds of the day.
+    refused: dict[str, list[float]]
     commits: int
     statements: int
     cpu: float
@@ -115,7 +116,7 @@ class Report:
     @property
     def over_quota(self) -> int:
         """Requests that were refused because a quota of the API or of Google was used up."""
-        return self.api.refused + self.crowded + sum(one.refused for one in self.google)
+        return sum(map(len, self.refused.values()))
 
 
 class Day:
@@ -135,14 +136,20 @@ class Day:
         self._commits = self._statements = 0
         self._tasks: set[asyncio.Task[Any]] = set()
 
-    def live(self) -> Report:
-        """What came of the day."""
+    def live(self, each_hour: Callable[[str], None] = lambda said: None) -> Report:
+        """What came of the day. `each_hour` is called with how far it is."""
         began = time.process_time()
         with ExitStack() as stack:
             stack.callback(self._loop.close)
             stack.enter_context(_clock(Clock(self._loop.now, self._loop.time)))
             stores = [stack.enter_context(self._store()) for _ in range(self._plan.machines + 1)]
+            self._loop.call_later(HOUR, self._say, each_hour)
             return self._loop.run_until_complete(self._lived(stores, began))
+
+    def _say(self, each_hour: Callable[[str], None]) -> None:
+        hours, cpu = self._loop.time() / HOUR, time.process_time()
+        each_hour(f"{hours:.0f} h: {len(self._done):,} rows done, {cpu:,.0f} s of CPU")
+        self._loop.call_later(HOUR, self._say, each_hour)
 
     async def _lived(self, stores: Sequence[Store], began: float) -> Report:
         plan, loop = self._plan, self._loop
@@ -206,7 +213,10 @@ class Day:
             api=api.requests,
             google=google.meters,
             most_at_once=api.most_at_once,
-            crowded=api.crowded,
+            refused={
+                "jobs at the API at once": api.crowded_at,
+                **{one.title: one.refused_at for one in (api.requests, *google.meters)},
+            },
             commits=self._commits,
             statements=self._statements,
             cpu=time.process_time() - began,

@@ -92,7 +92,7 @@ class Google:
     def _answer(self, account: int, kind: Kind) -> dict[str, Any]:
         its = self.of_account[account][kind], self.of_project[account // ACCOUNTS][kind]
         if full := [one for one in its if one.is_full]:
-            full[0].refused += 1
+            full[0].refuse()
             raise GoogleBusy("Google asks to slow down.")
         for one in its:
             one.count()

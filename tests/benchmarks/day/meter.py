@@ -19,8 +19,9 @@ class Meter:
     quota: int
     clock: Callable[[], float]
     total: int = 0
-    refused: int = 0
     most: int = 0
+    #: When one came that was too many.
+    refused_at: list[float] = field(default_factory=list)
     _lately: deque[float] = field(default_factory=deque)
 
     @property
@@ -35,6 +36,10 @@ class Meter:
         self._lately.append(self.clock())
         self.total += 1
         self.most = max(self.most, len(self._lately))
+
+    def refuse(self) -> None:
+        """One came that was too many."""
+        self.refused_at.append(self.clock())
 
     def _forget(self) -> None:
         while self._lately and self._lately[0] <= self.clock() - MINUTE:
