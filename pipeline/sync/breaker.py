@@ -42,11 +42,6 @@ class CircuitBreaker:
         self._refusals: list[str] = []
         self._succeeded = self._failed = 0
 
-    @property
-    def has_accepted(self) -> bool:
-        """True if the API took any submission of this pass."""
-        return self._has_accepted
-
     def open(self, stop: Stop | None = None) -> None:
         """Stop the sending, with a reason or without one."""
         self.is_open = True

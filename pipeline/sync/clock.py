@@ -20,8 +20,3 @@ class Clock:
     now: Callable[[], datetime] = _utc_now
     #: Seconds since some moment; it never goes back: for how long something takes.
     monotonic: Callable[[], float] = time.monotonic
-
-
-def lately(before: float, seconds: float) -> float:
-    """The moving average of a duration, with one more measurement; 0 before the first."""
-    return before + (seconds - before) / 8 if before else seconds

@@ -6,7 +6,6 @@ cannot take it, it goes to the rescue file. The committer owns the answers that 
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from pipeline.core.apis import Api
@@ -14,7 +13,6 @@ from pipeline.core.errors import StoreError, StoreFull
 from pipeline.core.lines import Line
 from pipeline.core.protocol import Verdict
 from pipeline.store import Fact, Store
-from pipeline.sync.clock import lately
 from pipeline.sync.submissions import Batch, Sending, Submissions
 from pipeline.sync.worker import Worker
 
@@ -52,12 +50,9 @@ class Committer:
         api: Api,
         store: Store,
         worker: Worker,
-        monotonic: Callable[[], float],
     ) -> None:
-        #: Seconds that a transaction takes, of the last ones.
-        self.took = 0.0
         self._submissions, self._api, self._store = submissions, api, store
-        self._worker, self._monotonic = worker, monotonic
+        self._worker = worker
         self._answers: list[SubmissionAnswer] = []
         self._is_committing = self._is_broken = False
 
@@ -84,7 +79,6 @@ class Committer:
         """Record all answers so far, and begin an attempt for each of the lines."""
         self._is_committing = True
         answers, self._answers = self._answers, []
-        began = self._monotonic()
         try:
             done = await self._worker.run(self._committed, answers, lines)
         except BaseException:
@@ -92,7 +86,6 @@ class Committer:
             raise
         finally:
             self._is_committing = False
-        self.took = lately(self.took, self._monotonic() - began)
         self._is_broken |= done.trouble is not None
         return done
 

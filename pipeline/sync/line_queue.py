@@ -6,11 +6,10 @@ Owned by the submitter.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from pipeline.core.lines import Line
 from pipeline.core.model import JobKey
-from pipeline.sync.submissions import Sending
 
 
 class LineQueue:
@@ -58,14 +57,8 @@ class LineQueue:
         self._begun += many
 
     def put_first(self, lines: Iterable[Line]) -> None:
-        """Put lines in front, in their order: they may not be begun yet, or waited for others."""
+        """Put lines in front, in their order: they may not be begun yet."""
         self._lines.extendleft(reversed([*lines]))
-
-    def put_back(self, late: Sequence[Sending]) -> None:
-        """Wait again with the lines of attempts that found no place: they do not count as begun."""
-        self._begun -= len(late)
-        self._came_back.difference_update(sending.key for sending in late)
-        self.put_first(sending.line for sending in late)
 
     def came_back(self, key: JobKey) -> None:
         """The submission of this job came back: it was not sent, or not accepted for now."""

@@ -37,8 +37,6 @@ class Sending:
     key: JobKey
     attempt: Attempt
     request: Request
-    #: What it was made from.
-    line: Line
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +103,7 @@ class Submissions:
         self._state.take_over(facts, result)
         for (line, intent, request), answer in zip(asked, result.answers, strict=True):
             if isinstance(answer, Attempt):
-                batch.begun.append(Sending(intent.key, answer, request, line))
+                batch.begun.append(Sending(intent.key, answer, request))
                 self._sync.ownership.note_sent()
                 self._state.begun(intent.key, answer)
             else:

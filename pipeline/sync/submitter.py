@@ -32,8 +32,6 @@ from pipeline.sync.worker import Worker
 
 #: How often a pass that waits tries an API that cannot be reached.
 REACH_TRIES = 8
-#: Seconds between two commits, so that many rows share one: a commit costs as much as ten rows.
-GATHERING = 0.015
 
 
 class Submitter:
@@ -68,7 +66,7 @@ class Submitter:
         self.in_flight = InFlight(pace.in_flight, pace.give_up_after, clock.now, self._news.set)
         tries = REACH_TRIES if patient else HASTY_TRIES
         self._throttle = Throttle(RequestPace(sync, worker, access.api), clock, tries)
-        self._committer = Committer(submissions, access.api, sync.store, worker, clock.monotonic)
+        self._committer = Committer(submissions, access.api, sync.store, worker)
         self._dispatcher = Dispatcher(
             access,
             clock,
@@ -76,7 +74,6 @@ class Submitter:
             self.breaker,
             WithAddresses(access.wire, submissions, worker),
             on_answer=self._answered,
-            on_late=self._queue.put_back,
             on_change=self._news.set,
         )
 
@@ -138,14 +135,12 @@ class Submitter:
         """Send until `end` is called and everything that has left is recorded."""
         while not (self.breaker.is_open and self._is_quiet):
             self._news.clear()
-            self._dispatcher.let_leave()
             if self._queue and self._may_send:
                 await self._prepare()
+            await asyncio.sleep(0)  # Answers that have arrived share the next commit.
             lines = self._next_lines()
             if lines or self._committer.has_answers:
                 await self._commit(lines)
-                if self._dispatcher.in_air:
-                    await asyncio.sleep(GATHERING)
                 continue
             with suppress(TimeoutError):
                 async with asyncio.timeout(self._next_in()):
@@ -157,7 +152,6 @@ class Submitter:
         Where the store cannot take the answers, they go to its rescue file.
         """
         self.end()
-        self._dispatcher.let_leave()
         await self._dispatcher.landed()
         await self._committer.flush()
 
@@ -212,7 +206,7 @@ class Submitter:
     @property
     def _is_quiet(self) -> bool:
         """True if every request has its answer, and every answer is recorded."""
-        return not self._dispatcher.pending and self._committer.is_idle
+        return not self._dispatcher.in_air and self._committer.is_idle
 
     @property
     def _may_send(self) -> bool:
@@ -220,18 +214,13 @@ class Submitter:
 
     def _next_in(self) -> float | None:
         """Seconds until there is something to do although nothing has come; None if never."""
-        times = [self._dispatcher.gives_up_in]
-        if self._queue and not self._throttle.may_begin:
-            times.append(self._throttle.begins_in)
-        return min((seconds for seconds in times if seconds is not None), default=None)
+        is_held_back = self._queue and not self._throttle.may_begin
+        return self._throttle.begins_in if is_held_back else None
 
     def _next_lines(self) -> list[Line]:
         """The lines that may be begun now."""
         if not (self._may_send and self._throttle.may_begin):
             return []
-        # Until the API has accepted a submission, no place is expected to become free.
-        until_then = self._committer.took + GATHERING if self.breaker.has_accepted else 0.0
-        places = self._dispatcher.room(until_then)
-        room = min(places, self.in_flight.room, self._queue.room)
-        first = self.breaker.room(self._dispatcher.pending)
+        room = min(self._dispatcher.room, self.in_flight.room, self._queue.room)
+        first = self.breaker.room(self._dispatcher.in_air)
         return self._queue.take(max(room if first is None else min(room, first), 0))

@@ -11,6 +11,14 @@ _RUNNER = "pipeline/sync/runner.py"
 
 FAULTS = (
     Fault(
+        "attempts are on disk as sent before there is a place for their requests",
+        "P1",
+        "pipeline/sync/dispatcher.py",
+        "return self._access.pace.concurrency - len(self._air)",
+        "return self._access.pace.concurrency - len(self._air) + 1",
+        "tests/sync/test_in_doubt.py",
+    ),
+    Fault(
         "two processes write at one time on PostgreSQL",
         "P4",
         "pipeline/store/postgresql.py",

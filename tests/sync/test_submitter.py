@@ -174,12 +174,7 @@ def _submitting(folder: Path) -> int:
     return states(folder)[State.SUBMITTING]
 
 
-def test_every_free_place_for_a_request_is_used_and_none_twice(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    # On a busy machine an attempt may wait for its place for longer than half a second.
-    monkeypatch.setattr("pipeline.sync.dispatcher.SOON", 60.0)
-
+def test_every_free_place_for_a_request_is_used_and_none_twice(tmp_path: Path) -> None:
     async def sent() -> Api:
         api = Api()
         async with api.served() as url:
@@ -205,10 +200,9 @@ def test_no_waiting_request_leaves_after_the_api_asked_for_a_pause(tmp_path: Pat
             running = asyncio.create_task(run)
             await api.silent.wait()
             api.ask_for_a_pause()
-            # Attempts that were recorded as sent but got no place have not been sent.
-            waiting = "as many count as sent as are in the air"
+            unanswered = "as many count as sent as are in the air"
             others = CONCURRENCY - 1
-            await asyncio.to_thread(until, lambda: _submitting(tmp_path) == others, waiting)
+            await asyncio.to_thread(until, lambda: _submitting(tmp_path) == others, unanswered)
             assert not running.done()
             runners[0].interrupt()
             api.go_on()

@@ -58,7 +58,7 @@ class Ordeal:
     prompts: list[str] = field(default_factory=list)
     kills: Counter[Class] = field(default_factory=Counter)
     elsewhere: int = 0
-    #: Prompts in flight or next at a kill, and those whose task was recorded by then.
+    #: Prompts in flight at a kill, and those whose task was recorded by then.
     in_air: set[str] = field(default_factory=set)
     recorded: set[str] = field(default_factory=set)
     numbers: Iterator[int] = field(default_factory=count)
@@ -100,7 +100,7 @@ class Ordeal:
             f"safety: paid twice {sum(n - 1 for n in taken.values())}, "
             f"results lost {len(self.lost_results())}; liveness: {statuses['done']} of "
             f"{len(self.prompts)} rows done, {statuses['check needed']} to be checked "
-            f"of {len(self.in_air)} requests in the air or next at {self.kills.total()} kills"
+            f"of {len(self.in_air)} requests in the air at {self.kills.total()} kills"
         )
 
     def assert_kept(self) -> None:
@@ -138,8 +138,8 @@ class Ordeal:
         attempts = self.team.attempts()
         self.recorded |= {one["prompt"] for one in attempts if one["task_id"]}
         left = {one["prompt"] for one in attempts if one["state"] == "submitting"} - self.in_air
-        # The requests in flight, and no more recorded as sent and next to leave.
-        assert len(left) <= 2 * CONCURRENCY
+        # Open requests, and answers not recorded yet, which keep their places until then.
+        assert len(left) <= CONCURRENCY
         self.in_air |= left
         begun = {one["prompt"] for one in attempts}
         found = list(self._signs(new, left, begun))
