@@ -22,24 +22,18 @@ from pipeline.cli.demo import demo
 from pipeline.cli.demo_history import demo_history
 from pipeline.config import Settings
 from pipeline.core.errors import ConfigError
+from tests.fakes.histories import MONDAY, shared_history
 
 EXTRA = ("pandas", "pyarrow", "matplotlib", "nbformat", "nbclient")
 pytestmark = pytest.mark.skipif(not all(map(find_spec, EXTRA)), reason="needs the notebook extra")
 
 NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
-#: The day of the history of the tests: on a weekend, a team does less.
-MONDAY = datetime(2026, 11, 23, tzinfo=UTC)
 
 
 @pytest.fixture(scope="module")
 def history(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     """A history of some days, as the command makes it."""
-    folder = tmp_path_factory.mktemp("notebooks") / "demo"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PROMPTSHEET_DEMO_KEY", "demo")
-        patch.setattr("pipeline.cli.demo_history.utc_now", lambda: MONDAY)
-        assert demo_history(Console(quiet=True), folder, "promptsheet", 5) == 0
-    return wiring.load(folder / "history.toml")
+    return shared_history(tmp_path_factory)
 
 
 @pytest.fixture

@@ -21,7 +21,8 @@ from pipeline.config import Settings
 from pipeline.core.dates import month_of
 from pipeline.core.errors import ConfigError
 from pipeline.core.language import NOTHING, Said, say
-from pipeline.notebook.tables import COLUMNS, INPUT, jobs_table, of_shown, payments_table
+from pipeline.core.text import one_line
+from pipeline.notebook.tables import COLUMNS, INPUT, column_of, jobs_table, of_shown, payments_table
 from pipeline.open_pictures import Pictures
 from pipeline.reports import summary
 from pipeline.reports.extras import needed
@@ -84,15 +85,16 @@ def write_report(settings: Settings, wanted: Wanted, now: datetime) -> Path:
         made = of_shown(shown)
         jobs = jobs_table(made)
         columns = _columns(jobs.columns, wanted.by)
+        names = _for_people(wanted.by or compared(jobs, columns), jobs.columns, shown)
         contents = Contents(
             title=wanted.title or settings.source.name,
-            period=_in_words(period, settings),
+            period=_in_words(period if wanted.since or wanted.until else _all_of(shown), settings),
             shown=shown,
-            jobs=jobs,
+            jobs=jobs.rename(columns=names),
             payments=payments_table(made),
             now=rows,
             gallery=gallery(shown, pictures),
-            columns=wanted.by or compared(jobs, columns),
+            columns=[*names.values()],
         )
     html = page(settings, contents, now).encode("utf-8", "replace")
     return write_output(wanted.out, html, settings)
@@ -110,6 +112,15 @@ def _columns(all_of_them: Iterable[str], named: Sequence[str]) -> list[str]:
     return columns
 
 
+def _for_people(
+    columns: Iterable[str], taken: Iterable[str], shown: Sequence[Shown]
+) -> dict[str, str]:
+    """Column of the table -> its name in the report: as in the sheet, where it is known."""
+    titles = {column_of(title): one_line(title) for one in shown for title in one.own}
+    names = {name: titles.get(name) or name.replace("_", " ") for name in columns}
+    return {name: name if title in taken else title for name, title in names.items()}
+
+
 def _period(settings: Settings, wanted: Wanted) -> Period:
     start = moment("--since", wanted.since, settings) if wanted.since else None
     end = moment("--until", wanted.until, settings) if wanted.until else None
@@ -121,10 +132,18 @@ def _period(settings: Settings, wanted: Wanted) -> Period:
     return Period(start, end)
 
 
+def _all_of(shown: Sequence[Shown]) -> Period:
+    """The time from the first to the last of these jobs."""
+    sent = [one.submitted_at for one in shown if one.submitted_at]
+    return Period(min(sent), max(sent) + timedelta(microseconds=1)) if sent else Period(None, None)
+
+
 def _in_words(period: Period, settings: Settings) -> Said:
-    """The days of a period; empty for all of the time."""
+    """The days of a period; empty if it has no end."""
     start = _day(period.start, settings)
     end = _day(period.end and period.end - timedelta(microseconds=1), settings)
+    if start and start == end:
+        return say("sent on {day}", day=start)
     if start and end:
         return say("sent from {start} to {end}", start=start, end=end)
     if start:

@@ -98,9 +98,9 @@ def in_credits(number: Credits) -> Said:
 
 
 def duration(seconds: float) -> Said:
-    """A measured time: 3.4 s, 2 min 5 s, 1 h 10 min."""
+    """A measured time: 3.4 s, 36 s, 2 min 5 s, 1 h 10 min."""
     if seconds < 59.95:
-        return say("{number} s", number=figures(f"{seconds:.1f}"))
+        return say("{number} s", number=figures(f"{seconds:.1f}".removesuffix(".0")))
     minutes, rest = divmod(round(seconds), 60)
     if minutes < 60:
         return joined(_minutes(minutes), say("{number} s", number=rest) if rest else "")

@@ -142,9 +142,14 @@ def jobs_table(jobs: pyarrow.Table) -> pandas.DataFrame:
     for name in inputs:
         columns[_title(name, INPUT, COLUMNS, inputs)] = jobs[f"{AN_INPUT}{name}"]
     for title in _of_kind(jobs, OWN_COLUMN):
-        name = _title(re.sub(r"[\s_-]+", "_", title.strip().lower()), OWN, columns)
+        name = _title(column_of(title), OWN, columns)
         columns[name] = jobs[f"{OWN_COLUMN}{title}"]
     return _frame(columns)
+
+
+def column_of(title: str) -> str:
+    """The name of a column of the team in the table of jobs, if no other column has it."""
+    return re.sub(r"[\s_-]+", "_", title.strip().lower())
 
 
 def _of_kind(jobs: pyarrow.Table, begin: str) -> list[str]:

@@ -1,26 +1,36 @@
 """Charts of a campaign, drawn with matplotlib from the tables of `figures`.
 
 Each function takes the DataFrame of `notebook.Results.jobs()`, or some rows of it, and returns a
-Figure. Its title states the finding; a chart of no jobs says that there is nothing to show. The
-colours are those of Okabe and Ito, which people with any colour vision can tell apart. Raises
-ConfigError if matplotlib is not installed.
+Figure. Its title states the finding; a chart of no jobs says that there is nothing to show. Words
+and numbers are in the language of `catalogue`; statuses are as in the sheet. The colours are those
+of Okabe and Ito, which people with any colour vision can tell apart. Raises ConfigError if
+matplotlib is not installed.
 """
 
 from __future__ import annotations
 
-import textwrap
-from collections.abc import Iterable
+from datetime import timedelta
 from itertools import cycle
 from typing import TYPE_CHECKING, Any, Final
 
+from pipeline.core.costs import CREDIT
 from pipeline.core.credits import exact
+from pipeline.core.language import (
+    ENGLISH,
+    Catalogue,
+    Said,
+    of_a_file,
+    of_units,
+    say,
+    say_counted,
+    together,
+)
 from pipeline.core.statuses import Status
-from pipeline.core.text import counted, duration
+from pipeline.core.text import all_of, duration
 from pipeline.reports import figures
-from pipeline.reports.extras import needed
+from pipeline.reports.drawing import Chart, in_figures, in_short
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
     from pandas import DataFrame
 
@@ -54,234 +64,273 @@ STATUSES: Final = {
 #: Bars of one chart; the others are left out, and the axis says so.
 MOST: Final = 12
 #: A share of fewer jobs than this is no finding.
-_ENOUGH: Final = 5
+ENOUGH: Final = 5
+#: Time before the first payment of a chart, and after the last one.
+_LEAST_ROOM: Final = timedelta(minutes=10)
 
 
-def outcomes(jobs: DataFrame) -> Figure:
+def outcomes(jobs: DataFrame, catalogue: Catalogue = ENGLISH) -> Figure:
     """How many jobs have each status."""
     counts = jobs["status"].value_counts(sort=False)
     counts = counts[counts > 0]
-    done = int(counts.get(Status.DONE.value, 0))
-    title = f"{done:,} of {counted(len(jobs), 'job', ',')} are done" if len(jobs) else "No jobs yet"
-    figure, axes = _chart(title, "jobs", "", len(counts))
+    title = say_counted(
+        len(jobs),
+        "{done} of {number} job is done",
+        "{done} of {number} jobs are done",
+        done=in_figures(figures.totals(jobs)["done"]),
+        number=in_figures(len(jobs)),
+    )
+    chart = Chart(catalogue, title if len(jobs) else say("No jobs yet"), len(counts))
+    axes = chart.axes
     bars = axes.barh(counts.index, counts, color=[STATUSES[Status(word)] for word in counts.index])
-    axes.bar_label(bars, fmt="{:,.0f}", padding=4)
+    axes.bar_label(bars, fmt=chart.amount, padding=4)
     axes.invert_yaxis()
-    _count(axes.xaxis, axes)
-    return figure
+    axes.margins(x=0.1)
+    chart.name_axes(say("jobs"))
+    chart.count(axes.xaxis)
+    return chart.figure
 
 
-def results_by_hour(jobs: DataFrame, zone: str = "UTC") -> Figure:
+def results_by_hour(jobs: DataFrame, zone: str = "UTC", catalogue: Catalogue = ENGLISH) -> Figure:
     """How many results arrive in each hour of the day, on a day with results."""
     table = figures.results_by_hour(jobs, zone)
     most = int(table["jobs"].to_numpy().argmax())
-    title = f"Most results came between {most}:00 and {most + 1}:00"
-    figure, axes = _chart(
-        title if table["jobs"].any() else "No results yet", f"hour of the day ({zone})", ""
-    )
-    axes.set_ylabel("results in this hour, mean of the days")
+    title = say("Most results came between {start}:00 and {end}:00", start=most, end=most + 1)
+    chart = Chart(catalogue, title if table["jobs"].any() else say("No results yet"))
+    axes = chart.axes
+    chart.name_axes(say("hour of the day ({zone})", zone=zone), say("results, mean of the days"))
     colours = [GREEN if hour == most else SKY for hour in table.index]
     axes.bar(table.index + 0.5, table["per_day"], width=0.9, color=colours)
     axes.set_xlim(0, 24)
     axes.set_xticks(range(0, 25, 3))
     axes.set_ylim(bottom=0)
-    return figure
+    axes.yaxis.set_major_formatter(chart.tick)
+    return chart.figure
 
 
-def waits(jobs: DataFrame) -> Figure:
+def waits(jobs: DataFrame, catalogue: Catalogue = ENGLISH) -> Figure:
     """How long it takes from submission to result: a histogram, with p50 and p90."""
     seconds = figures.waits(jobs)
-    half, most = (float(seconds.quantile(q)) for q in (0.5, 0.9))
-    title = f"Half of the results came within {duration(half)}" if len(seconds) else "No results"
-    figure, axes = _chart(title, "seconds from submission to result", "jobs")
+    title = say("No results yet")
+    if len(seconds):
+        half, most = (float(seconds.quantile(part)) for part in (0.5, 0.9))
+        title = say("Half of the results came within {time}", time=duration(half))
+    chart = Chart(catalogue, title)
+    axes, unit = chart.axes, chart.time_axis(seconds)
     if len(seconds):
         slowest = float(seconds.max())
         bins: Any = min(40, max(5, len(seconds)))
         if slowest > 20 * half > 0:
             # A few very slow jobs would squeeze all others into one bar.
             fastest = max(float(seconds.min()), half / 100)
-            bins = [fastest * float(slowest / fastest) ** (at / 40) for at in range(41)]
+            bins = [fastest / unit * float(slowest / fastest) ** (at / 40) for at in range(41)]
             axes.set_xscale("log")
-            axes.xaxis.set_major_formatter("{x:g}")
-        axes.hist(seconds, bins=bins, color=SKY)
-        for at, name, line in ((half, "p50", "-"), (most, "p90", "--")):
-            label = f"{name}: {duration(at)}"
-            axes.axvline(at, color=INK, linewidth=1.3, linestyle=line, label=label)
-        axes.legend(frameon=False)
-    _count(axes.yaxis)
-    return figure
+            axes.xaxis.set_major_formatter(chart.tick)
+        axes.hist(seconds / unit, bins=bins, color=SKY)
+        lines = (
+            (half, say("half within {time}", time=duration(half)), "-"),
+            (most, say("nine of ten within {time}", time=duration(most)), "--"),
+        )
+        for at, words, line in lines:
+            label = chart.text(words)
+            axes.axvline(at / unit, color=INK, linewidth=1.3, linestyle=line, label=label)
+        chart.legend(1)
+    axes.set_ylabel(chart.text(say("jobs")))
+    chart.count(axes.yaxis)
+    return chart.figure
 
 
-def waits_by_endpoint(jobs: DataFrame) -> Figure:
+def waits_by_endpoint(jobs: DataFrame, catalogue: Catalogue = ENGLISH) -> Figure:
     """The same by endpoint: each bar goes from p50 to p90, and the slowest job is a dot."""
     table = figures.waits_by_endpoint(jobs)
-    title = "No results"
-    if len(table) == 1:
-        title = (
-            f"Half of the results of {table.index[0]} came within {duration(table['p50'].iloc[0])}"
-        )
-    elif len(table):
+    title = say("No results yet")
+    if len(table):
         first, last = table.iloc[0], table.iloc[-1]
-        title = (
-            f"{_short(first.name)} is the fastest ({duration(first['p50'])}), "
-            f"{_short(last.name)} the slowest ({duration(last['p50'])})"
+        title = say(
+            "{endpoint} is the fastest ({time}), {slowest} the slowest ({longest})",
+            endpoint=in_short(first.name),
+            time=duration(first["p50"]),
+            slowest=in_short(last.name),
+            longest=duration(last["p50"]),
+        )
+    if len(table) == 1:
+        title = say(
+            "Half of the results of {endpoint} came within {time}",
+            endpoint=in_short(first.name),
+            time=duration(first["p50"]),
         )
     shown = table.tail(MOST)
-    figure, axes = _chart(title, "seconds from submission to result", "", len(shown))
-    at = range(len(shown))
-    axes.hlines(at, shown["p50"], shown["p90"], color=SKY, linewidth=7, label="p50 to p90")
-    axes.plot(shown["p50"], at, "o", color=BLUE, markersize=9, label="p50 (half)")
-    axes.plot(shown["p90"], at, "D", color=BLUE, markersize=6, label="p90 (nine of ten)")
-    axes.plot(shown["slowest"], at, "x", color=VERMILLION, label="slowest")
-    _names(axes, shown.index, len(table))
+    chart = Chart(catalogue, title, len(shown))
+    axes, at = chart.axes, range(len(shown))
+    unit = chart.time_axis(shown["slowest"])
+    half, most, slowest = (shown[name] / unit for name in ("p50", "p90", "slowest"))
+    axes.hlines(at, half, most, color=SKY, linewidth=7)
+    for places, mark, size, colour, words in (
+        (half, "o", 9, INK, say("half within")),
+        (most, "D", 6, INK, say("nine of ten within")),
+        (slowest, "x", 6, VERMILLION, say("slowest")),
+    ):
+        axes.plot(places, at, mark, color=colour, markersize=size, label=chart.text(words))
+    chart.name_bars(shown.index, len(table))
     axes.set_xlim(left=0)
     if len(table):
-        figure.legend(frameon=False, ncols=4, loc="outside lower left")
-    return figure
+        chart.legend()
+    return chart.figure
 
 
-def outcomes_by(jobs: DataFrame, column: str) -> Figure:
+def outcomes_by(jobs: DataFrame, column: str, catalogue: Catalogue = ENGLISH) -> Figure:
     """The shares of done, refused and failed jobs by the text of a column, such as `style`."""
     every = figures.outcomes_by(jobs, column)
     table = every[every["success"].notna()]
     shown = table.head(MOST)
-    figure, axes = _chart(_most_refused(table, column), "% of the jobs that ended", "", len(shown))
+    chart = Chart(catalogue, _most_refused(table, column), len(shown))
+    axes = chart.axes
+    chart.name_axes(say("% of the jobs that ended"))
     left = shown["success"] * 0
-    kinds = {"done": GREEN, "refused": ORANGE, "failed": VERMILLION}
-    ended = shown[list(kinds)].sum(axis="columns")
-    for kind, colour in kinds.items():
+    kinds = (
+        ("done", GREEN, say("done")),
+        ("refused", ORANGE, say("refused")),
+        ("failed", VERMILLION, say("failed")),
+    )
+    ended = shown[[kind for kind, *_ in kinds]].sum(axis="columns")
+    for kind, colour, words in kinds:
         share = 100 * shown[kind] / ended
-        axes.barh(range(len(shown)), share, left=left, color=colour, label=kind)
+        label = chart.text(words)
+        axes.barh(range(len(shown)), share, left=left, color=colour, label=label)
         left = left + share
     for at, number in enumerate(ended):
-        axes.text(101, at, counted(int(number), "job", ","), va="center", fontsize=9)
-    _names(axes, shown.index, len(table))
+        axes.text(101, at, chart.text(_jobs(int(number))), va="center", fontsize=9)
+    chart.name_bars(shown.index, len(table))
     axes.set_xlim(0, 100)
     if len(table):
-        figure.legend(frameon=False, ncols=3, loc="outside lower left")
-    return figure
+        chart.legend()
+    return chart.figure
 
 
-def cost_per_pick(jobs: DataFrame, column: str) -> Figure:
+def cost_per_pick(jobs: DataFrame, column: str, catalogue: Catalogue = ENGLISH) -> Figure:
     """What a picked picture costs by the text of a column, at the account with the most picks."""
     table = figures.cost_per_pick_by(jobs, column)
-    title, unit = "Nothing is picked yet", "credit"
+    title, unit = say("Nothing is picked yet"), CREDIT
     if table["picked"].any():
         of_account: Any = table.groupby(["account", "unit"])["picked"].sum().idxmax()
         account, unit = of_account
         table = table.reset_index(["account", "unit"])
+        are_several = table["account"].nunique() > 1
         table = table[(table["account"] == account) & (table["unit"] == unit)]
         spent, picked = table["spent"].sum(), table["picked"].sum()
-        title = f"A picked picture cost {_amount(spent / picked, unit)}"
+        at = account if are_several else ""
+        title = say("A picked picture cost {amount}", amount=_at(at, _amount(spent / picked, unit)))
         table = table[table["picked"] > 0].sort_values("per_pick", kind="stable")
         if len(table) > 1:
-            best, worst = table.index[0], table.index[-1]
-            title += f": least {_with(column, best)}, most {_with(column, worst)}"
+            least, most = table["per_pick"].iloc[0], table["per_pick"].iloc[-1]
+            title = say(
+                "A picked picture {some} cost {least}, one {others} {most}",
+                some=_with(column, table.index[0]),
+                least=_at(at, _amount(least, unit)),
+                others=_with(column, table.index[-1]),
+                most=_at(at, _amount(most, unit)),
+            )
     else:
         table = table.iloc[:0].reset_index(drop=True)
     shown = table.tail(MOST)
-    figure, axes = _chart(title, f"{unit}s per picked picture", "", len(shown))
-    bars = axes.barh(range(len(shown)), shown["per_pick"], color=SKY)
-    axes.bar_label(bars, fmt="{:.3g}", padding=4)
-    _names(axes, shown.index, len(table))
-    axes.margins(x=0.1)
-    return figure
+    chart = Chart(catalogue, title, len(shown))
+    chart.name_axes(say("{unit} per picked picture", unit=_units(unit)))
+    bars = chart.axes.barh(range(len(shown)), shown["per_pick"], color=SKY)
+    chart.axes.bar_label(bars, fmt=chart.amount, padding=4)
+    chart.name_bars(shown.index, len(table))
+    chart.axes.margins(x=0.1)
+    return chart.figure
 
 
-def spending(payments: DataFrame) -> Figure:
+def spending(payments: DataFrame, zone: str = "UTC", catalogue: Catalogue = ENGLISH) -> Figure:
     """The total costs over time, with a line for each account, from `Results.payments()`."""
     table = figures.spending(payments)
     totals: dict[Any, float] = dict(table.groupby(["account", "unit"], sort=False)["total"].last())
+    are_several = len(totals) > 1
     words = [
-        _amount(total, unit) + (f" at {account}" if len(totals) > 1 and account else "")
+        _at(account if are_several else "", _amount(total, unit))
         for (account, unit), total in totals.items()
     ]
-    title = f"{' and '.join(words)} so far" if words else "Nothing is spent yet"
-    units = list(dict.fromkeys(f"{unit}s" for _, unit in totals))
-    figure, axes = _chart(title, "", ", ".join(units) or "credits")
+    title = say("{amounts} so far", amounts=all_of(words)) if words else say("Nothing is spent yet")
+    chart = Chart(catalogue, title)
+    units = together(map(_units, dict.fromkeys(unit for _, unit in totals)), ", ")
     if words:
-        dates = needed("matplotlib.dates")
+        its_times = table["at"].dt.tz_convert(zone).dt.tz_localize(None)
+        table = table.assign(at=its_times.astype("datetime64[us]"))
+        first, last = table["at"].min(), table["at"].max()
+        # So that a line can be seen, also if there is one payment only.
+        room = max((last - first) / 40, _LEAST_ROOM)
         lines = zip(totals, cycle((BLUE, GREEN, VERMILLION)), cycle(("-", "--", ":")))
         for (account, unit), colour, line in lines:
             its = table[(table["account"] == account) & (table["unit"] == unit)]
-            label = f"{unit}s at {account}" if account else f"{unit}s"
-            moments = its["at"].to_numpy("datetime64[us]")
-            axes.step(moments, its["total"], line, where="post", color=colour, label=label)
-        if len(totals) > 1:
-            axes.legend(frameon=False)
-        locator = dates.AutoDateLocator(minticks=2, maxticks=7)
-        axes.xaxis.set_major_locator(locator)
-        axes.xaxis.set_major_formatter(dates.ConciseDateFormatter(locator))
-        axes.set_xlabel("time of submission (UTC)")
-    axes.yaxis.set_major_formatter("{x:,g}")
-    axes.set_ylim(bottom=0)
-    return figure
+            chart.axes.step(
+                [first - room, *its["at"], last + room],
+                [0, *its["total"], its["total"].iloc[-1]],
+                line,
+                where="post",
+                color=colour,
+                label=chart.text(_at(account, _units(unit))),
+            )
+        if are_several:
+            chart.legend(1)
+        chart.date_axis(first - room, last + room)
+        chart.name_axes(say("time of submission ({zone})", zone=zone), units)
+    chart.axes.yaxis.set_major_formatter(chart.tick)
+    chart.axes.set_ylim(bottom=0)
+    return chart.figure
 
 
-def _most_refused(table: DataFrame, column: str) -> str:
+def _most_refused(table: DataFrame, column: str) -> Said:
     """What a table of outcomes says, as a sentence."""
     if not len(table):
-        return "No job has ended yet"
+        return say("No job has ended yet")
     lost = table["refused"] + table["failed"]
     if not lost.any():
-        return "No job was refused, and none failed"
-    many = table[table["done"] + lost >= _ENOUGH]
+        return say("No job was refused, and none failed")
+    many = table[table["done"] + lost >= ENOUGH]
     share = (1 - many["success"]) * 100
     if len(many) < 2 or share.max() == share.min():
         ended = int((table["done"] + lost).sum())
-        return f"{lost.sum():,} of {counted(ended, 'job', ',')} were refused or failed"
-    worst = share.idxmax()
-    return (
-        f"{_share(share.max())} of the jobs {_with(column, worst)} were refused or failed, "
-        f"{_share(share.min())} of those {_with(column, share.idxmin())}"
+        return say_counted(
+            ended,
+            "{lost} of {number} job was refused or failed",
+            "{lost} of {number} jobs were refused or failed",
+            lost=in_figures(lost.sum()),
+            number=in_figures(ended),
+        )
+    return say(
+        "{most} of the jobs {some} were refused or failed, {least} of those {others}",
+        most=_share(share.max()),
+        some=_with(column, share.idxmax()),
+        least=_share(share.min()),
+        others=_with(column, share.idxmin()),
     )
 
 
-def _share(percent: float) -> str:
+def _share(percent: float) -> Said:
     # With a no-break space, so that no line ends before the sign.
     digits = f"{percent:.0f}" if percent >= 1 or percent == 0 else f"{percent:.1g}"
-    return f"{digits}\N{NO-BREAK SPACE}%"
+    return together([in_figures(float(digits)), "%"], "\N{NO-BREAK SPACE}")
 
 
-def _amount(number: float, unit: str) -> str:
-    rounded = exact(round(number, 2))
-    return f"{rounded:,} {unit}" + ("" if rounded == 1 else "s")
+def _jobs(number: int) -> Said:
+    return say_counted(number, "{number} job", "{number} jobs", number=in_figures(number))
 
 
-def _with(column: str, text: object) -> str:
-    return f"with {_short(column)} {_short(text)}" if text else f"without {_short(column)}"
+def _amount(number: float, unit: str) -> Said:
+    return of_units(exact(round(number, 2)), unit, in_figures(number))
 
 
-def _short(text: object) -> str:
-    """A text for one line of a chart. matplotlib would read text between dollar signs as maths."""
-    words = textwrap.shorten(str(text), 28, placeholder=" …").replace("$", r"\$")
-    return words or "(empty)"
+def _units(unit: str) -> Said:
+    return say("credits") if unit == CREDIT else of_a_file(f"{unit}s")
 
 
-def _names(axes: Axes, names: Iterable[object], all_of_them: int) -> None:
-    """Name the bars, the first one at the top, and say how many others there are."""
-    words = [_short(name) for name in names]
-    axes.set_yticks(range(len(words)), words)
-    axes.set_ylim(len(words) - 0.4, -0.6)
-    if all_of_them > len(words):
-        axes.set_ylabel(f"{len(words)} of {all_of_them:,}")
+def _at(account: str, amount: Said) -> Said:
+    return say("{amount} at {api}", amount=amount, api=account) if account else amount
 
 
-def _count(axis: Any, axes: Axes | None = None) -> None:
-    axis.set_major_locator(needed("matplotlib.ticker").MaxNLocator(nbins="auto", integer=True))
-    axis.set_major_formatter("{x:,.0f}")
-    if axes is not None:
-        axes.margins(x=0.1)
-
-
-def _chart(title: str, across: str, up: str, bars: int = 0) -> tuple[Figure, Axes]:
-    """An empty chart, closed in pyplot so that a notebook shows it only once."""
-    plt = needed("matplotlib.pyplot")
-    height = max(2.2, 1.3 + 0.36 * bars) if bars else 3.6
-    figure, axes = plt.subplots(figsize=(8, height), layout="constrained")
-    axes.set_title(textwrap.fill(title, 66), loc="left", fontweight="bold")
-    axes.set_xlabel(across)
-    axes.set_ylabel(up)
-    axes.spines[["top", "right"]].set_visible(False)
-    plt.close(figure)
-    return figure, axes
+def _with(column: str, text: object) -> Said:
+    name = in_short(column)
+    if not text:
+        return say("without {column}", column=name)
+    return say("with {column} {text}", column=name, text=in_short(text))

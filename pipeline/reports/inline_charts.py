@@ -1,32 +1,31 @@
 """Charts as SVG elements of an HTML page.
 
-A chart is drawn twice: for a wide window or paper, and for a phone, with text of the same size. Its
-title becomes text of the page. The elements have no style attributes, which a strict
-Content-Security-Policy forbids, and text has the colour of the text around it, so that a chart can
-be read on a dark page too. Raises ConfigError if matplotlib is not installed.
+A chart is as wide as a phone, or as half of a sheet of paper. Its title becomes text of the page.
+The elements have no style attributes, which a strict
+Content-Security-Policy forbids. Text has the colour of the text around it, and the class `blue` can
+have a lighter colour on a dark page. Raises ConfigError if matplotlib is not installed.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
 from typing import TYPE_CHECKING, Final
 from xml.etree import ElementTree
 
 from pipeline.core.text import printable
-from pipeline.reports.charts import INK
+from pipeline.reports.charts import BLUE, INK
 from pipeline.reports.extras import needed
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 #: Inches across, at 72 points each.
-WIDE: Final = 8.0
-NARROW: Final = 4.3
-#: Columns of a legend that fit into a narrow chart.
-_IN_A_LINE: Final = 2
+_WIDTH: Final = 4.3
 _SVG: Final = "{http://www.w3.org/2000/svg}"
 _HREF: Final = "{http://www.w3.org/1999/xlink}href"
 _STYLE: Final = {
@@ -46,37 +45,40 @@ _FONT: Final = re.compile(r"(?:(?:italic|oblique) )?(?:(\w+) )?([\d.]+px) .*", r
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """A chart: its finding as a sentence, and two `svg` elements as HTML."""
+    """A chart: its finding as a sentence, and an `svg` element as HTML; empty for no drawing."""
 
     title: str
-    wide: str
-    narrow: str
+    svg: str
 
 
-def inline(draw: Callable[[], Figure], name: str) -> Chart:
-    """The chart that `draw` makes. `name` is a word that no other chart of the page has."""
+@contextmanager
+def page_style() -> Iterator[None]:
+    """Charts that are drawn and written meanwhile have the style of a page."""
     matplotlib = needed("matplotlib")
     # Without this, matplotlib opens the windows of the desktop on some machines.
     matplotlib.use("agg")
-    with matplotlib.rc_context(_STYLE):
-        figure = draw()
-        axes = figure.axes[0]
-        # charts.py writes a dollar sign so that matplotlib does not read it as maths.
-        title = axes.get_title("left").replace(r"\$", "$").replace("\n", " ")
-        axes.set_title("", loc="left")
-        wide = _svg(figure, WIDE, f"{name}-wide")
-        for legend in [*figure.legends]:
-            legend.remove()
-            handles, labels = axes.get_legend_handles_labels()
-            figure.legend(
-                handles, labels, frameon=False, ncols=_IN_A_LINE, loc="outside lower left"
-            )
-        return Chart(title, wide, _svg(figure, NARROW, f"{name}-narrow"))
+    with matplotlib.rc_context(_STYLE), warnings.catch_warnings():
+        # The browser has the letters that the font of matplotlib lacks, such as Japanese ones.
+        warnings.filterwarnings("ignore", "Glyph .* missing from font", UserWarning)
+        yield
 
 
-def _svg(figure: Figure, width: float, name: str) -> str:
+def inline(figure: Figure, name: str) -> Chart:
+    """The chart in a figure. `name` is a word that no other chart of the page has."""
+    title = finding_of(figure)
+    figure.axes[0].set_title("", loc="left")
+    return Chart(title, _svg(figure, name))
+
+
+def finding_of(figure: Figure) -> str:
+    """What a chart says, on one line."""
+    # drawing.py writes a dollar sign so that matplotlib does not read it as maths.
+    return figure.axes[0].get_title("left").replace(r"\$", "$").replace("\n", " ")
+
+
+def _svg(figure: Figure, name: str) -> str:
     out = BytesIO()
-    figure.set_size_inches(width, figure.get_size_inches()[1])
+    figure.set_size_inches(_WIDTH, figure.get_size_inches()[1])
     # Ids are made from this word, so that those of two charts differ, and a report stays the same.
     with needed("matplotlib").rc_context({"svg.hashsalt": name}):
         figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None})
@@ -120,9 +122,11 @@ def _adapt(element: ElementTree.Element, used: set[str], name: str) -> None:
     its = attributes.pop("id", "")
     if its in used:
         attributes["id"] = f"{name}-{its}"
-    for key, value in attributes.items():
+    for key, value in [*attributes.items()]:
         if value.lower() == INK.lower():
             attributes[key] = "currentColor"
+        elif value.upper() == BLUE:
+            attributes[key], attributes["class"] = "currentColor", "blue"
         elif "#" in value and not re.fullmatch(r"#[0-9a-fA-F]{6}", value):
             attributes[key] = re.sub(r"#([\w-]+)", rf"#{name}-\1", value)
     if element.tag == "text" and "fill" not in attributes:

@@ -41,6 +41,8 @@ class Gallery:
     of: int
     #: False if nothing was picked; then the newest pictures are shown.
     are_picked: bool
+    #: How many picked pictures have no file any more, or a damaged one.
+    missing: int = 0
     #: Why pictures on another machine could not be read; empty if they could.
     trouble: str = ""
 
@@ -53,10 +55,13 @@ def gallery(shown: Sequence[Shown], pictures: Pictures) -> Gallery:
     every.sort(key=lambda one: (one[0], -_time(one[1])))
     found: list[Picked] = []
     trouble, room, left_out = "", MOST_BYTES, 0
+    wanted = [url for one in shown for url in one.picked if _is_picture(url, "")]
+    missing = len(wanted) - len(every) if are_picked else 0
     for _, one, file in every:
         try:
             small = file if isinstance(file, Path) else pictures.preview(file)
             content = reduced(small, SIDE) if small else None
+            missing += are_picked and content is None
         except NotRead as error:
             trouble = trouble or str(error)
             content = None
@@ -68,7 +73,7 @@ def gallery(shown: Sequence[Shown], pictures: Pictures) -> Gallery:
             break
         room -= len(source)
         found.append(Picked(one, source))
-    return Gallery(tuple(found), len(every) - left_out, are_picked, trouble)
+    return Gallery(tuple(found), len(every) - left_out, are_picked, max(missing, 0), trouble)
 
 
 def _files(shown: Sequence[Shown], are_picked: bool) -> Iterator[tuple[int, Shown, Path | str]]:

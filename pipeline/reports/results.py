@@ -11,10 +11,12 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Final
 
 from pipeline import wiring
 from pipeline.config import Settings
 from pipeline.core import messages
+from pipeline.core.attention import is_dismissed, said_by
 from pipeline.core.cell_links import is_web
 from pipeline.core.chains import as_written, link_in
 from pipeline.core.choosing import picked_now
@@ -33,7 +35,7 @@ from pipeline.core.prompt_templates import prompt_sent
 from pipeline.core.revisions import revised, revision_in, unrevised
 from pipeline.core.rules import Rules
 from pipeline.core.states import cost_of, counted, is_forgotten, shown, state_of
-from pipeline.core.statuses import NOT_SENT, Status
+from pipeline.core.statuses import NEEDS_ATTENTION, NOT_SENT, Status
 from pipeline.core.takes import take_of
 from pipeline.core.text import joined
 from pipeline.core.traces import readable
@@ -42,6 +44,10 @@ from pipeline.open_sheet import open_sheet
 from pipeline.plain_files import is_plain
 from pipeline.sheets import Sheet
 from pipeline.store import Store
+
+#: What a person has to decide or repair. Of a take that has no job yet, only the cells say it.
+_NEXT_TAKE: Final = frozenset({Status.INVALID, Status.OVER_BUDGET, Status.NEEDS_APPROVAL})
+_NEEDS: Final = NEEDS_ATTENTION | _NEXT_TAKE | {Status.UNRECOGNIZED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +94,8 @@ class Shown:
     finished_at: datetime | None = None
     #: Title -> text, of the team's own columns in its row now that are not empty.
     own: Mapping[str, str] = field(default_factory=dict)
+    #: What its row needs of a person: status and note. None if nothing, or if it was dismissed.
+    needs: tuple[str, str] | None = None
 
     @property
     def seconds(self) -> float | None:
@@ -135,6 +143,7 @@ def results_and_waiting_rows(settings: Settings) -> list[Shown]:
         memory = recalled.memory(store.rows.memory(sheet.key))
         jobs = recalled.jobs(store.jobs.all(sheet.key))
         view = _view(memory, grid, settings, wiring.rules(settings, sheet.key, store))
+        view = replace(view, dismissed=store.rows.dismissed(sheet.key))
         return list(_in_order(jobs.values(), view))
 
 
@@ -185,6 +194,8 @@ class View:
     rules: Rules
     media: Path | None
     now: datetime
+    #: Rows without a job that were dismissed -> what they said then (`core.attention.said_by`).
+    dismissed: Mapping[str, str] = field(default_factory=dict)
 
     def line(self, row_id: str) -> int | None:
         """The row number that spreadsheets show; None if the row is gone."""
@@ -202,7 +213,9 @@ def _in_order(jobs: Collection[Job], view: View) -> Iterator[Shown]:
         if its := takes.pop(row_id, None):
             yield from of_row(its, known, view)
         elif known:
-            yield without_job(known, view)
+            one = without_job(known, view)
+            said = said_by(known.since, one.status, one.note)
+            yield replace(one, needs=_needs(one, is_away=view.dismissed.get(row_id) == said))
     for its in takes.values():
         yield from of_row(its, None, view)
 
@@ -227,7 +240,23 @@ def of_row(jobs: Iterable[Job], known: KnownRow | None, view: View) -> Iterator[
         if is_last and extra and asked == last and one.status not in NOT_SENT:
             one = replace(one, note=joined(one.note, messages.asked_on_the_page(last)))
         own = said.own if said else {}
-        yield replace(one, note=view.rules.catalogue.text(one.note), own=own)
+        one = replace(one, note=view.rules.catalogue.text(one.note), own=own)
+        if is_last and known:
+            is_next = asked != last or (said and take_of(said.take, extra) is None)
+            one = replace(
+                one, needs=_needs(one, said if is_next else None, is_away=is_dismissed(job))
+            )
+        yield one
+
+
+def _needs(
+    one: Shown, next_take: RowCells | None = None, *, is_away: bool = False
+) -> tuple[str, str] | None:
+    """What a row needs of a person. `next_take` are its cells if they ask for another take."""
+    if next_take and next_take.status in _NEXT_TAKE:
+        return next_take.status, next_take.note
+    is_needed = Status.of(one.status) in _NEEDS and not is_away
+    return (Status.of(one.status).value, one.note) if is_needed else None
 
 
 def _known_of(job: Job, known: KnownRow | None) -> KnownRow | None:

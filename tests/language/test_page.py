@@ -65,7 +65,7 @@ def _plain(page: str) -> set[str]:
     return {word for text in _Words(page).found for word in re.findall(r"[A-Za-z]{2,}", text)}
 
 
-def _wide(text: str) -> str:
+def in_wide_letters(text: str) -> str:
     """The text in wide letters; the names of its values stay."""
     wide = {letter: letter + 0xFEE0 for letter in range(ord("A"), ord("z") + 1)}
     return "".join(
@@ -80,8 +80,10 @@ def wide_messages(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A file with the German translations in wide letters."""
     entries = polib.pofile(str(SHIPPED / "de.po"))
     for one in entries:
-        one.msgstr = _wide(one.msgstr)
-        one.msgstr_plural = {form: _wide(text) for form, text in one.msgstr_plural.items()}
+        one.msgstr = in_wide_letters(one.msgstr)
+        one.msgstr_plural = {
+            form: in_wide_letters(text) for form, text in one.msgstr_plural.items()
+        }
     file = tmp_path_factory.mktemp("messages") / "de.po"
     entries.save(str(file))
     return file

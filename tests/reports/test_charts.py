@@ -15,6 +15,8 @@ from pipeline.core.costs import Account, Cost
 from pipeline.core.model import State
 from pipeline.notebook.tables import of_shown
 from pipeline.reports import charts
+from tests.fakes.cases import each
+from tests.language.test_messages import GERMAN
 from tests.reports.test_figures import FAILED, REFUSED, job, table
 
 if TYPE_CHECKING:
@@ -46,12 +48,12 @@ def test_each_title_states_the_finding() -> None:
     assert {name: said(chart(jobs)) for name, chart in CHARTS.items()} == {
         "outcomes": "13 of 14 jobs are done",
         "results_by_hour": "Most results came between 23:00 and 24:00",
-        "waits": "Half of the results came within 17.0 s",
-        "waits_by_endpoint": "imagine is the fastest (15.0 s), video the slowest (1 min 30 s)",
+        "waits": "Half of the results came within 17 s",
+        "waits_by_endpoint": "imagine is the fastest (15 s), video the slowest (1 min 30 s)",
         "outcomes_by": "20 % of the jobs with style toy were refused or failed, "
         "0 % of those with style photo",
-        "cost_per_pick": "A picked picture cost 5.78 credits: "
-        "least with style toy, most with style photo",
+        "cost_per_pick": "A picked picture with style toy cost 4 credits, "
+        "one with style photo 7.20 credits",
     }
 
 
@@ -77,7 +79,7 @@ def test_texts_of_a_sheet_are_shown_as_they_are_and_long_ones_shortened() -> Non
 
     figure.canvas.draw()
     words = {label.get_text() for label in figure.axes[0].get_yticklabels()}
-    assert words == {r"\$wool\$", "a_b^c", "NA", "(empty)", "a very long style that …"}
+    assert words == {r"\$wool\$", "a_b^c", "NA", "(empty)", "a very long style that…"}
 
 
 def test_of_very_many_texts_the_most_frequent_are_shown_and_the_rest_counted() -> None:
@@ -103,4 +105,37 @@ def test_each_account_has_a_line_of_its_own_whatever_a_job_was_paid_with() -> No
     figure = charts.spending(notebook.Results("prompts.csv", of_shown([both, first])).payments())
     assert said(figure) == "0.3 credits at Apiframe and 30 US cents at Luma so far"
     lines: Any = figure.axes[0].get_lines()
-    assert [list(line.get_ydata()) for line in lines] == [[0.2, 0.3], [30]]
+    # Each begins with nothing, and goes on to the end of the chart.
+    assert [list(line.get_ydata()) for line in lines] == [[0, 0.2, 0.3, 0.3], [0, 30, 30]]
+
+
+def test_costs_are_shown_at_the_hours_and_days_of_the_time_zone() -> None:
+    shown = [job(1), job(2, after=timedelta(hours=3))]
+    payments = notebook.Results("prompts.csv", of_shown(shown)).payments()
+    axes = charts.spending(payments, "Asia/Tokyo").axes[0]
+
+    # 23:00 UTC on 1 March is 8:00 on the next day.
+    words = [label.get_text() for label in axes.get_xticklabels()]
+    assert words[0].endswith("\n2 Mar")
+    assert {word[:2] for word in words} <= {"08", "09", "10", "11"}
+    assert axes.get_xlabel() == "time of submission (Asia/Tokyo)"
+
+
+@each(
+    ("seconds", "label"),
+    [(20, "seconds until the result"), (900, "minutes until the result")],
+)
+def test_long_waits_are_shown_in_a_longer_unit(seconds: int, label: str) -> None:
+    jobs = table(*(job(n, seconds=seconds + n) for n in range(5)))
+
+    for chart in (charts.waits, charts.waits_by_endpoint):
+        axes = chart(jobs).axes[0]
+        assert axes.get_xlabel() == label
+        assert axes.get_xlim()[1] < 100
+
+
+def test_the_words_of_a_chart_are_in_the_language_of_the_sheet() -> None:
+    axes = charts.waits(table(*(job(n, seconds=10 + n / 2) for n in range(3))), GERMAN).axes[0]
+
+    assert axes.get_title("left") == "Die Hälfte der Ergebnisse kam innerhalb von 10,5 s"
+    assert axes.get_ylabel() == "Aufträge"

@@ -4,57 +4,56 @@ from __future__ import annotations
 
 import csv
 import re
-import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import pytest
-from rich.console import Console
 from typer.testing import CliRunner
 
-from pipeline import wiring
 from pipeline.cli.commands import app
-from pipeline.cli.demo_history import demo_history
+from pipeline.cli.report import Wanted, write_report
 from pipeline.config import Settings
+from pipeline.core.costs import Account, Cost
 from pipeline.core.errors import ConfigError
+from pipeline.core.language import say
 from pipeline.images import reduced
+from pipeline.notebook.tables import jobs_table, of_shown, payments_table
 from pipeline.open_pictures import Pictures
 from pipeline.reports import picked
-from pipeline.reports.results import results_and_waiting_rows
+from pipeline.reports.report import Contents
+from pipeline.reports.report import page as page_html
+from pipeline.reports.results import Shown, results_and_waiting_rows
 from tests.fakes.browser import Look, browser
-from tests.reports.test_gallery import EVIL, Page
+from tests.fakes.histories import EVIL, shared_history
+from tests.language.test_messages import GERMAN
+from tests.language.test_page import in_wide_letters
+from tests.reports.test_figures import FAILED, job
+from tests.reports.test_gallery import Page
 from tests.test_notebooks import FIGURES, TOTALS, store_with_sheet
 
 EXTRA = ("pandas", "pyarrow", "matplotlib")
 pytestmark = pytest.mark.skipif(not all(map(find_spec, EXTRA)), reason="needs the notebook extra")
 
 
+#: CSS pixels of a millimetre.
+MM = 96 / 25.4
+#: What belongs together on paper: charts, pictures and tables.
+PARTS = """[...document.querySelectorAll("figure, .block, .facts")].map(one => ({
+    cut: getComputedStyle(one).breakInside,
+    width: one.getBoundingClientRect().width,
+    height: one.getBoundingClientRect().height,
+}))"""
+
+
 @pytest.fixture(scope="module")
 def history(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     """A history in which a campaign and some prompts look like markup."""
-    folder = tmp_path_factory.mktemp("report") / "demo"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PROMPTSHEET_DEMO_KEY", "demo")
-        # On a weekend, a team does less.
-        monday = datetime(2026, 11, 23, tzinfo=UTC)
-        patch.setattr("pipeline.cli.demo_history.utc_now", lambda: monday)
-        assert demo_history(Console(quiet=True), folder, "promptsheet", 4) == 0
-    settings = wiring.load(folder / "history.toml")
-    sheet = folder / "history.csv"
-    with sheet.open(newline="", encoding="utf-8") as file:
-        head, *rows = csv.reader(file)
-    for row in rows[::3]:
-        row[head.index("campaign")] = EVIL + "\x01"
-    with sheet.open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file).writerows([head, *rows])
-    with closing(sqlite3.connect(str(settings.store_file))) as store, store:
-        for word in ("shield", "sneaker"):  # a refused prompt and a picked one
-            store.execute("UPDATE attempts SET prompt = replace(prompt, ?, ?)", [word, EVIL])
-    return settings
+    return shared_history(tmp_path_factory)
 
 
 def report(settings: Settings, to: Path, *options: str) -> str:
@@ -82,7 +81,7 @@ def page(file: Path) -> Page:
 def table(html: str, title: str) -> list[list[str]]:
     """The body of the table with this title, as texts without markup."""
     body = html.split(f'aria-label="{title}"', 1)[1].split("<tbody", 1)[1].split("</tbody>", 1)[0]
-    lines = [re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", line) for line in body.split("</tr>")]
+    lines = [re.findall(r"<bdi>(.*?)</bdi>", line) for line in body.split("</tr>")]
     return [line for line in lines if line]
 
 
@@ -134,12 +133,12 @@ def test_hostile_text_in_a_cell_a_prompt_or_the_title_stays_text(page: Page, fil
     assert any(EVIL[:40] in words for words in page.all("img", "alt"))
 
 
-def test_every_chart_is_there_for_both_widths_with_its_finding_as_text(page: Page) -> None:
+def test_every_chart_has_its_finding_as_text(page: Page) -> None:
     findings = [attrs["aria-label"] for _, attrs in page.elements if attrs.get("role") == "img"]
     ids = [attrs["id"] for _, attrs in page.elements if "id" in attrs]
 
     assert len(findings) == len(set(findings)) >= 9
-    assert len([tag for tag, _ in page.elements if tag == "svg"]) == 1 + 2 * len(findings)
+    assert len([tag for tag, _ in page.elements if tag == "svg"]) == 1 + len(findings)
     assert len(ids) == len(set(ids))
     assert all(finding in page.text for finding in findings)
 
@@ -154,16 +153,36 @@ def window() -> Iterator[Any]:
 def test_a_report_fits_the_window_and_everybody_can_read_it(
     width: int, scheme: Any, file: Path, window: Any
 ) -> None:
-    context = window.new_context(
-        viewport={"width": width, "height": 740}, color_scheme=scheme, bypass_csp=False
-    )
+    context = window.new_context(viewport={"width": width, "height": 740}, color_scheme=scheme)
     look = Look(context.new_page(), "")
     look.watch()
     look.page.goto(file.as_uri())
 
     look.assert_well()
     assert look.page.locator("svg:visible").count() >= 10
+    look.assert_for_everybody()
     context.close()
+
+
+@pytest.mark.parametrize(("paper", "width", "height"), [("A4", 182, 267), ("Letter", 187.9, 249.4)])
+def test_nothing_is_cut_by_the_end_of_a_printed_page(
+    paper: str, width: float, height: float, file: Path, window: Any
+) -> None:
+    page = window.new_page()
+    page.goto(file.as_uri())
+    pdf = page.pdf(format=paper)
+    # What a page has between its margins, in millimetres.
+    page.set_viewport_size({"width": round(width * MM), "height": round(height * MM)})
+    page.emulate_media(media="print")
+    parts = page.evaluate(PARTS)
+    page.close()
+
+    assert len(parts) > 100
+    assert [part for part in parts if part["cut"] not in ("avoid", "avoid-page")] == []
+    assert max(part["height"] for part in parts) < height * MM
+    pages = len(re.findall(rb"/Type\s*/Page\b", pdf))
+    used = sum(part["height"] * part["width"] for part in parts) / (width * height * MM * MM)
+    assert 4 <= used < pages <= 2 * used
 
 
 def test_the_period_decides_which_jobs_are_counted(history: Settings, tmp_path: Path) -> None:
@@ -221,7 +240,8 @@ def test_a_report_that_cannot_be_finished_leaves_the_old_one(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("pipeline.plain_files.os.fsync", full)
-    ended = CliRunner().invoke(app, ["report", str(history.path), "-o", str(to)])
+    words = ["report", str(history.path), "-o", str(to), "--until", "2001-01-01"]
+    ended = CliRunner().invoke(app, words)
 
     assert "No space left on device" in str(ended.exception)
     assert to.read_text() == "the old one"
@@ -248,14 +268,12 @@ def test_a_report_never_replaces_the_sheet_the_configuration_or_the_store(
     assert linked.is_symlink()
 
 
-def test_a_report_holds_so_many_pictures_and_says_how_many_there_are(
-    history: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(picked, "MOST", 5)
-    html = report(history, tmp_path / "few.html")
+def test_a_report_holds_so_many_pictures_and_says_how_many_there_are(page: Page) -> None:
+    found = re.search(r"90 of (\d+) pictures are shown, the newest ones first", page.text)
 
-    assert html.count("<img ") == 5
-    assert re.search(r"5 of \d+ pictures are shown, the newest ones first", html)
+    assert len(page.all("img", "src")) == picked.MOST == 90
+    assert found
+    assert int(found[1]) > 90
 
 
 def test_a_picture_that_cannot_be_read_is_not_among_those_that_there_are(
@@ -276,3 +294,102 @@ def test_a_picture_that_cannot_be_read_is_not_among_those_that_there_are(
 
     assert len(all_of_them.pictures) == len(without.pictures) == 5
     assert without.of == all_of_them.of - 2
+    assert (all_of_them.missing, without.missing) == (0, 2)
+
+
+def test_a_report_says_how_many_picked_pictures_have_no_file(history: Settings) -> None:
+    one = job(1, picks=2)
+    with Pictures(history) as pictures:
+        found = picked.gallery([one, job(2, picks=1)], pictures)
+
+    assert (found.pictures, found.of, found.missing) == ((), 0, 3)
+    html = page_of(history, [one], found)
+    assert "3 picked pictures are not shown: their files are missing or damaged." in html
+
+
+def page_of(settings: Settings, shown: Sequence[Shown], found: picked.Gallery | None = None) -> str:
+    """The report of these jobs, which are all rows of the sheet."""
+    made = of_shown(shown)
+    contents = Contents(
+        title="Report",
+        period=say("sent on {day}", day="1 Mar 2026"),
+        shown=shown,
+        jobs=jobs_table(made),
+        payments=payments_table(made),
+        now=shown,
+        gallery=found or picked.Gallery((), 0, are_picked=False),
+        columns=("style",),
+    )
+    return page_html(settings, contents, datetime(2026, 3, 2, tzinfo=UTC))
+
+
+def test_a_few_jobs_are_told_in_sentences_instead_of_charts(history: Settings) -> None:
+    html = page_of(history, [job(1), job(2)])
+
+    assert "<figure" not in html
+    for sentence in (
+        "2 of 2 jobs are done.",
+        "8 credits so far.",
+        "Half of the results came within 10 s.",
+        "No job was refused, and none failed.",
+    ):
+        assert f"<p>{sentence}</p>" in html
+
+
+def test_a_finding_of_several_columns_is_said_once_and_names_its_account(
+    history: Settings,
+) -> None:
+    own, luma = Account("Apiframe", "credit", is_own=True), Account("Luma", "US cent")
+    first = replace(job(1, picks=1), costs=(Cost(4, own),))
+    other = replace(job(2, style="toy"), costs=(Cost(30, luma),))
+    html = page_of(history, [first, other])
+
+    assert html.count("A picked picture cost 4 credits at Apiframe.") == 1
+    assert "Made with Apiframe (API version 1) and Luma" in html
+    # Costs in two units are not added.
+    assert "<bdi>spent</bdi>" not in html
+    assert table(html, "By style") == [
+        ["photo", "1", "1", "0", "0", "10 s", "1"],
+        ["toy", "1", "1", "0", "0", "10 s", "0"],
+    ]
+
+
+def test_what_to_do_counts_rows_and_leaves_out_what_was_dismissed(history: Settings) -> None:
+    broken = replace(FAILED, needs=("failed", "Change the prompt."))
+    parts = [replace(broken, row_id="r8", part=part) for part in ("1", "2")]
+    html = page_of(history, [broken, *parts, FAILED])
+
+    assert table(html, "What to do") == [
+        ["2", "failed", "Change the prompt.", "Row 5 · prompt toy"]
+    ]
+    assert "No row waits for a person." in page_of(history, [FAILED])
+
+
+def test_a_price_of_a_credit_gives_the_costs_in_money(history: Settings) -> None:
+    priced = Account("Apiframe", "credit", credit_price="0.01 USD")
+    one = replace(job(1), costs=(Cost(250, priced),))
+
+    assert "<dt>spent</dt><dd>2.50 USD</dd>" in page_of(history, [one])
+    assert "USD" not in page_of(history, [one, job(2)])
+
+
+def test_a_report_of_a_german_sheet_is_in_german(history: Settings, tmp_path: Path) -> None:
+    wide = {forms: tuple(map(in_wide_letters, texts)) for forms, texts in GERMAN.messages.items()}
+    german = history.model_copy(update={"catalogue": replace(GERMAN, messages=wide)})
+    target = write_report(
+        german, Wanted(tmp_path / "german.html"), datetime(2026, 3, 2, tzinfo=UTC)
+    )
+    parsed = Page(target.read_text("utf-8"))
+    labels = [attrs["aria-label"] for _, attrs in parsed.elements if "aria-label" in attrs]
+
+    with history.file.open(newline="", encoding="utf-8") as opened:
+        lines = list(csv.DictReader(opened))
+    of_people = ("campaign", "subject", "style", "owner", "endpoint", "status")
+    texts = [line[name] for line in lines for name in of_people]
+    texts += [*lines[0], history.file.name, german.provider.full_title, "Promptsheet UTC imagine"]
+    texts += ["banned word in the prompt: blood", "No available capacity", *german.titles]
+    words = set(re.findall(r"[A-Za-z]{2,}", " ".join([parsed.text, *labels])))
+    known = set(re.findall(r"[A-Za-z]{2,}", " ".join(texts)))
+    assert len(labels) > 15
+    # A name in a chart may end in the middle of a word.
+    assert [word for word in words if not any(one.startswith(word) for one in known)] == []

@@ -13,8 +13,9 @@ import pytest
 
 from pipeline import wiring
 from pipeline.config import Settings
+from pipeline.core.attention import said_by
 from pipeline.core.errors import StoreError
-from pipeline.core.model import State
+from pipeline.core.model import JobKey, State
 from pipeline.reports.results import results, results_and_waiting_rows
 from pipeline.sandbox import running
 from pipeline.server import event_loop
@@ -258,3 +259,36 @@ def test_a_file_that_is_not_a_store_gives_a_clear_sentence(own: Settings) -> Non
 
     with pytest.raises(StoreError, match="is not a store of Promptsheet"):
         results(own)
+
+
+def test_a_row_needs_a_person_until_it_is_dismissed(own: Settings) -> None:
+    def needing() -> dict[str, str]:
+        rows = results_and_waiting_rows(own)
+        return {one.name: one.needs[0] for one in rows if one.needs}
+
+    assert needing() == {"knight": "failed", "boats": "failed", "retail-poster": "invalid"}
+
+    rows = {one.name: one for one in results_and_waiting_rows(own)}
+    knight, poster = rows["knight"], rows["retail-poster"]
+    with wiring.open_store(own) as store:
+        (key,) = [sheet.key for sheet in store.sheets.all()]
+        since = store.rows.memory(key).known[poster.row_id].since
+        store.jobs.dismiss(JobKey(key, knight.row_id, knight.take), away=True)
+        store.rows.dismiss(key, poster.row_id, said_by(since, poster.status, poster.note))
+
+    assert needing() == {"boats": "failed"}
+
+
+def test_a_take_that_waits_needs_a_person_though_the_earlier_one_is_done(own: Settings) -> None:
+    def ask(sheet: Sheet) -> None:
+        for row in sheet:
+            row.insert(0, "take" if row is sheet[0] else "2" if "fox" in row else "")
+            if "fox" in row:
+                row[sheet[0].index("status")] = "over budget"
+                row[sheet[0].index("note")] = "The budget of the day is used up."
+
+    edit(own.file, ask)
+    fox = next(one for one in results_and_waiting_rows(own) if one.name == "fox")
+
+    assert (fox.take, fox.status) == (1, "done")
+    assert fox.needs == ("over budget", "The budget of the day is used up.")
