@@ -25,7 +25,7 @@ class GoogleTeam:
         self,
         name: str = "promptsheet",
         tab: str = "",
-        write_every: str = "200ms",
+        write_every: str = "50ms",
         settle: str = "0s",
     ) -> Path:
         (self.folder / "bot.json").write_text(json.dumps(self.google.key))

@@ -74,7 +74,7 @@ class Team:
         **pace: object,
     ) -> Path:
         """The same from values: `pace` and `tables` have the differences."""
-        quick = {"per_minute": 0, "poll_every": "200ms", "write_every": "200ms"}
+        quick = {"per_minute": 0, "poll_every": "50ms", "write_every": "50ms"}
         parts: dict[str, Mapping[str, object]] = {
             "sheet": {"source": sheet},
             "provider": self._provider(),
