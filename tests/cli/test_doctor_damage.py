@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
@@ -25,6 +26,7 @@ from tests.fakes.service import free_port
 from tests.fakes.team import Row, Team
 
 TASK_SECONDS = 0
+#: Pictures are saved.
 TEAM_TABLES = '[media]\nsave_to = "media/"\n'
 PROMPTS = ("a fox", "an owl", "a hare")
 Damage = Callable[[Team, Sandbox], None]
@@ -331,10 +333,24 @@ def a_row_is_deleted(team: Team, api: Sandbox) -> None:
     change(team, lambda rows: rows.pop(1))  # type: ignore[arg-type]
 
 
-@pytest.fixture
-def campaign(team: Team) -> Team:
+@pytest.fixture(scope="module")
+def finished(api: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> tuple[Team, Path]:
+    """A team whose rows are all done, and a copy of its folder."""
+    folder = tmp_path_factory.mktemp("damage")
+    team = Team(folder / "team", api.url)
+    team.folder.mkdir()
+    team.configure(TEAM_TABLES)
     team.write("prompt", *PROMPTS)
     assert team.finish().code == 0
+    return team, shutil.copytree(team.folder, folder / "copy")
+
+
+@pytest.fixture
+def campaign(finished: tuple[Team, Path]) -> Team:
+    """The rows are all done; each test finds the same files in the same folder."""
+    team, copy = finished
+    shutil.rmtree(team.folder)
+    shutil.copytree(copy, team.folder)
     return team
 
 
@@ -422,16 +438,3 @@ def test_without_a_backup_of_a_damaged_store_the_results_in_the_sheet_are_taken_
     assert (again.code, campaign.run().code) == (0, 0), again.said
     assert [row["image_urls"] for row in campaign.rows()] == [row["image_urls"] for row in before]
     assert api.state()["tasks"] == dict.fromkeys(PROMPTS, 1)
-
-
-def test_an_open_task_is_collected_by_the_repair(team: Team, api: Sandbox) -> None:
-    api.set(task_seconds=30)
-    team.write("prompt", "a fox")
-    team.run()
-    assert team.statuses() == {"in progress": 1}
-    api.finish()
-
-    assert doctor(team, "--repair").code == 0
-
-    assert team.statuses() == {"done": 1}
-    assert json.dumps(api.state()["tasks"]) == '{"a fox": 1}'
