@@ -87,7 +87,7 @@ def _has_room(folder: Path) -> bool:
 
 
 #: Tests that take long. Each worker starts with some of them, so that none is left for the end.
-LONG = ("tests/system/", "tests/gestures/")
+LONG = ("tests/system/", "tests/gestures/", "tests/docs/test_commands.py")
 
 
 @pytest.hookimpl(wrapper=True)

@@ -21,13 +21,15 @@ from pipeline.open_sheet import open_sheet
 from pipeline.sandbox import Sandbox
 from pipeline.store import Store
 from tests.fakes.cases import each
-from tests.fakes.program import KEY, KEY_NAME, ROOT, call
+from tests.fakes.lacking import without
+from tests.fakes.program import KEY, ROOT, call
 from tests.fakes.sandbox_process import sandbox_process
 from tests.fakes.service import free_port, service
 from tests.fakes.team import Team
 from tests.fakes.terminal import terminal
 
 COMMANDS = sorted(getattr(typer.main.get_command(app), "commands", {}))
+GOOGLE = "https://docs.google.com/spreadsheets/d"
 FIELDS_OF_A_ROW = {
     *("row", "row_id", "name", "status", "note", "take", "task_id", "urls", "text", "credits"),
     "needs_attention",
@@ -230,7 +232,7 @@ def test_a_terminal_shows_the_folder_of_the_pictures_and_quiet_only_problems(
 def test_verbose_reports_each_step_with_its_time_on_standard_error(team: Team) -> None:
     team.write("prompt", "a fox")
 
-    ended = team.start("run", "--wait", "-v", fresh=True)
+    ended = team.finish("-v")
     steps = ended.err.splitlines()
 
     assert (ended.code, ended.out) == (0, "")
@@ -288,6 +290,12 @@ def test_row_selects_a_row_in_one_of_several_sheets(team: Team, api: Sandbox) ->
     [
         ("gspread", "google", ["run", "google.toml"]),
         ("gspread", "google", ["status", "google.toml"]),
+        (
+            "google.auth",
+            "google",
+            ["init", "--google", GOOGLE + "/1", "--credentials", "k", "--config", "a"],
+        ),
+        ("openpyxl", "excel", ["run", "excel.toml"]),
         ("openpyxl", "excel", ["run", "excel.toml", "--plan"]),
         ("openpyxl", "excel", ["init", "new.xlsx", "--config", "new.toml"]),
         ("cronsim", "serve", ["watch"]),
@@ -301,31 +309,18 @@ def test_a_library_that_is_not_installed_is_named_with_exit_code_2(
     team.write("prompt", "a fox")
     team.configure(name="excel", sheet="sheet.xlsx")
     (team.folder / "sheet.xlsx").write_bytes(b"")
-    google = team.configure(name="google", sheet="https://docs.google.com/spreadsheets/d/abc/edit")
+    google = team.configure(name="google", sheet=f"{GOOGLE}/abc/edit")
     google.write_text(
         google.read_text().replace("[provider]", 'credentials = "file:k"\n[provider]')
     )
     (team.folder / "k").write_text('{"type": "service_account"}')
     (team.folder / "k").chmod(0o600)
-    without = (
-        f"import sys; sys.modules[{library!r}] = None; sys.argv = ['promptsheet', *{words!r}]; "
-        "from pipeline.cli.start import main; main()"
-    )
 
-    ended = subprocess.run(
-        [sys.executable, "-c", without],
-        cwd=team.folder,
-        env={**os.environ, KEY_NAME: KEY, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    ended = without(library, words, team.folder)
 
-    assert ended.returncode == 2, ended
-    said = ended.stdout + ended.stderr
-    assert f'needs more libraries. Run pip install "promptsheet[{extra}]".' in said
-    assert "Traceback" not in said
+    assert ended.code == 2, ended
+    assert ended.out.endswith(f'needs more libraries. Run pip install "promptsheet[{extra}]".\n')
+    assert ended.is_plain
 
 
 def test_doctor_names_a_store_that_cannot_be_created(team: Team) -> None:

@@ -5,9 +5,6 @@ Everything runs through the real command line, the questions at a pseudo-termina
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 import tomllib
 
 import pytest
@@ -17,7 +14,7 @@ from openpyxl.utils import get_column_letter
 from pipeline.config import configs
 from pipeline.config.template import SANDBOX
 from pipeline.sandbox import Sandbox
-from tests.fakes.program import KEY, ROOT
+from tests.fakes.program import KEY
 from tests.fakes.team import Team
 from tests.fakes.terminal import terminal
 
@@ -206,53 +203,3 @@ def test_results_have_the_style_of_their_columns(team: Team, api: Sandbox) -> No
     assert row["status"].value == "done"
     for title in ("row_id", "status", "task_id", "image_urls"):
         assert (row[title].number_format, row[title].alignment.vertical) == ("@", "top")
-
-
-# -- missing libraries ---------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("missing", "words", "extra"),
-    [
-        ("openpyxl", ("init", "plan.xlsx"), "excel"),
-        ("openpyxl", ("run", "excel.toml"), "excel"),
-        ("gspread", ("run", "google.toml"), "google"),
-        (
-            "google.auth",
-            ("init", "--google", "https://docs.google.com/spreadsheets/d/1AbC"),
-            "google",
-        ),
-    ],
-)
-def test_a_missing_extra_is_exit_code_2_with_the_command_that_installs_it(
-    team: Team, missing: str, words: tuple[str, ...], extra: str
-) -> None:
-    if words[0] == "run":
-        (team.folder / "plan.xlsx").touch()
-    (team.folder / "bot.json").write_text('{"type": "service_account"}')
-    (team.folder / "bot.json").chmod(0o600)
-    (team.folder / "excel.toml").write_text('[sheet]\nsource = "plan.xlsx"\n')
-    address = "https://docs.google.com/spreadsheets/d/1AbC"
-    (team.folder / "google.toml").write_text(
-        f'[sheet]\nsource = "{address}"\ncredentials = "file:bot.json"\n'
-    )
-    # A None in sys.modules is how Python marks a module that cannot be imported.
-    program = (
-        f"import importlib.util, sys; sys.modules[{missing!r}] = None\n"
-        "find = importlib.util.find_spec\n"
-        f"importlib.util.find_spec = lambda name, *a: None if name == {missing!r} else find(name)\n"
-        "from pipeline.cli.start import main\nmain()\n"
-    )
-
-    ended = subprocess.run(
-        [sys.executable, "-c", program, *words],
-        cwd=team.folder,
-        env=os.environ | {"PYTHONPATH": str(ROOT), "APIFRAME_API_KEY": "sandbox"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-    assert ended.returncode == 2
-    assert (ended.stdout + ended.stderr).endswith(f'Run pip install "promptsheet[{extra}]".\n')
-    assert "Traceback" not in ended.stderr

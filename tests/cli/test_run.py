@@ -48,7 +48,7 @@ def test_a_plan_lists_what_would_be_sent_and_changes_nothing(team: Team, api: Sa
     with team.editing() as rows:
         rows.append({"prompt": "a dog"})
     before = team.traces()
-    planned = team.start("run", team.config, "--plan", "--json", "--strict", fresh=True)
+    planned = team.start("run", team.config, "--plan", "--json", "--strict")
 
     assert (planned.code, team.traces()) == (1, before)
     said = json.loads(planned.out)
@@ -86,7 +86,7 @@ def test_a_run_is_silent_until_a_row_needs_attention_and_reports_it_once(team: T
     quiet = team.start("run", team.config, "--wait", fresh=True)
     with team.editing() as rows:
         rows += [{"prompt": "a bad fox [fail]"}, {"prompt": "no fox [refuse]"}]
-    loud = team.start("run", team.config, "--wait", fresh=True)
+    loud = team.finish()
     again = team.finish()
     strict = team.run("--strict")
 

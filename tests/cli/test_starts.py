@@ -79,7 +79,7 @@ def test_init_adopt_takes_over_results_of_another_tool(team: Team, api: Sandbox)
 def test_the_demo_shows_every_row_and_a_second_run_pays_nothing(tmp_path: Path) -> None:
     team = Team(tmp_path, "")
     first = team.start("demo", "--folder", "show", key=None, fresh=True)
-    second = team.start("demo", "--folder", "show", key=None, fresh=True)
+    second = team.start("demo", "--folder", "show", key=None)
 
     with (tmp_path / "show" / "prompts.csv").open(encoding="utf-8-sig", newline="") as file:
         rows = list(csv.DictReader(file))
@@ -208,7 +208,7 @@ def test_a_key_file_that_others_can_read_is_reported_at_a_terminal_and_not_to_cr
 def test_help_names_every_command(tmp_path: Path) -> None:
     team = Team(tmp_path, "")
 
-    ended = team.start("--help", fresh=True)
+    ended = team.start("--help")
 
     assert ended.code == 0
     for command in (

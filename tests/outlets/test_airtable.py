@@ -18,7 +18,6 @@ from pipeline.core.outbox import (
     Trouble,
     Undelivered,
 )
-from pipeline.outlets import airtable_client
 from pipeline.outlets.airtable import MOST, AirtableOutlet
 from tests.fakes.outlets.airtable import BASE, COLUMNS, TABLE, TOKEN, Airtable
 from tests.fakes.outlets.killed import deliver_and_kill
@@ -32,7 +31,7 @@ from tests.fakes.service import free_port
 def at_once(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """No pause between two requests, where the limit of the service is not what is tested."""
     if "limit" not in request.node.name:
-        monkeypatch.setattr(airtable_client, "EVERY", 0.0)
+        monkeypatch.setattr("pipeline.outlets.airtable_client.EVERY", 0.0)
         monkeypatch.setattr(Airtable, "per_second", 10_000, raising=False)
 
 

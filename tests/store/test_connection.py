@@ -10,8 +10,6 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from alembic.autogenerate import compare_metadata
-from alembic.runtime.migration import MigrationContext
 
 from pipeline.core.errors import StoreError, StoreFull
 from pipeline.core.model import JobKey, State
@@ -223,6 +221,9 @@ def test_the_newest_revision_leads_to_the_version_of_this_program() -> None:
 
 
 def test_alembic_finds_no_difference_between_a_new_store_and_its_tables(url: str) -> None:
+    from alembic.autogenerate import compare_metadata
+    from alembic.runtime.migration import MigrationContext
+
     with Store(url) as store, store._database.writing() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": False})
         found = compare_metadata(context, metadata)
