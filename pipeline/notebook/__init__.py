@@ -11,6 +11,7 @@ API key is needed. Only `run(confirm=True)` sends anything. pandas and matplotli
 first use.
 
     jobs        all jobs as an Arrow table, of which plain_jobs makes most
+                (with columns, saved_files and cells)
     tables      the DataFrames
     pictures    the grid of pictures
     passes      the plan, and a run

@@ -9,7 +9,7 @@ that text apart: a million jobs as Python values take longer than all else.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from typing import Any, Final, NamedTuple
 
 from sqlalchemy import (
@@ -180,15 +180,15 @@ class RowTexts(NamedTuple):
 class PlainJobs(StorePart):
     """What the store has of the jobs of a sheet, in columns. It reads only."""
 
-    def jobs(self, sheet: str) -> Iterator[JobTexts]:
+    def jobs(self, sheet: str) -> Generator[JobTexts, None, None]:
         """All jobs of the sheet. The connection is in use until the last ones are taken."""
         return (JobTexts(*some) for some in self._asked(_ALL_JOBS, sheet, 0))
 
-    def rows(self, sheet: str) -> Iterator[RowTexts]:
+    def rows(self, sheet: str) -> Generator[RowTexts, None, None]:
         """All known rows of the sheet; as `jobs`."""
         return (RowTexts(*some) for some in self._asked(_ALL_ROWS, sheet, ""))
 
-    def _asked(self, page: Prepared, sheet: str, after: Any) -> Iterator[Any]:
+    def _asked(self, page: Prepared, sheet: str, after: Any) -> Generator[list[str], None, None]:
         with self._database.reading() as connection:
             number = number_of(connection, sheet)
             while (found := page.first(connection, number, after)) and found[0] is not None:
