@@ -13,11 +13,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final, NamedTuple
 
-import typer
 from rich.console import Console
 
 from pipeline import wiring
 from pipeline.cli import output as show
+from pipeline.cli.questions import confirm
 from pipeline.config import Settings, load
 from pipeline.core.combinations import (
     Combinations,
@@ -105,7 +105,7 @@ def expand(path: Path, lists: Sequence[ValueList], console: Console, choice: Cho
         if not sys.stdin.isatty():
             raise ConfigError("Nothing was written. Add --yes to write these rows into the sheet.")
         console.print()
-        if not typer.confirm(f"Add {counted(number, 'row', ',')} to {title}?", default=False):
+        if not confirm(f"Add {counted(number, 'row', ',')} to {title}?"):
             return 1
     with wiring.open_store(settings) as store:
         sheet = open_sheet(settings, store)

@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from datetime import datetime
 
-import typer
 from rich.console import Console
 
 from pipeline import wiring
 from pipeline.cli import dates
 from pipeline.cli.outlets import list_outlets, named
+from pipeline.cli.questions import confirm
 from pipeline.config import OutletSettings, Settings
 from pipeline.config.outlets import ChatTable
 from pipeline.core.errors import ConfigError
@@ -51,7 +51,7 @@ def fill(settings: Settings, console: Console, name: str, since: str, yes: bool)
         if not yes:
             if not sys.stdin.isatty():
                 raise ConfigError(f"Add --yes to send them to {name}.")
-            if not typer.confirm(f"Send them to {name}?"):
+            if not confirm(f"Send them to {name}?"):
                 return 1
         store.filling.add(number, found, begin, file_wait(settings, its))
         deliver_now(campaign)

@@ -17,9 +17,10 @@ from rich.console import Console
 
 from pipeline import wiring
 from pipeline.cli import next_steps
-from pipeline.cli.init_questions import ask
 from pipeline.cli.output import show_plan
+from pipeline.cli.questions import ask, confirm
 from pipeline.cli.run import run_all
+from pipeline.cli.stand_in import is_stand_in
 from pipeline.config import Secret, Settings
 from pipeline.config.template import SANDBOX, SANDBOX_PORT, Target
 from pipeline.core.errors import ConfigError
@@ -71,14 +72,6 @@ def first_run(console: Console, settings: Settings, target: Target) -> int:
     return code
 
 
-def is_stand_in(settings: Settings) -> bool:
-    """Returns whether the sheet uses only a stand-in that this process can run."""
-    name = settings.provider.name
-    is_alone = not any(one.sends for one in settings.others)
-    has_stand_in = name.startswith("apiframe") or name in VENDORS
-    return settings.base_url.startswith(SANDBOX) and has_stand_in and is_alone
-
-
 @contextmanager
 def _ready(settings: Settings) -> Iterator[Settings]:
     """The settings to run with: those of the sheet, or those of the stand-in while it runs."""
@@ -108,8 +101,8 @@ def _wanted(number: int, price: str, vendor: str) -> int:
     if number == 1:
         if price:
             question = f"Send this row to {vendor} now? It costs {price}."
-            return int(typer.confirm(question, default=False))
-        return int(typer.confirm("Let the stand-in draw it now?", default=True))
+            return int(confirm(question))
+        return int(confirm("Let the stand-in draw it now?", usual=True))
 
     def read(text: str) -> int:
         if not (text.strip().isdecimal() and int(text) <= number):

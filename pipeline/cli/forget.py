@@ -12,11 +12,11 @@ from contextlib import suppress
 from datetime import datetime
 from typing import Final
 
-import typer
 from rich.console import Console
 
 from pipeline import wiring
 from pipeline.cli import dates
+from pipeline.cli.questions import confirm
 from pipeline.config import Settings
 from pipeline.core.errors import ConfigError, StoreError
 from pipeline.core.forgetting import stays_by
@@ -91,7 +91,7 @@ def _compact(store: Store, console: Console) -> int:
 def _is_wanted() -> bool:
     if not sys.stdin.isatty():
         raise ConfigError("Add --yes to forget them.")
-    return typer.confirm("Forget them? This cannot be undone.")
+    return confirm("Forget them? This cannot be undone.")
 
 
 def _sentences(

@@ -15,20 +15,20 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-import typer
 from rich.console import Console
 
 from pipeline.cli import init_google
 from pipeline.cli.init_questions import (
     CONFIG_NAME,
     SHEET_NAME,
-    ask,
     first_prompt,
     price_words,
     questions,
     trial_settings,
 )
 from pipeline.cli.new_rows import INPUTS, MASK, NewSheet, new_sheet, sample_mask
+from pipeline.cli.questions import ask, confirm
+from pipeline.cli.stand_in import has_stand_in
 from pipeline.config import GoogleSource, Settings, is_google, load
 from pipeline.config.template import (
     SANDBOX,
@@ -83,6 +83,10 @@ def init(
         from pipeline.cli.init_endpoint import target_of
 
         wanted = replace(wanted, target=target_of(endpoint, config or Path(CONFIG_NAME)))
+        if wanted.sandbox and not has_stand_in(wanted.target.name):
+            raise ConfigError(
+                f"{wanted.target.vendor} has no stand-in on this machine. Leave --sandbox out."
+            )
     answer: Path | Google | None = google if google.address else sheet
     if leads:
         console.print("Press Enter to accept the answer in [brackets].\n", markup=False)
@@ -186,7 +190,7 @@ def _accept_second_sheet(sheet: Path, *, is_named: bool, is_terminal: bool) -> N
     other = (alike or others)[0]
     if is_terminal:
         question = f"{one_line(str(other))} already exists. Create a second sheet, {sheet.name}?"
-        if typer.confirm(question, default=False):
+        if confirm(question):
             return
     use, make = (f"init {shlex.quote(str(one))}" for one in (other, sheet))
     raise ConfigError(
@@ -296,7 +300,8 @@ def _write(
         key_file = config.parent / new.wanted.key_file
         if new.key and not key_file.exists():
             files[key_file] = new.key.encode(), 0o600
-        text = new_config(source, new.wanted, price_words(new.settings))
+        price, unit = price_words(new.settings), new.settings.provider.unit
+        text = new_config(source, new.wanted, price, unit)
         files[config] = text.encode(), 0o666
     mask = config.parent / INPUTS / MASK
     if new.sheet.needs_mask and not mask.exists():

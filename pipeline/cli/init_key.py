@@ -13,9 +13,10 @@ from rich.text import Text
 
 from pipeline import wiring
 from pipeline.cli.doctor.accounts import asked
-from pipeline.cli.first_run import is_stand_in
 from pipeline.cli.init_google import tick
 from pipeline.cli.init_questions import trial_settings
+from pipeline.cli.questions import confirm
+from pipeline.cli.stand_in import has_stand_in, is_stand_in
 from pipeline.config import Settings, load
 from pipeline.config.secrets import kept
 from pipeline.config.template import SANDBOX, Target, Wanted, with_key_file, without_stand_in
@@ -30,7 +31,7 @@ def with_key(console: Console, wanted: Wanted, config: Path) -> tuple[Wanted, st
     """Where the key of a new configuration is, and the key itself if it is in a file, or will be.
 
     A key in the environment, or in a file that an earlier `init` wrote, is checked first. If no key
-    is typed, the sandbox is wanted.
+    is typed, the sandbox is wanted, if there is one.
     """
     variable = wanted.target.variable
     if os.environ.get(variable, "").strip() and _is_usable(console, wanted, config):
@@ -40,10 +41,14 @@ def with_key(console: Console, wanted: Wanted, config: Path) -> tuple[Wanted, st
         secret = kept(f"file:{name}", config, os.environ)
         if secret and _is_usable(console, wanted, config, secret.reveal()):
             return replace(wanted, key_file=name), secret.reveal()
-    question = _question(wanted.target, "try it with a stand-in, at no cost")
+    is_free = has_stand_in(wanted.target.name)
+    without = "try it with a stand-in, at no cost" if is_free else "go on without it"
+    question = _question(wanted.target, without)
     while typed := _typed(question):
         if _is_usable(console, wanted, config, typed):
             return replace(wanted, key_file=names[-1]), typed
+    if not is_free:
+        return wanted, ""
     console.print("Nothing will be paid: a stand-in on this machine draws the pictures.")
     return replace(wanted, sandbox=True), ""
 
@@ -78,7 +83,7 @@ def _leaves_stand_in(console: Console, config: Path, target: Target) -> bool:
         return False
     if os.environ.get(target.variable, "").strip():
         question = f"Use {target.vendor} from now on, instead of the stand-in?"
-        if not (_is_good(console, config, for_variable) and typer.confirm(question)):
+        if not (_is_good(console, config, for_variable) and confirm(question)):
             return False
         write_whole(config, for_variable.encode(), like=config)
         return True

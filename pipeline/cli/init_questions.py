@@ -4,26 +4,24 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final
 
-import typer
 from rich.console import Console
 
 from pipeline.cli.new_rows import listed_price, sample_prompt
+from pipeline.cli.questions import ask, confirm
 from pipeline.config import Settings, load
 from pipeline.config.template import PER_DAY, Target, Wanted, file_lines, new_config
 from pipeline.core.errors import ConfigError
 from pipeline.core.generations import RATIO
 from pipeline.core.money import Money
+from pipeline.core.text import counted
 
 CONFIG_NAME: Final = "promptsheet.toml"
 SHEET_NAME: Final = "prompts.csv"
-
-_T = TypeVar("_T")
 
 
 def questions(console: Console, wanted: Wanted, config: Path, key: str) -> Wanted:
@@ -48,10 +46,10 @@ def questions(console: Console, wanted: Wanted, config: Path, key: str) -> Wante
         per_day=ask(
             f"Most {settings.provider.unit}s per day{costs}",
             str(least),
-            lambda text: _credits(text, wanted, config, key),
+            lambda text: _per_day(text, wanted, config, key, f"{settings.provider.unit}s"),
         ),
-        approval=typer.confirm("Must each row be approved before it is sent?", default=False),
-        save=typer.confirm("Save the pictures in the folder media?", default=True),
+        approval=confirm("Must each row be approved before it is sent?"),
+        save=confirm("Save the pictures in the folder media?", usual=True),
     )
     console.print()
     return answers
@@ -64,27 +62,14 @@ def first_prompt(wanted: Wanted, config: Path) -> str:
     return ask("Your first prompt", usual, str.strip) if usual else ""
 
 
-def ask(question: str, usual: str, read: Callable[[str], _T]) -> _T:
-    """An answer. If `read` raises ConfigError, its message is shown and the question repeated."""
-
-    def value(text: str) -> _T:
-        try:
-            return read(text)
-        except ConfigError as e:
-            raise typer.BadParameter(str(e)) from e
-
-    answer: _T = typer.prompt(question, default=usual, value_proc=value, show_default=bool(usual))
-    return answer
-
-
 def _ratio(text: str, wanted: Wanted, config: Path, key: str) -> str:
     trial_settings(replace(wanted, aspect_ratio=text.strip()), config, key)
     return text.strip()
 
 
-def _credits(text: str, wanted: Wanted, config: Path, key: str) -> int:
+def _per_day(text: str, wanted: Wanted, config: Path, key: str, units: str) -> int:
     if not (text.strip().isdecimal() and len(text.strip()) < 10):
-        raise ConfigError("Write a whole number of credits, such as 1000.")
+        raise ConfigError(f"Write a whole number of {units}, such as 1000.")
     trial_settings(replace(wanted, per_day=int(text)), config, key)
     return int(text)
 
@@ -109,7 +94,8 @@ def trial_settings(wanted: Wanted, config: Path, key: str = "") -> Settings:
     price = listed_price(settings.provider, settings.endpoint) or 0
     if not isinstance(most := settings.budget.per_day or 0, Money) and most < price:
         how = "" if wanted.target == Target() else f", such as --per-day {10 * price}"
-        raise ConfigError(f"A row costs {price} credits. Allow at least that many per day{how}.")
+        costs = counted(price, settings.provider.unit)
+        raise ConfigError(f"A row costs {costs}. Allow at least that many per day{how}.")
     return settings
 
 

@@ -20,9 +20,10 @@ from rich.console import Console
 from rich.text import Text
 
 from pipeline import wiring
+from pipeline.cli.stand_in import is_stand_in
 from pipeline.cli.start import USUAL
 from pipeline.config import GoogleSource, Settings
-from pipeline.config.template import SANDBOX, SANDBOX_PORT, Target
+from pipeline.config.template import SANDBOX_PORT, Target
 from pipeline.core.statuses import NOT_SENT, Status
 from pipeline.core.text import counted, is_or_are, one_line
 from pipeline.reports import summary
@@ -43,11 +44,11 @@ def show(console: Console, config: Path, settings: Settings, is_new: bool, targe
             console.print(one_line(sentence), markup=False)
     console.print(_which_api(settings), markup=False)
     path, name = shlex.quote(str(config)), program()
-    is_stand_in = settings.base_url.startswith(SANDBOX)
+    is_free = is_stand_in(settings)
     variable = target.variable
     console.print("\nSee what a run would do:\n")
     _command(console, f"{name} run {path} --plan")
-    if is_stand_in:
+    if is_free:
         console.print("\nStart the stand-in in another terminal, and keep it running:\n")
         which = "" if target.vendor == "Apiframe" else f" --provider {target.name}"
         _command(console, f"{name} sandbox{which} --port {SANDBOX_PORT} --key test")
@@ -63,7 +64,7 @@ def show(console: Console, config: Path, settings: Settings, is_new: bool, targe
     else:
         console.print("\nThen set your key in the place that api_key names, and run it:\n")
     _command(console, f"{name} run {path} --wait")
-    if is_stand_in:
+    if is_free:
         _to_the_api(console, path, target)
 
 

@@ -11,11 +11,11 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from datetime import timedelta
 
-import typer
 from rich.console import Console
 
 from pipeline import wiring
 from pipeline.cli.doctor.outlets import problems_of
+from pipeline.cli.questions import confirm
 from pipeline.config import OutletSettings, Settings
 from pipeline.core.announcements import sample
 from pipeline.core.errors import ConfigError
@@ -124,7 +124,7 @@ def forget(settings: Settings, console: Console, name: str, yes: bool) -> int:
             what = outlet_states.undelivered(left)
             if not sys.stdin.isatty():
                 raise ConfigError(f"{what}. Add --yes to delete {_them(left)}.")
-            if not typer.confirm(f"{what}. Delete {_them(left)}?"):
+            if not confirm(f"{what}. Delete {_them(left)}?"):
                 return 1
         store.outlets.forget(key, name)
         deleted = f" {counted(left, 'message')} deleted." if left else ""

@@ -12,12 +12,12 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import typer
 from rich.console import Console
 from rich.text import Text
 
 from pipeline import terminal, wiring
 from pipeline.cli import output as show
+from pipeline.cli.questions import confirm
 from pipeline.config import Settings
 from pipeline.core.causes import WITH_RETRY
 from pipeline.core.costs import Cost, accounts, in_words, listed, own
@@ -200,7 +200,7 @@ def retry(settings: Settings, console: Console, rows: list[str], unknown: bool, 
             raise ConfigError(
                 "Some of these may have been paid already. Add --yes to pay for them again."
             )
-        if not typer.confirm("Some may have been paid already. Pay for them again?"):
+        if not confirm("Some may have been paid already. Pay for them again?"):
             return 1
     with wiring.open_store(settings) as store:
         for line in picked:

@@ -21,7 +21,7 @@ _CONFIG: Final = """\
 name = {name}
 endpoint = {endpoint}
 {api_key}{sandbox}{defaults}
-[budget]                            # in credits{price}
+[budget]                            # in {units}{price}
 per_run = {per_day}
 per_day = {per_day}
 {rules}
@@ -89,10 +89,10 @@ class Wanted:
     key_file: str = ""
 
 
-def new_config(sheet: str, wanted: Wanted, price: str = "") -> str:
+def new_config(sheet: str, wanted: Wanted, price: str = "", unit: str = "credit") -> str:
     """The text of a configuration. `sheet` holds the lines of its first table.
 
-    `price` says what a row costs; empty leaves it out.
+    `price` says what a row costs; empty leaves it out. `unit` is that of prices and budgets.
     """
     per_day = PER_DAY if wanted.per_day is None else wanted.per_day
     ratio, target = wanted.aspect_ratio, wanted.target
@@ -108,6 +108,7 @@ def new_config(sheet: str, wanted: Wanted, price: str = "") -> str:
         ),
         sandbox=stand_in if wanted.sandbox else "",
         defaults=_DEFAULTS.format(aspect_ratio=quoted(ratio)) if ratio else "",
+        units=f"{unit}s",
         price=f"; {price}" if price else "",
         per_day=per_day,
         rules=_RULES if wanted.approval else "",

@@ -70,7 +70,8 @@ def test_a_typed_key_is_checked_saved_and_shown_nowhere(
 
     with terminal(team.folder, "init", width=120) as again:
         again.answer("Which CSV", "\n")
-        again.answer(PAY, "y\n")
+        again.answer(PAY, "perhaps\n")
+        again.answer("Write y for yes, or n for no.", "y\n")
         assert again.end() == 0
     with terminal(team.folder, "init", width=120) as third:
         third.answer("Which CSV", "\n")
@@ -192,6 +193,27 @@ def test_the_stand_in_of_another_vendor_needs_no_second_terminal_and_may_be_inte
         assert again.end() == 0
     assert team.said_of("a fox") == ["done"]
     assert len([*(team.folder / "media").glob("first-*")]) == 1
+
+
+def test_a_provider_file_of_the_team_has_no_stand_in_and_none_is_offered(team: Team) -> None:
+    (team.folder / "providers").mkdir()
+    text = (configs() / "providers" / "replicate.toml").read_text()
+    (team.folder / "providers" / "ours.toml").write_text(text.replace("Replicate", "Ours"))
+
+    refused = team.start("init", "--endpoint", "ours/flux-schnell", "--sandbox", key=None)
+    assert (refused.code, team.config.exists()) == (2, False)
+    assert "has no stand-in on this machine. Leave --sandbox out." in refused.err
+
+    with terminal(team.folder, "init", "--endpoint", "ours/flux-schnell", width=120) as screen:
+        screen.answer("Which CSV", "\n")
+        screen.answer("Your first prompt", "a fox\n")
+        screen.answer("key, not shown (Enter: go on without it): ", "\n")
+        settings_as_they_are(screen)
+        assert screen.end() == 0
+
+    assert "stand-in" not in screen.shown
+    assert "Then set your key, and run it:" in screen.shown
+    assert "base_url" not in tomllib.loads(team.config.read_text())["provider"]
 
 
 def test_an_interrupted_init_goes_on_with_what_its_configuration_says(team: Team) -> None:

@@ -283,6 +283,7 @@ def test_another_vendor_gets_its_own_key_and_stand_in(tmp_path: Path) -> None:
         run_as_cron_does(team, KEY)
 
     assert (provider["name"], provider["base_url"]) == ("replicate", f"{SANDBOX}/v1")
+    assert "# in US cents; the sample row costs 0.3\n" in text
     assert provider["api_key"] == "env:REPLICATE_API_TOKEN"
     assert "sandbox --provider replicate --port 8900 --key test" in made.out
     assert "export REPLICATE_API_TOKEN=test" in made.out
