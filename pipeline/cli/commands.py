@@ -248,7 +248,7 @@ def pause(configs: flags.Configs = None) -> None:
 
 @command()
 def resume(configs: flags.Configs = None) -> None:
-    """Send again after a pause."""
+    """Send again after a pause, or after a rule stopped the sending."""
     _set_paused(configs, paused=False)
 
 

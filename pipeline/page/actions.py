@@ -151,7 +151,7 @@ class Actions:
         return await self._set_paused(request, paused=True)
 
     async def resume(self, request: Request) -> Response:
-        """Start sending again after a pause."""
+        """Send again after a pause, or after a rule stopped the sending."""
         return await self._set_paused(request, paused=False)
 
     async def sample_seen(self, request: Request) -> Response:
@@ -292,7 +292,7 @@ async def _answered(request: Request, board: Board, do: Callable[[], bool], said
     try:
         word = said if await asyncio.to_thread(both) else "changed"
         sheet = board.shown.sheet_status
-        why = "paused" if sheet.paused else "held" if sheet.hold else ""
+        why = "paused" if sheet.is_at_rest else "held" if sheet.hold else ""
         if word in SENDING and why:
             word = f"{word}-{why}"
     except StoreError:

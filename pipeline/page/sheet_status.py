@@ -14,6 +14,7 @@ from pipeline.sync.configured_sheet import Campaign
 from pipeline.sync.kept_sample import KeptSample
 from pipeline.sync.lease import is_dead
 from pipeline.sync.outlet_states import troubles
+from pipeline.sync.quick_check import configuration_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,8 @@ class SheetStatus:
     #: What is spent today at other accounts.
     elsewhere: tuple[Cost, ...] = ()
     paused: bool = False
+    #: True if a rule stopped the sending until a person resumes it.
+    stopped: bool = False
     hold: str = ""
     #: Why the last reading of the sheet failed; empty if it did not.
     trouble: str = ""
@@ -50,6 +53,11 @@ class SheetStatus:
     sample_results: str = ""
     #: A sentence for each outlet that needs a person.
     outlets: tuple[str, ...] = ()
+
+    @property
+    def is_at_rest(self) -> bool:
+        """True if nothing is sent before a person presses Resume."""
+        return self.paused or self.stopped
 
 
 def sheet_status_of(campaign: Campaign, trouble: str, unread: str = "") -> SheetStatus:
@@ -78,6 +86,7 @@ def sheet_status_of(campaign: Campaign, trouble: str, unread: str = "") -> Sheet
             if other.sends
         ),
         paused=record.paused,
+        stopped=bool(turn.stopped) and turn.stopped == configuration_of(settings),
         hold="" if record.paused else record.hold,
         trouble=trouble,
         unread=unread,

@@ -47,7 +47,7 @@ def _spending(sheet_status: SheetStatus) -> tuple[Said, Said]:
 
 def waiting(snapshot: Snapshot) -> Said:
     """When a requested take or attempt is sent; empty if by the next run."""
-    if snapshot.sheet_status.paused:
+    if snapshot.sheet_status.is_at_rest:
         return say("after Resume")
     return say("not before the hold ends") if snapshot.sheet_status.hold else NOTHING
 
@@ -84,7 +84,7 @@ def _progress(snapshot: Snapshot) -> Said:
         return say("Counting…")
     finished, rows = _figures(totals.finished), _figures(totals.rows)
     words = [say("{number} of {all} finished", number=finished, all=rows)]
-    if snapshot.sheet_status.paused or snapshot.sheet_status.hold:
+    if snapshot.sheet_status.is_at_rest or snapshot.sheet_status.hold:
         return words[0]  # Nothing is sent, so the rate says nothing about the rest.
     if totals.on_their_way and totals.rate:
         rate = figures(f"{totals.rate:,.0f}")
@@ -101,6 +101,8 @@ def _state(snapshot: Snapshot) -> Said:
         return say("Paused")
     if sheet_status.running_since:
         return say("Running")
+    if sheet_status.stopped:
+        return say("Stopped")
     on_their_way = snapshot.totals.on_their_way
     return say("Waiting for the next run") if on_their_way else say("Up to date")
 

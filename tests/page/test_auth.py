@@ -32,8 +32,10 @@ from pipeline.page.accounts import Session
 from pipeline.page.attempt_limit import EACH_SECOND, MOST_CALLERS, Tries
 from pipeline.page.auth import Authenticator
 from pipeline.page.board import MANY, PAGE, Board
+from pipeline.page.sheet_status import sheet_status_of
 from pipeline.store import Fact, Intent, Limits, Store
 from pipeline.sync.configured_sheet import Campaign
+from pipeline.sync.quick_check import configuration_of
 from tests.fakes.browser import hosted
 from tests.fakes.cases import each
 from tests.store.build import save
@@ -762,6 +764,34 @@ def test_pause_and_resume_equal_the_commands(bench: PageBench) -> None:
         assert bench.store.sheets.get(bench.campaign.key).paused
         client.post("/resume/1", data=form)
         assert not bench.store.sheets.get(bench.campaign.key).paused
+
+
+def test_a_stop_by_a_rule_is_shown_and_ended_by_resume(bench: PageBench) -> None:
+    settings, key = bench.campaign.settings, bench.campaign.key
+    # A stop under another configuration does not count.
+    bench.store.turns.stop(key, "another configuration")
+    assert not sheet_status_of(bench.campaign, "").stopped
+    bench.store.turns.stop(key, configuration_of(settings))
+    with bench.visitor() as client:
+        page = client.get("/").text
+        assert 'action="/resume/1"' in page
+        assert "A rule stopped the sending. Nothing more is sent until you press Resume." in page
+        assert '<span data-text="state">Stopped</span>' in page
+        assert bench.press(client, "retry", FAILED, asked="1") == "retry-paused"
+
+        client.post("/resume/1", data={"csrf": bench.csrf(client)})
+        assert bench.store.turns.of(key).stopped == ""
+        page = client.get("/").text
+    assert 'action="/pause/1"' in page
+    assert "A rule stopped" not in page
+
+
+def test_only_the_form_of_the_page_ends_a_stop(bench: PageBench) -> None:
+    stopped = configuration_of(bench.campaign.settings)
+    bench.store.turns.stop(bench.campaign.key, stopped)
+    with bench.visitor() as client:
+        assert client.post("/resume/1", data={"csrf": "guessed"}).status_code == 403
+    assert bench.store.turns.of(bench.campaign.key).stopped == stopped
 
 
 def test_a_missing_sheet_is_reported_and_the_page_still_works(bench: PageBench) -> None:
