@@ -11,7 +11,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-import pipeline.cli.commands  # noqa: F401  # what every start needs, and nothing else
+# What every start needs, and nothing else.
+import pipeline.cli.commands
+import pipeline.cli.init
+import pipeline.cli.run
+import pipeline.provider.client  # noqa: F401
 from pipeline.cli import start
 from tests.fakes.nursery import Child, opened
 from tests.fakes.program import KEY, KEY_NAME, Ended
