@@ -28,6 +28,7 @@ from pipeline import wiring
 from pipeline.core.errors import ConfigError, PromptsheetError, StoreError
 from pipeline.core.text import counted
 from pipeline.notebook import jobs, passes, pictures, tables
+from pipeline.notebook.columns import fast_memory
 from pipeline.open_pictures import Pictures
 from pipeline.open_sheet import open_sheet
 from pipeline.reports import charts, figures
@@ -140,7 +141,7 @@ class Results:
         self._ran()
         settings = self._known()
         try:
-            with wiring.scratch_store(settings) as store:
+            with wiring.scratch_store(settings) as store, fast_memory():
                 sheet = open_sheet(settings, store)
                 note = wiring.rules(settings, sheet.key, store).catalogue.text
                 return tables.events_table(store.listings.events(sheet.key), note)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from pipeline.core.header import Columns
 from pipeline.core.invisible import visible
@@ -14,6 +14,10 @@ from pipeline.reports.extras import needed
 
 if TYPE_CHECKING:
     import pyarrow
+
+
+#: So many rows are compared at a time.
+_PART: Final = 50_000
 
 
 class Sheet(NamedTuple):
@@ -32,8 +36,17 @@ def with_cells(made: pyarrow.Table, known: pyarrow.Table, sheet: Sheet) -> pyarr
         return made
     rows = [row for row in sheet.grid[1:] if at < len(row) and row[at]]
     marks = pa.array([visible(row[at]) for row in rows], pa.string())
-    its = known["inputs"].take(pc.index_in(marks, value_set=known["row_id"]))
-    confirmed = pc.indices_nonzero(_are_confirmed(rows, its, sheet.columns)).to_pylist()[::-1]
+    its = pc.index_in(marks, value_set=known["row_id"])
+    confirmed = [
+        begin + at
+        # In parts, because each step is a copy of all texts.
+        for begin in range(0, len(rows), _PART)
+        for at in _confirmed(
+            rows[begin : begin + _PART],
+            whole(known["inputs"].take(its.slice(begin, _PART))),
+            sheet.columns,
+        )
+    ][::-1]
     rows = [rows[n] for n in confirmed]
     found = pc.index_in(made["row_id"], value_set=marks.take(pa.array(confirmed, pa.int64())))
     for name, texts in _cells(rows, sheet.columns).items():
@@ -47,8 +60,8 @@ def with_cells(made: pyarrow.Table, known: pyarrow.Table, sheet: Sheet) -> pyarr
     return made
 
 
-def _are_confirmed(rows: Sequence[Sequence[str]], known: Any, columns: Columns) -> Any:
-    """Whether the inputs in each of these rows are those of its id, which are `known`.
+def _confirmed(rows: Sequence[Sequence[str]], known: Any, columns: Columns) -> list[int]:
+    """The places of these rows that have the inputs of their ids, which are `known`, in order.
 
     People may sort or copy ids without their rows, so an id counts only beside its inputs.
     """
@@ -67,12 +80,11 @@ def _are_confirmed(rows: Sequence[Sequence[str]], known: Any, columns: Columns) 
         cells.append(pc.if_else(pc.equal(texts, ""), pa.scalar(None, pa.string()), cell))
     wrote = pc.binary_join_element_wise(*cells, ",", null_handling="skip")
     wrote = pc.binary_join_element_wise("{", wrote, "}", "")
-    same = whole(pc.fill_null(pc.equal(known, wrote), False))
+    same = pc.fill_null(pc.equal(known, wrote), False)
     inputs_of = columns.reader_of_inputs()
-    found = same.to_numpy(zero_copy_only=False).copy()
-    for at in pc.indices_nonzero(pc.invert(same)).to_pylist():
-        found[at] = inputs_of(rows[at]) == known[at].as_py()
-    return pa.array(found)
+    others = pc.indices_nonzero(pc.invert(same)).to_pylist()
+    equal = [at for at in others if inputs_of(rows[at]) == known[at].as_py()]
+    return sorted([*pc.indices_nonzero(same).to_pylist(), *equal])
 
 
 def _cells(rows: Sequence[Sequence[str]], columns: Columns) -> dict[str, list[str | None]]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from pipeline.reports.extras import needed
@@ -15,6 +17,23 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 #: What begins a character that the store writes in another way.
 ESCAPE: Final = SEPARATOR[0]
+
+
+@contextmanager
+def fast_memory() -> Iterator[None]:
+    """Look for no circles of objects, because nothing here makes any, and let Arrow take its memory
+    from the system, which needs a third of the time of Arrow's own allocator for so much at once.
+    """
+    pa = needed("pyarrow")
+    was, pool = gc.isenabled(), pa.default_memory_pool()
+    gc.disable()
+    pa.set_memory_pool(pa.system_memory_pool())
+    try:
+        yield
+    finally:
+        pa.set_memory_pool(pool)
+        if was:
+            gc.enable()
 
 
 def ahead(pages: Generator[T, None, None]) -> Iterator[T]:

@@ -5,10 +5,8 @@ Most jobs are plain and need no object each (`plain_jobs`); the others come from
 
 from __future__ import annotations
 
-import gc
 import json
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -18,6 +16,7 @@ from pipeline.core.model import Grid
 from pipeline.core.rules import Rules
 from pipeline.notebook import tables
 from pipeline.notebook.cells import Sheet
+from pipeline.notebook.columns import fast_memory
 from pipeline.notebook.plain_jobs import LATEST, plain_jobs
 from pipeline.open_sheet import open_sheet
 from pipeline.reports.extras import needed
@@ -40,7 +39,7 @@ def jobs(settings: Settings) -> pyarrow.Table:
     the order of their creation. Raises StoreError.
     """
     pa = needed("pyarrow")
-    with wiring.scratch_store(settings) as store, _fast_memory():
+    with wiring.scratch_store(settings) as store, fast_memory():
         sheet = open_sheet(settings, store)
         grid, rules = grid_now(sheet), wiring.rules(settings, sheet.key, store)
         order = pa.array(json.loads(store.rows.written_order(sheet.key) or "[]"), pa.string())
@@ -77,20 +76,3 @@ def _in_order(made: pyarrow.Table) -> pyarrow.Table:
     parts = [made.take(order.slice(at, _PART)) for at in range(0, len(order), _PART)]
     ordered: pyarrow.Table = pa.concat_tables(parts)
     return ordered
-
-
-@contextmanager
-def _fast_memory() -> Iterator[None]:
-    """Look for no circles of objects, because nothing here makes any, and let Arrow take its memory
-    from the system, which needs a third of the time of Arrow's own allocator for so much at once.
-    """
-    pa = needed("pyarrow")
-    was, pool = gc.isenabled(), pa.default_memory_pool()
-    gc.disable()
-    pa.set_memory_pool(pa.system_memory_pool())
-    try:
-        yield
-    finally:
-        pa.set_memory_pool(pool)
-        if was:
-            gc.enable()

@@ -261,7 +261,8 @@ def _with_places(made: pyarrow.Table, order: pyarrow.Array) -> pyarrow.Table:
 def _with_rows(made: pyarrow.Table, known: pyarrow.Table) -> pyarrow.Table:
     """The table in which a job is only plain if its row is, too, as the last reading left it."""
     pc = needed("pyarrow.compute")
-    its = known.take(pc.index_in(made["row_id"], value_set=known["row_id"]))
+    at = pc.index_in(made["row_id"], value_set=known["row_id"])
+    its = known.select(["inputs", "is_plain"]).take(at)
     is_row = pc.fill_null(its["is_plain"], True)
     is_same = pc.fill_null(pc.equal(its["inputs"], made["wrote"]), True)
     # The present inputs belong to the last take; a row that is gone has none.

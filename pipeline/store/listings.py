@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from datetime import datetime
+from functools import lru_cache
 from typing import NamedTuple
 
 from sqlalchemy import bindparam, select
@@ -43,9 +44,10 @@ class Listings(StorePart):
 
     def events(self, sheet: str) -> Iterator[ToldEvent]:
         """The history of every job, in the order in which it was recorded."""
+        # Many events say the same: what was sent, and how far it is.
+        text_of = lru_cache(_AT_ONCE)(lambda kind, body: event_text(kind, json.loads(body)))
         with self._database.reading() as connection:
             about = {"sheet": number_of(connection, sheet)}
             found = connection.execute(_EVENTS, about, execution_options={"yield_per": _AT_ONCE})
             for row_id, take, part, number, at, kind, body in found:
-                text = event_text(kind, json.loads(body))
-                yield ToldEvent(row_id, take, part, number, at, kind, text)
+                yield ToldEvent(row_id, take, part, number, at, kind, text_of(kind, body))

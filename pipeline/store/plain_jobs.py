@@ -9,14 +9,15 @@ that text apart: a million jobs as Python values take longer than all else.
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
 from sqlalchemy import (
     BindParameter,
     ColumnElement,
+    Connection,
+    FromClause,
     Integer,
-    Select,
     Text,
     and_,
     bindparam,
@@ -41,7 +42,6 @@ SEPARATOR: Final = "\x1a,"
 #: The same between two texts in one value.
 WITHIN: Final = "\x1a;"
 _SHEET: BindParameter[int] = bindparam("its_sheet")
-_AFTER: BindParameter[Any] = bindparam("its_after")
 _JOBS, _TRIED, _KNOWN, _FILES = jobs.c, attempts.c, known_rows.c, files.c
 
 
@@ -68,17 +68,37 @@ def _strings(column: Any, between: str) -> Any:
     return func.aggregate_strings(column, its)
 
 
-def _page(source: Select[Any]) -> Prepared:
-    """The next lines after a key, the first column, as the last key and a text for each column."""
-    # A limit without an offset would have a parameter.
-    lines = source.limit(literal_column(str(_AT_ONCE))).offset(_NOTHING).subquery()
-    # All columns have the values in the same order: one walk through the lines gives them all.
-    joined = (
-        _strings(func.coalesce(cast(one, Text), _NONE), SEPARATOR)
-        for one in lines.c
-        if one.name != "id"
-    )
-    return Prepared(select(func.max(lines.c[0]), *joined), "its_sheet", "its_after")
+class _Paged:
+    """The columns of all lines of a sheet, of some thousands of lines at a time.
+
+    The first statement gives the last keys of the pages. A limit would need no such keys, but a
+    server without statistics then sorts all that is left of the table for each page.
+    """
+
+    def __init__(self, key: Any, source: FromClause, where: Any, columns: Iterable[Any]) -> None:
+        number = func.row_number().over(order_by=key).label("number")
+        numbered = select(key, number).where(where).subquery()
+        is_last = numbered.c.number % literal_column(str(_AT_ONCE), Integer) == _NOTHING
+        ends = select(numbered.c[0]).where(is_last).union(select(func.max(key)))
+        self._ends = Prepared(ends.order_by(literal_column("1")), "its_sheet")
+        # All columns have the values in the same order: one walk through the lines gives them all.
+        texts = (func.coalesce(cast(one, Text), _NONE) for one in columns)
+        page = select(*(_strings(one, SEPARATOR) for one in texts)).select_from(source)
+        until: BindParameter[Any] = bindparam("its_until")
+        page = page.where(where, key > bindparam("its_after"), key <= until)
+        self._page = Prepared(page, "its_sheet", "its_after", "its_until")
+
+    def pages(
+        self, connection: Connection, sheet: int, after: object
+    ) -> Generator[Sequence[str], None, None]:
+        """For each page, a text for each column. `after` is less than any key."""
+        for (until,) in self._ends.rows(connection, sheet):
+            if until is not None:
+                page = self._page.first(connection, sheet, after, until)
+                assert page, "one line is the answer"
+                if page[0] is not None:
+                    yield page
+                after = until
 
 
 def _if(condition: Any) -> Any:
@@ -105,9 +125,12 @@ _IS_PLAIN = and_(
     .scalar_subquery()
     == literal_column("1"),
 )
-_ALL_JOBS = _page(
-    select(
-        _JOBS.id,
+_ALL_JOBS = _Paged(
+    _JOBS.id,
+    jobs.outerjoin(attempts, and_(_TRIED.job == _JOBS.id, _TRIED.number == literal_column("1"))),
+    # Not by an index of the sheet's jobs: these are in the order of their random ids.
+    _JOBS.sheet + _NOTHING == _SHEET,
+    (
         type_coerce(_JOBS.row_id, Text),
         _JOBS.take,
         _if(_IS_PLAIN),
@@ -117,28 +140,20 @@ _ALL_JOBS = _page(
             cast(_TRIED.price, Text),
             func.coalesce(cast(_TRIED.reported, Text), _NONE),
             *(_TRIED[name] for name in ("endpoint", "provider", "base_url", "api_key")),
-        ).label("sent_to"),
-        _SAVED.label("saved"),
-    )
-    .select_from(jobs)
-    # The second bound helps a server that walks through both tables side by side.
-    .outerjoin(
-        attempts,
-        and_(_TRIED.job == _JOBS.id, _TRIED.number == literal_column("1"), _TRIED.job > _AFTER),
-    )
-    # Not by an index of the sheet's jobs: these are in the order of their random ids.
-    .where(_JOBS.sheet + _NOTHING == _SHEET, _JOBS.id > _AFTER)
-    .order_by(_JOBS.id)
+        ),
+        _SAVED,
+    ),
 )
 # The rows are read by themselves: to look each one up among a million takes longer than all else.
-_ALL_ROWS = _page(
-    select(
+_ALL_ROWS = _Paged(
+    _KNOWN.row_id,
+    known_rows,
+    _KNOWN.sheet == _SHEET,
+    (
         type_coerce(_KNOWN.row_id, Text),
         type_coerce(_KNOWN.inputs, Text),
         _if(and_(_KNOWN.extra_takes == _NOTHING, _KNOWN.pick == _NONE)),
-    )
-    .where(_KNOWN.sheet == _SHEET, _KNOWN.row_id > _AFTER)
-    .order_by(_KNOWN.row_id)
+    ),
 )
 
 
@@ -188,9 +203,8 @@ class PlainJobs(StorePart):
         """All known rows of the sheet; as `jobs`."""
         return (RowTexts(*some) for some in self._asked(_ALL_ROWS, sheet, ""))
 
-    def _asked(self, page: Prepared, sheet: str, after: Any) -> Generator[list[str], None, None]:
+    def _asked(
+        self, paged: _Paged, sheet: str, after: object
+    ) -> Generator[Sequence[str], None, None]:
         with self._database.reading() as connection:
-            number = number_of(connection, sheet)
-            while (found := page.first(connection, number, after)) and found[0] is not None:
-                after, *columns = found
-                yield columns
+            yield from paged.pages(connection, number_of(connection, sheet), after)
