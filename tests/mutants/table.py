@@ -19,6 +19,7 @@ from tests.mutants import (
     receipts,
     receiver,
     reference_images,
+    reports,
     rows,
     sheets,
     store,
@@ -47,4 +48,5 @@ FAULTS: Final[tuple[Fault, ...]] = (
     *languages.FAULTS,
     *choosing.FAULTS,
     *forgetting.FAULTS,
+    *reports.FAULTS,
 )
