@@ -6,14 +6,18 @@ import json
 import sqlite3
 from contextlib import closing
 from datetime import UTC, datetime
+from functools import partial
+
+import pytest
 
 from pipeline import wiring
 from pipeline.config import load
 from pipeline.core.forgetting import stays_by
 from pipeline.sandbox import Sandbox
-from pipeline.store import Terms
+from pipeline.store import Store, Terms
 from tests.fakes.program import Ended
 from tests.fakes.team import Team
+from tests.gestures.office import called
 
 TASK_SECONDS = 0
 TEAM_TABLES = None
@@ -147,16 +151,19 @@ def test_only_what_was_finished_before_that_day_is_forgotten(team: Team, api: Sa
 
 
 def test_forget_says_that_another_program_keeps_the_words_in_the_file(
-    team: Team, api: Sandbox
+    team: Team, api: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     campaign(team, api)
+    # It would wait half a minute for the other program.
+    monkeypatch.setattr(wiring, "Store", partial(Store, patience=0.2))
+    now = datetime.now(UTC).isoformat()
     with closing(sqlite3.connect(team.folder / "promptsheet.db")) as reader:
         reader.execute("BEGIN")
         reader.execute("SELECT count(*) FROM attempts").fetchone()
-        ended = forget(team, "--files")
+        ended = called("forget", team.config, "--before", now, "--yes", "--files")
         held = in_store(team)
 
-    assert (ended.code, "run promptsheet forget again" in ended.out) == (1, True), ended
+    assert (ended.code, "run promptsheet forget again" in ended.said) == (1, True), ended
     assert held
 
 
