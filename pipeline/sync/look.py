@@ -52,6 +52,8 @@ class Look:
     written: tuple[WrittenEnd, ...] = ()
     #: When the look began; None before it was finished.
     began_at: datetime | None = None
+    #: When the sheet was read: later, if the reading had to wait for its turn.
+    read_at: datetime | None = None
     #: Id -> the name that people gave the row, for the lines.
     names: Mapping[str, str] = field(default_factory=dict)
     #: The sample that it was planned with, and ids of the rows that are in it; None: all are sent.
@@ -64,8 +66,9 @@ class Look:
         return any(line.seen.known is None for line in self.plan.lines)
 
     def is_fresh(self, now: datetime) -> bool:
-        """Returns whether its lines may be sent: it is finished, and not older than a minute."""
-        return self.began_at is not None and now - self.began_at <= FRESH
+        """Returns whether its lines may be sent: it is finished, and read in the last minute."""
+        is_finished = self.began_at is not None
+        return is_finished and self.read_at is not None and now - self.read_at <= FRESH
 
     def is_settling(self, now: datetime, settle: timedelta) -> bool:
         """Returns whether rows wait only because they were edited a moment ago."""

@@ -129,12 +129,14 @@ class Runner:
         What a pass can meet is in the outcome, with its exit code, and is not raised: a sheet that
         cannot be written, an unreachable API, a hold.
         """
+        lease = keep_lease(self._keep_lease, self._lost_the_lease)
         try:
-            await self._looker.look(first=True)
-            if self._lanes.waiting or self._lanes.expecting():
-                await self._lanes.prepare()
-            await self._quote()
-            await self._work()
+            async with in_background([lease], self.outcome.title):
+                await self._looker.look(first=True)
+                if self._lanes.waiting or self._lanes.expecting():
+                    await self._lanes.prepare()
+                await self._quote()
+                await self._work()
         except PromptsheetError as e:
             self.outcome.worsen(e.exit_code, str(e))
         finally:
@@ -175,9 +177,8 @@ class Runner:
 
     def _background(self) -> list[Coroutine[Any, Any, None]]:
         """What runs beside the looks, until it is cancelled."""
-        lease = keep_lease(self._worker, self._keep_lease, self._lost_the_lease)
         webhooks = listen(self._sync.state, self._worker, self._lanes)
-        return [*self._lanes.background(self._timer.wake), webhooks, lease]
+        return [*self._lanes.background(self._timer.wake), webhooks]
 
     async def _finish(self) -> None:
         """Finish the downloads, and write everything that the sheet does not show yet.

@@ -55,8 +55,11 @@ class SheetUpdater:
         that is changed.
         """
         drafts: list[Draft] = []
+        read_at = self._clock.now()
 
         def patch_for(grid: Grid) -> Patch:
+            nonlocal read_at
+            read_at = self._clock.now()
             if planned and planned.grid == grid:
                 look = planned.with_hold(refused)
             else:
@@ -70,7 +73,7 @@ class SheetUpdater:
         now = self._clock.now()
         written = tuple(WrittenEnd(end, _since(end, now)) for end in draft.ends)
         look = draft.look if grid is draft.look.grid else self._after_write(draft, grid, refused)
-        return replace(look, written=written)
+        return replace(look, written=written, read_at=read_at)
 
     def out_of_date(self, look: Look) -> Patch:
         """The cells of a look that differ from what the store knows, with the right text."""

@@ -158,6 +158,14 @@ FAULTS = (
         _ENDS,
     ),
     Fault(
+        "a look is as old as its wait for the sheet",
+        "use",
+        "pipeline/sync/sheet_updater.py",
+        "            read_at = self._clock.now()\n            if planned",
+        "            if planned",
+        _PASS,
+    ),
+    Fault(
         "LEASE_SECONDS is ten times as long",
         "use",
         "pipeline/sync/lease.py",

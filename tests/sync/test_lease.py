@@ -1,16 +1,29 @@
-"""The lease of a machine that has stopped expires within a minute."""
+"""A pass keeps its lease, also while it waits; that of a machine that has stopped expires."""
 
 from __future__ import annotations
 
+import asyncio
+import threading
+from collections.abc import Callable
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from pipeline import wiring
+from pipeline.core.model import Grid, Patch
+from pipeline.open_sheet import open_sheet
 from pipeline.sheets.csv.sheet import CsvSheet
 from pipeline.store import Lease, Store
+from pipeline.sync import lease_keeper
+from pipeline.sync.clock import Clock
 from pipeline.sync.lease import Busy, take_lease
 from pipeline.sync.lease_keeper import LEASE_EVERY
+from pipeline.sync.outcome import Asked
+from pipeline.sync.ports import ApiAccess
+from pipeline.sync.runner import Runner
+from tests.sync.bench import Bench
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -33,3 +46,36 @@ def test_a_sheet_is_free_within_a_minute_after_the_last_renewal(
         assert isinstance(from_machine("second"), Busy)
         now = NOON + timedelta(seconds=60)
         assert isinstance(from_machine("second"), Lease)
+
+
+def test_a_pass_renews_its_lease_while_its_first_look_waits_for_the_sheet(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lease_keeper, "LEASE_EVERY", 0.01)
+    renewed = threading.Event()
+    came = list[bool]()
+
+    def renew() -> bool:
+        renewed.set()
+        return True
+
+    with closing(Bench(tmp_path, ["a fox"])) as bench, bench.store() as store:
+        sheet = open_sheet(bench.settings, store)
+        write = sheet.write
+
+        def write_late(patch_for: Callable[[Grid], Patch]) -> Grid:
+            came.append(renewed.wait(10))
+            return write(patch_for)
+
+        monkeypatch.setattr(sheet, "write", write_late)
+        sync = wiring.open_sync(bench.settings, store, sheet, clock=bench.clock)
+        ways = [ApiAccess(one, bench.api, wiring.pace(bench.settings)) for one in sync.rules.apis]
+        submissions = wiring.submissions(bench.settings, sync, bench.clock)
+        clock = Clock(bench.now)
+        asked = Asked(limit=0)
+        runner = Runner(sync, submissions, ways, None, asked, clock, keep_lease=renew)
+        outcome = asyncio.run(runner.run())
+
+    assert came[0]
+    assert outcome.statuses == {"queued": 1}
+    assert outcome.sentences == []

@@ -14,8 +14,9 @@ from sqlalchemy import Connection, event
 
 from pipeline.core.apis import Api
 from pipeline.core.lines import Line
-from pipeline.core.model import JobKey, State
+from pipeline.core.model import Grid, JobKey, Patch, State
 from pipeline.core.states import Failed
+from pipeline.sheets.csv.sheet import CsvSheet
 from pipeline.store import Fact, Store
 from pipeline.sync.outcome import Asked
 from pipeline.sync.ports import Pace
@@ -176,6 +177,24 @@ def test_a_pass_that_sends_for_a_long_time_rereads_the_sheet_in_time(made: Made)
     assert outcome.counts.new == 60
     gaps = [b - a for (a, _), (b, _) in pairwise(bench.api.received)]
     assert max(gaps) < 4
+
+
+@pytest.mark.parametrize("asked", [NO_WAIT, WAIT])
+def test_rows_are_sent_although_the_sheet_waits_for_minutes_before_it_is_read(
+    made: Made, asked: Asked, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench = made(prompts(5))
+    write = CsvSheet.write
+
+    def write_late(sheet: CsvSheet, patch_for: Callable[[Grid], Patch]) -> Grid:
+        bench.sleep(150)  # as a Google Sheet may, while others use up what the account may read
+        return write(sheet, patch_for)
+
+    monkeypatch.setattr(CsvSheet, "write", write_late)
+    outcome = bench.run(asked)
+
+    assert bench.api.prompts == dict.fromkeys(prompts(5), 1)
+    assert outcome.counts.new == 5
 
 
 def test_a_row_edited_during_a_long_pass_is_sent_with_its_new_prompt(

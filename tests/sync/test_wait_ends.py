@@ -62,10 +62,12 @@ def test_a_waiting_pass_ends_although_its_store_is_full(bench: Bench, commits: i
     assert bench.loop.time() < 300
 
 
-def test_a_row_may_be_sent_for_a_minute_after_its_sync_began() -> None:
+def test_a_row_may_be_sent_for_a_minute_after_its_sheet_was_read() -> None:
     began = datetime(2026, 3, 1, 12, tzinfo=UTC)
+    read = began + timedelta(seconds=90)
+    look = Look(began_at=began, read_at=read)
 
-    fresh = [Look(began_at=began).is_fresh(began + timedelta(seconds=s)) for s in (0, 59, 61)]
+    fresh = [look.is_fresh(read + timedelta(seconds=s)) for s in (0, 59, 61)]
 
     assert fresh == [True, True, False]
-    assert not Look().is_fresh(began)
+    assert not Look(read_at=read).is_fresh(read)

@@ -184,9 +184,8 @@ class Day:
             Machine(f"machine {n + 1}", self._settings, s, loop, google, api, self._shown)
             for n, s in enumerate(stores[:-1])
         ]
-        # An edit between the last look of a pass and the first check for edits waits for this.
         every = timedelta(hours=2) if plan.is_told else plan.every
-        fleet = Fleet(machines, self._books, every, plan.tick, self._chance, is_told=plan.is_told)
+        fleet = Fleet(machines, self._books, every, plan.tick, self._chance)
         rows = self._people(google)
         # In the middle of the day, a machine stands still and goes on after others took over.
         self._begin(machines[0].stand_still(plan.hours * HOUR / 2, plan.still))

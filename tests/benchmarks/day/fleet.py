@@ -1,7 +1,7 @@
 """The machines of the day, and who gives them passes.
 
-A machine does what `watch` does: it carries out orders under a lease, and reads a sheet again after
-a call of Drive. Orders are what `pipeline.server.orders` says about the turns in the store. The
+A machine does what `watch` does: it carries out orders under a lease, and asks for a pass after a
+call of Drive. Orders are what `pipeline.server.orders` says about the turns in the store. The
 engine between the machines is a list here: it gives an order to the machine with the fewest passes,
 and again to another one if a machine has stood still for longer than a lease.
 """
@@ -19,7 +19,6 @@ from typing import Any, TypeVar
 
 from pipeline import wiring
 from pipeline.config import Settings
-from pipeline.core.errors import PromptsheetError
 from pipeline.schedule import Schedule
 from pipeline.server.orders import Order, order_due
 from pipeline.store import Store, Turn
@@ -61,8 +60,6 @@ class Machine:
         self._settings, self._loop, self._google, self._api = settings, loop, google, api
         self._shown = shown
         self._requests: dict[int, Requests] = {}
-        #: What people's columns held at the last check for edits, of the sheets it watches.
-        self._seen: dict[str, object] = {}
 
     @property
     def is_given_up(self) -> bool:
@@ -134,38 +131,11 @@ class Machine:
             self._requests[number] = Requests(self._google, number, self.store, self._loop)
         return Tab(book, self._requests[number], self._loop, self._google, self._shown)
 
-    # -- edits -----------------------------------------------------------------------------------
-
-    def watches(self, key: str) -> bool:
-        """Returns whether this machine watches for edits of the sheet."""
-        return key in self._seen
-
-    def forget(self, key: str) -> None:
-        """Watch no longer for edits of the sheet."""
-        self._seen.pop(key, None)
-
     async def told(self, book: Book) -> None:
         """Drive says here that a sheet has changed, as `Watcher.is_told_of_edit` hears it."""
-        if self.watches(book.key):
-            await self.check(book)
-        elif runner := self.at_work.get(book.key):
+        if runner := self.at_work.get(book.key):
             runner.look_again()
         else:
-            await self._do(self.store.turns.ask, book.key)
-
-    async def check(self, book: Book) -> None:
-        """Read people's columns, and ask for a pass if they have changed since the last time."""
-        POWER.set(self.power)
-        before = self._seen.setdefault(book.key, None)
-        try:
-            grid = await self._do(self._tab(book).read)
-        except PromptsheetError:
-            return
-        seen = tuple(row[:2] for row in grid[1:])
-        if not self.watches(book.key):
-            return
-        self._seen[book.key] = seen
-        if before is not None and seen != before:
             await self._do(self.store.turns.ask, book.key)
 
     async def _do(self, work: Callable[..., T], *args: Any) -> T:
@@ -174,7 +144,7 @@ class Machine:
 
 
 class Fleet:
-    """All machines. It owns which machine has which order, and which watches for edits."""
+    """All machines. It owns which machine has which order."""
 
     def __init__(
         self,
@@ -183,16 +153,12 @@ class Fleet:
         every: timedelta,
         tick: float,
         chance: Random,
-        *,
-        is_told: bool,
     ) -> None:
         self.machines, self._books, self._tick, self._chance = machines, books, tick, chance
-        self._is_told = is_told
         self._schedule = Schedule(every=every)
         #: Key of the sheet -> the order that is carried out, by whom, and what was asked then.
         self._given: dict[str, tuple[Order, Machine]] = {}
         self._asked: dict[str, object] = {}
-        self._watching: dict[str, Machine] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         #: How often an order was given to another machine.
         self.handed_over = 0
@@ -234,12 +200,6 @@ class Fleet:
         await machine.carry_out(book, order)
         if self._given.get(book.key) == (order, machine):
             del self._given[book.key]
-            if (before := self._watching.get(book.key)) is not machine:
-                if before:
-                    before.forget(book.key)
-                self._watching[book.key] = machine
-                if self._is_told:
-                    await machine.check(book)
 
     def tell(self, book: Book) -> None:
         """Drive calls one of the machines: a sheet has changed."""
