@@ -66,7 +66,7 @@ office: .venv/ready-dev
 n8n: .venv/ready-dev
 	tests/compat/n8n.sh
 
-# The same sheet and the same stand-in API by Promptsheet, a script and that n8n: about an hour. It
+# The same sheet and the same stand-in API by Promptsheet, a script and that n8n: about 20 minutes. It
 # writes the table of docs/explanation/rivals.md.
 rivals: .venv/ready-dev
 	tests/compat/n8n.sh tests.rivals

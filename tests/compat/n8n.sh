@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# n8n.sh [MODULE]: install a real n8n, and give its folder to this module; without one, to n8n.py, in
-# which n8n receives our pushes. Not a part of the tests: it installs 3 GB.
+# n8n.sh [MODULE [OPTION...]]: install a real n8n, and give its folder to this module; without one, to
+# n8n.py, in which n8n receives our pushes. Not a part of the tests: it installs 3 GB.
 #
 # It needs npm, python3, make and a C++ compiler (n8n's driver for SQLite is built here). The first
 # run takes about ten minutes. N8N_FOLDER keeps the installation for the next run.
@@ -22,4 +22,4 @@ if [ ! -e "$folder/node_modules/sqlite3/build" ]; then
     npm install --prefix "$folder" --no-audit --no-fund --ignore-scripts n8n@2.41.1
     npm rebuild --prefix "$folder" --nodedir="$node" sqlite3
 fi
-"$python" -m "${1:-tests.compat.n8n}" "$folder"
+"$python" -m "${1:-tests.compat.n8n}" "$folder" "${@:2}"

@@ -29,7 +29,7 @@ class N8n:
     process: subprocess.Popen[bytes] | None = None
 
     def __post_init__(self) -> None:
-        self.home.mkdir()
+        self.home.mkdir(exist_ok=True)
         self._environment = {
             "PATH": f"{self.installed / 'node_modules/.bin'}:{os.environ['PATH']}",
             "HOME": str(self.home),
@@ -59,6 +59,10 @@ class N8n:
             file.write_text(json.dumps(content))
             self._command(f"import:{kind}", f"--input={file}")
         self._command("publish:workflow", f"--id={workflow['id']}")
+
+    def prepare(self) -> None:
+        """Make the database, which takes longer than everything else at a first start."""
+        self._command("list:workflow")
 
     def start(self, is_up: Callable[[str], bool]) -> None:
         """Start it, and wait until `is_up` says of its address that the workflow listens."""

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import atexit
+import secrets
+import shutil
 import signal
+import tempfile
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from threading import Thread
 
@@ -11,25 +17,34 @@ import httpx
 from pipeline.sandbox import Sandbox
 from tests.compat.n8n_server import N8n
 from tests.rivals.measure import PATIENCE
-from tests.rivals.n8n_workflow import PATH, credentials, workflow
+from tests.rivals.n8n_nodes import PATH, Node, credentials
 from tests.rivals.sheets import GoogleTab, Results
+
+#: The key of n8n's database: the same in all copies.
+_KEY = {"N8N_ENCRYPTION_KEY": secrets.token_hex(16)}
 
 
 class N8nRunner:
-    """n8n with the workflow, whose rows are found again by `match` (see `n8n_workflow`)."""
+    """n8n with the workflow that `workflow` makes of three things: the address of the API, the id
+    of the spreadsheet and the address of n8n itself.
+    """
 
     def __init__(
-        self, installed: Path, folder: Path, api: Sandbox, sheet: GoogleTab, match: str = ""
+        self,
+        installed: Path,
+        workflow: Callable[[str, str, str], Node],
+        folder: Path,
+        api: Sandbox,
+        sheet: GoogleTab,
     ) -> None:
         self._sheet = sheet
         routed = {
             "NODE_OPTIONS": f"--require={Path(__file__).with_name('to_the_stand_in.js')}",
             "GOOGLE_STAND_IN_PORT": sheet.google.url.rpartition(":")[2],
         }
-        self.n8n = N8n(installed, folder / "n8n", routed)
-        self.n8n.load(
-            workflow(api.url, sheet.book.id, match), credentials(api.key, sheet.google.key)
-        )
+        self.n8n = N8n(installed, _home(installed, folder / "n8n"), routed | _KEY)
+        made = workflow(api.url, sheet.book.id, self.n8n.url)
+        self.n8n.load(made, credentials(api.key, sheet.google.key))
         self._answers: list[int] = []
         self._asking = Thread()
 
@@ -76,6 +91,20 @@ class N8nRunner:
             self._answers.append(answer.status_code)
         except httpx.HTTPError:
             self._answers.append(0)
+
+
+def _home(installed: Path, home: Path) -> Path:
+    """A folder for n8n whose database has its tables and nothing else."""
+    shutil.copytree(_empty(installed), home)
+    return home
+
+
+@cache
+def _empty(installed: Path) -> Path:
+    folder = Path(tempfile.mkdtemp())
+    atexit.register(shutil.rmtree, folder)
+    N8n(installed, folder, _KEY).prepare()
+    return folder
 
 
 def _is_up(url: str) -> bool:

@@ -1,4 +1,4 @@
-"""Promptsheet: `run --wait`, with the defaults but for what the comparison sets for everybody."""
+"""Promptsheet: `run --wait`, with its defaults except where all programs have the same settings."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pipeline.sandbox import Sandbox
+from tests.fakes.service import SECRET, free_port
 from tests.rivals.runner import ROOT, Command
 from tests.rivals.sheets import CsvFile, GoogleTab, Results
 
@@ -26,6 +27,12 @@ per_day = 1000000
 [media]
 save_to = ""
 """
+WEBHOOKS = """\
+[webhook]
+public_url = "http://{address}"
+listen = "{address}"
+secret = "file:secret"
+"""
 GOOGLE = """\
 source = "{book}"
 credentials = "file:bot.json"
@@ -35,12 +42,14 @@ settle = "0s"
 
 
 class Promptsheet(Command):
-    """The program with a sheet of either kind."""
+    """The program with a sheet of either kind; `is_called`: the API sends it webhooks."""
 
     #: 1: some rows need a person.
     good_codes = (0, 1)
 
-    def __init__(self, folder: Path, api: Sandbox, sheet: CsvFile | GoogleTab) -> None:
+    def __init__(
+        self, folder: Path, api: Sandbox, sheet: CsvFile | GoogleTab, *, is_called: bool = False
+    ) -> None:
         super().__init__()
         self._sheet = sheet
         self._config = folder / "promptsheet.toml"
@@ -50,7 +59,11 @@ class Promptsheet(Command):
             where = GOOGLE.format(book=sheet.book.url, url=sheet.google.url)
         else:
             where = f'source = "{sheet.path.name}"'
-        self._config.write_text(CONFIG.format(sheet=where, url=api.url))
+        text = CONFIG.format(sheet=where, url=api.url)
+        if is_called:
+            _secret(folder / "secret", SECRET)
+            text += WEBHOOKS.format(address=f"127.0.0.1:{free_port()}")
+        self._config.write_text(text)
 
     def command(self) -> Sequence[str]:
         """Start it in a new interpreter."""

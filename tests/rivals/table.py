@@ -1,4 +1,4 @@
-"""The table of docs/explanation/rivals.md, between its two marks."""
+"""The tables of docs/explanation/rivals.md, between their two marks."""
 
 from __future__ import annotations
 
@@ -23,28 +23,45 @@ class Figures:
 
 
 Cell = Callable[[Figures], str]
+Column = tuple[str, Cell]
 
 
 def lines(all_figures: Sequence[Figures], rows: int) -> list[str]:
-    """The table as lines of Markdown: one column for each of the figures."""
-    cells: list[tuple[str, Cell]] = [
+    """The tables as lines of Markdown: first the shares that matter, then all figures.
+
+    Each has one line for each of the figures, and no line that would be empty.
+    """
+    in_short: list[Column] = [
+        ("paid twice after a crash", _share("kills", "paid_twice", rows)),
+        ("left to a person after a crash", _share("kills", "without", rows)),
+        ("wrong pictures after sorting", _share("sorts", "wrong", rows)),
+        ("paid twice after sorting", _share("sorts", "paid_twice", rows)),
+    ]
+    costs: list[Column] = [
         (f"seconds until the last of {rows} rows has its result", _cost("seconds", 1.0, ".1f")),
         ("requests to the API for each row", _cost("requests", rows, ".2f")),
-        ("requests to Google in the whole run", _cost("sheet_requests", 1.0, ".0f")),
+        ("requests to Google", _cost("sheet_requests", 1.0, ".0f")),
         ("memory at its peak, MB", _cost("peak", 1.0, ".0f")),
-        ("killed and started again: tasks paid twice", _kills("paid_twice")),
-        ("killed: paid tasks whose pictures reach no row", _kills("unseen")),
-        ("killed: rows without a result", _kills("without")),
-        ("sorted: rows with the pictures of another prompt", _sorts("wrong")),
-        ("sorted: tasks paid twice", _sorts("paid_twice")),
-        ("sorted: rows without a result", _sorts("without")),
     ]
-    titles = [figures.title for figures in all_figures]
+    kills: list[Column] = [
+        ("tasks paid twice", _each("kills", "paid_twice")),
+        ("paid tasks whose pictures reach no row", _each("kills", "unseen")),
+        ("rows without a result", _each("kills", "without")),
+    ]
+    sorts: list[Column] = [
+        ("rows with the pictures of another prompt", _each("sorts", "wrong")),
+        ("tasks paid twice", _each("sorts", "paid_twice")),
+        ("rows without a result", _each("sorts", "without")),
+    ]
+    tables = [
+        (f"of {rows} rows, at worst", in_short),
+        ("a run", costs),
+        ("killed, then started again", kills),
+        ("sorted once a second", sorts),
+    ]
     return [
-        _line(["", *titles]),
-        _line(["---"] * (len(titles) + 1)),
-        *(_line([what, *map(cell, all_figures)]) for what, cell in cells),
-    ]
+        line for title, columns in tables for line in (*_table(title, columns, all_figures), "")
+    ][:-1]
 
 
 def placed(page: str, measured: Iterable[str]) -> str:
@@ -56,6 +73,15 @@ def placed(page: str, measured: Iterable[str]) -> str:
     return f"{before}{begin}\n" + "\n".join(measured) + f"\n\n{end}{after}"
 
 
+def _table(title: str, columns: Sequence[Column], all_figures: Sequence[Figures]) -> list[str]:
+    cells = [[figures.title, *(cell(figures) for _, cell in columns)] for figures in all_figures]
+    return [
+        _line([title, *(name for name, _ in columns)]),
+        _line(["---"] * (len(columns) + 1)),
+        *(_line(line) for line in cells if set(line[1:]) != {NONE}),
+    ]
+
+
 def _cost(name: str, parts: float, form: str) -> Cell:
     def cell(figures: Figures) -> str:
         found = [getattr(cost, name) / parts for cost in figures.costs]
@@ -64,16 +90,23 @@ def _cost(name: str, parts: float, form: str) -> Cell:
     return cell
 
 
-def _kills(name: str) -> Cell:
-    return lambda figures: _each(figures.kills, name)
+def _each(kind: str, name: str) -> Cell:
+    def cell(figures: Figures) -> str:
+        return ", ".join(str(number) for number in _numbers(figures, kind, name)) or NONE
+
+    return cell
 
 
-def _sorts(name: str) -> Cell:
-    return lambda figures: _each(figures.sorts, name)
+def _share(kind: str, name: str, rows: int) -> Cell:
+    def cell(figures: Figures) -> str:
+        found = _numbers(figures, kind, name)
+        return f"{max(found) / rows:.0%}" if found else NONE
+
+    return cell
 
 
-def _each(verdicts: Sequence[Verdict], name: str) -> str:
-    return ", ".join(str(getattr(verdict, name)) for verdict in verdicts) or NONE
+def _numbers(figures: Figures, kind: str, name: str) -> list[int]:
+    return [getattr(verdict, name) for verdict in getattr(figures, kind)]
 
 
 def _line(cells: Sequence[str]) -> str:

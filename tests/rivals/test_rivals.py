@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tests.fakes.google_sheets import google_sheets
 from tests.fakes.sandbox_process import sandbox_process
 from tests.rivals import measure
+from tests.rivals.__main__ import chosen, rivals
 from tests.rivals.measure import Cost, Verdict, judge
 from tests.rivals.promptsheet import Promptsheet
 from tests.rivals.runner import ROOT
@@ -63,14 +66,39 @@ def test_the_judge_finds_results_that_are_missing_doubled_or_beside_another_prom
     assert judge(results, state, 3) == Verdict(paid_twice=1, without=2, unseen=2, wrong=1)
 
 
-def test_the_table_shows_medians_and_each_kill_between_the_marks_of_the_page() -> None:
+def test_webhooks_fill_the_sheet_with_one_request_a_row(tmp_path: Path) -> None:
+    with sandbox_process(task_seconds=0.1) as api:
+        sheet = CsvFile.new(tmp_path, ROWS)
+        cost = measure.run(Promptsheet(tmp_path, api, sheet, is_called=True), api, sheet)
+
+    assert cost.requests == ROWS
+
+
+def test_the_tables_show_shares_medians_and_each_kill_between_the_marks_of_the_page() -> None:
     costs = [Cost(seconds, 12, 0, 80.4) for seconds in (3.0, 1.0, 2.0)]
     kills = [Verdict(number, 0, 0, 0) for number in (1, 0, 2)]
     table = lines([Figures("ours", costs, kills), Figures("theirs")], 10)
     page = (ROOT / "docs/explanation/rivals.md").read_text("utf-8")
 
-    assert table[2] == "| seconds until the last of 10 rows has its result | 2.0 | – |"
-    assert table[3] == "| requests to the API for each row | 1.20 | – |"
-    assert table[6] == "| killed and started again: tasks paid twice | 1, 0, 2 | – |"
+    assert [line for line in table if line.startswith("| ours |")] == [
+        "| ours | 20% | 0% | – | – |",
+        "| ours | 2.0 | 1.20 | – | 80 |",
+        "| ours | 1, 0, 2 | 0, 0, 0 | 0, 0, 0 |",
+    ]
+    assert not [line for line in table if "theirs" in line]
     assert "\n\n" + "\n".join(table) + "\n\n" in placed(page, table)
     assert placed(placed(page, ["old"]), table) == placed(page, table)
+
+
+def test_one_program_or_one_measurement_is_chosen_by_its_name() -> None:
+    everything = rivals(ROOT)
+
+    def names(*only: str) -> list[tuple[str, list[str]]]:
+        return [(one.title, [*one.measured]) for one in chosen(everything, only) if one.measured]
+
+    assert names("n8n, Google") == [("n8n, Google", ["run", "kill", "sort"])]
+    assert names("script", "kill") == [("script, CSV", ["kill"])]
+    assert len(names("kill")) == len(everything) - 1
+    assert len(names()) == len(everything)
+    with pytest.raises(ValueError, match="'zapier' is none of"):
+        names("zapier")
