@@ -1,6 +1,6 @@
 """The jobs of a sheet in columns, without an object for each job, attempt or value.
 
-A job is plain if its only attempt succeeded and nobody has changed anything since. A few columns
+A job is plain if its only attempt succeeded and nothing was changed since. A few columns
 tell all that such a job shows. Of the other jobs, only the row and the take are of use.
 
 The database joins the values of a column to one text for some thousands of jobs, and Arrow takes
