@@ -23,6 +23,7 @@ from pipeline.sync.outcome import Asked
 from pipeline.sync.poller import Poller
 from pipeline.sync.ports import ApiAccess
 from pipeline.sync.quoting import Speed
+from pipeline.sync.request_pace import RequestPace
 from pipeline.sync.resender import Resender
 from pipeline.sync.sheet_sync import SheetSync
 from pipeline.sync.submissions import Sending, Submissions
@@ -57,6 +58,7 @@ class Lane:
     ) -> None:
         self.api, self._pace, self._wire = access.api, access.pace, access.wire
         self._sync, self._worker = sync, worker
+        self._request_pace = RequestPace(sync, worker, access.api)
         self._on_answer, self._on_event = on_answer, on_event
         self._has_asked = False
         self.submitter = Submitter(
@@ -114,10 +116,17 @@ class Lane:
         return Speed(self._pace, self.submitter.in_flight.most)
 
     async def _ask_how_many(self) -> None:
-        """Ask how many tasks the account allows, unless that was done, and keep to it."""
-        has_asked, self._has_asked = self._has_asked, True
+        """Ask how many tasks the account allows, unless that was done, and keep to it.
+
+        If the pace allows no request now, no row is sent either, and it is asked before the next.
+        """
         account = self.api.provider.account
-        if not has_asked and account and account.at_once and (most := await self._allowed(account)):
+        if self._has_asked or not (account and account.at_once):
+            return
+        if not await self._request_pace.permits(1):
+            return
+        self._has_asked = True
+        if most := await self._allowed(account):
             self.submitter.in_flight.cap(most)
 
     async def _allowed(self, account: Account) -> int:

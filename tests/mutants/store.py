@@ -158,6 +158,14 @@ FAULTS = (
         _ENDS,
     ),
     Fault(
+        "the question what an account allows is not counted",
+        "P6",
+        "pipeline/sync/lane.py",
+        "        if not await self._request_pace.permits(1):\n            return\n",
+        "",
+        "tests/sync/test_resending.py",
+    ),
+    Fault(
         "a look is as old as its wait for the sheet",
         "use",
         "pipeline/sync/sheet_updater.py",

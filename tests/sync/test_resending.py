@@ -90,6 +90,18 @@ def test_the_account_says_how_many_tasks_it_may_have_at_once(
     assert (outcome.counts.done, max(seen)) == (20, most)
 
 
+def test_the_question_to_the_account_is_one_of_the_requests_of_its_minute(made: Made) -> None:
+    bench = made(12, '[pace]\nper_minute = 6\npoll_every = "30s"\n')
+    api = api_of(bench)
+
+    bench.run()
+
+    left = sorted([at for at, _ in api.received] + api.polled)
+    most = max(sum(first <= at < first + 60 for at in left) for first in left)
+    assert (most, statuses(bench)) == (6, {"done"})
+    assert api.charged == dict.fromkeys(prompts(12), 1)
+
+
 @pytest.mark.parametrize(
     "lost",
     [
