@@ -1,7 +1,8 @@
 """The one thread in which a pass reads and writes its sheet and its store.
 
 Requests are asynchronous, sheet and store are not. Everything that touches a disk runs in this
-thread, one call after another, so no request waits for a disk and no two calls overlap.
+thread, one call after another, so no request waits for a disk and no two calls overlap. Only the
+lease has a thread of its own (`lease_keeper`).
 """
 
 from __future__ import annotations
