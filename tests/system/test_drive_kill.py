@@ -91,4 +91,5 @@ def test_killed_at_requests_to_google_drive_each_picture_is_saved_exactly_once(
         links = [link for row in rows for link in row["files"].split("\n")]
         ids = {one.id for one in google.files.children(folder)}
         assert {link.split("/")[5] for link in links} == ids
-        assert kills >= 6
+        # Both kills at the first request, and at least one at a later one or after all of them.
+        assert kills >= 4
