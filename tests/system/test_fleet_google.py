@@ -118,16 +118,15 @@ def test_edits_are_noticed_on_whichever_machine_the_news_arrives_and_after_one_i
         sheets.add(READ)
         until(sheets.are_done, "the row is done that was found by reading", every=0.1)
 
-        until(
-            lambda: pid_of_watching(store, sheets.books[READ]),
-            "the end of the pass is noted",
-            every=0.1,
-        )
-        (killed,) = (
-            one
-            for one in machines
-            if one.program.process.pid == pid_of_watching(store, sheets.books[READ])
-        )
+        watching: list[Machine] = []
+
+        def is_watched() -> bool:
+            pid = pid_of_watching(store, sheets.books[READ])
+            watching[:] = [one for one in machines if one.program.process.pid == pid]
+            return bool(watching)
+
+        until(is_watched, "the end of the pass is noted", every=0.1)
+        (killed,) = watching
         machines.remove(killed)
         killed.program.kill()
         sheets.add(READ)
