@@ -5,7 +5,7 @@ SHELL := bash
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test suite docs docs-links notebooks reference servers office n8n rivals bench bench-scale bench-day soak mutants messages lint format lock clean
+.PHONY: demo test suite docs docs-links notebooks reference servers office image n8n rivals bench bench-scale bench-day soak mutants messages lint format lock clean
 
 demo: .venv/ready
 	$(BIN)/promptsheet demo
@@ -61,6 +61,12 @@ lint: .venv/ready-dev
 # What a real LibreOffice does to a sheet; needs libreoffice-calc and python3-uno.
 office: .venv/ready-dev
 	$(BIN)/pytest -m office
+
+# A real buildah builds the container image, and the services run in it; needs root.
+image: .venv/ready-dev servers
+	@{ command -v buildah && command -v debootstrap; } >/dev/null || \
+		$(AS_ROOT) apt-get -qq install -y --no-install-recommends buildah debootstrap >/dev/null
+	$(BIN)/pytest -n 0 -m image
 
 # A real n8n receives our pushes; it installs 3 GB (see tests/compat/n8n.sh).
 n8n: .venv/ready-dev
