@@ -135,9 +135,9 @@ class Submitter:
         """Send until `end` is called and everything that has left is recorded."""
         while not (self.breaker.is_open and self._is_quiet):
             self._news.clear()
-            if self._queue and self._may_send:
-                await self._prepare()
             await asyncio.sleep(0)  # Answers that have arrived share the next commit.
+            if self._may_send and self._throttle.may_begin:
+                await self._prepare()
             lines = self._next_lines()
             if lines or self._committer.has_answers:
                 await self._commit(lines)
