@@ -10,7 +10,6 @@ matplotlib is not installed.
 from __future__ import annotations
 
 from datetime import timedelta
-from itertools import cycle
 from typing import TYPE_CHECKING, Any, Final
 
 from pipeline.core.costs import CREDIT
@@ -243,7 +242,9 @@ def cost_per_pick(jobs: DataFrame, column: str, catalogue: Catalogue = ENGLISH) 
 
 
 def spending(payments: DataFrame, zone: str = "UTC", catalogue: Catalogue = ENGLISH) -> Figure:
-    """The total costs over time, with a line for each account, from `Results.payments()`."""
+    """The total costs over time, from `Results.payments()`. Each account has a panel of its own,
+    because a credit of one is not worth a credit of another.
+    """
     table = figures.spending(payments)
     totals: dict[Any, float] = dict(table.groupby(["account", "unit"], sort=False)["total"].last())
     are_several = len(totals) > 1
@@ -252,31 +253,31 @@ def spending(payments: DataFrame, zone: str = "UTC", catalogue: Catalogue = ENGL
         for (account, unit), total in totals.items()
     ]
     title = say("{amounts} so far", amounts=all_of(words)) if words else say("Nothing is spent yet")
-    chart = Chart(catalogue, title)
-    units = together(map(_units, dict.fromkeys(unit for _, unit in totals)), ", ")
+    chart = Chart(catalogue, title, panels=max(len(totals), 1))
     if words:
         its_times = table["at"].dt.tz_convert(zone).dt.tz_localize(None)
         table = table.assign(at=its_times.astype("datetime64[us]"))
         first, last = table["at"].min(), table["at"].max()
         # So that a line can be seen, also if there is one payment only.
         room = max((last - first) / 40, _LEAST_ROOM)
-        lines = zip(totals, cycle((BLUE, GREEN, VERMILLION)), cycle(("-", "--", ":")))
-        for (account, unit), colour, line in lines:
+        chart.name_axes(say("time of submission ({zone})", zone=zone))
+        for axes, (account, unit) in zip(chart.panels, totals, strict=True):
             its = table[(table["account"] == account) & (table["unit"] == unit)]
-            chart.axes.step(
+            axes.step(
                 [first - room, *its["at"], last + room],
                 [0, *its["total"], its["total"].iloc[-1]],
-                line,
                 where="post",
-                color=colour,
-                label=chart.text(_at(account, _units(unit))),
+                color=BLUE,
             )
-        if are_several:
-            chart.legend(1)
+            axes.set_ylabel(chart.text(_units(unit)))
+            if are_several:
+                axes.annotate(
+                    chart.text(in_short(account)), (0.02, 0.9), xycoords="axes fraction", va="top"
+                )
         chart.date_axis(first - room, last + room)
-        chart.name_axes(say("time of submission ({zone})", zone=zone), units)
-    chart.axes.yaxis.set_major_formatter(chart.tick)
-    chart.axes.set_ylim(bottom=0)
+    for axes in chart.panels:
+        axes.yaxis.set_major_formatter(chart.tick)
+        axes.set_ylim(bottom=0)
     return chart.figure
 
 

@@ -23,28 +23,36 @@ if TYPE_CHECKING:
 #: Characters in a line of the title, and of a name at an axis.
 _LINE: Final = 66
 _NAME: Final = 24
-#: Inches up of a chart without bars for names.
+#: Inches up of a chart without bars for names, and of each of several panels.
 _HEIGHT: Final = 3.0
+_PANEL: Final = 1.8
 #: The longest time that an axis shows in seconds, and in minutes.
 _MOST_SECONDS: Final = 300
 _MOST_MINUTES: Final = 3 * 3600
 
 
 class Chart:
-    """An empty chart with a title. pyplot forgets it, so that a notebook shows it only once."""
+    """An empty chart with a title. pyplot forgets it, so that a notebook shows it only once.
 
-    def __init__(self, catalogue: Catalogue, title: Said, bars: int = 0) -> None:
+    It has `panels` below each other that share the axis across. `axes` is the lowest of them.
+    """
+
+    def __init__(self, catalogue: Catalogue, title: Said, bars: int = 0, panels: int = 1) -> None:
         plt = needed("matplotlib.pyplot")
         #: Says a text in the language of the chart.
         self.text: Callable[[str], str] = catalogue.text
-        height = 1.3 + 0.36 * bars if bars else _HEIGHT
-        figure, axes = plt.subplots(figsize=(8, height), layout="constrained")
+        height = 1.3 + 0.36 * bars if bars else max(_HEIGHT, _PANEL * panels)
+        figure, grid = plt.subplots(
+            panels, figsize=(8, height), layout="constrained", sharex=True, squeeze=False
+        )
         self.figure: Figure = figure
-        self.axes: Any = axes
+        self.panels: list[Any] = [*grid[:, 0]]
+        self.axes: Any = self.panels[-1]
         # The title is one line again in a report, so no word may be divided at its hyphen.
         lines = textwrap.fill(self.text(title), _LINE, break_on_hyphens=False)
-        axes.set_title(lines, loc="left", fontweight="bold")
-        axes.spines[["top", "right"]].set_visible(False)
+        self.panels[0].set_title(lines, loc="left", fontweight="bold")
+        for axes in self.panels:
+            axes.spines[["top", "right"]].set_visible(False)
         plt.close(figure)
 
     def name_axes(self, across: Said = NOTHING, up: Said = NOTHING) -> None:

@@ -96,7 +96,7 @@ def test_a_few_very_slow_jobs_do_not_hide_the_others() -> None:
     assert sum(bar.get_height() for bar in axes.patches) == 4
 
 
-def test_each_account_has_a_line_of_its_own_whatever_a_job_was_paid_with() -> None:
+def test_each_account_has_a_panel_of_its_own_whatever_a_job_was_paid_with() -> None:
     luma = Account("Luma", "US cent")
     apiframe = Account("Apiframe", "credit")
     both = replace(job(2, after=timedelta(hours=1)), costs=(Cost(0.1, apiframe), Cost(30, luma)))
@@ -104,9 +104,12 @@ def test_each_account_has_a_line_of_its_own_whatever_a_job_was_paid_with() -> No
 
     figure = charts.spending(notebook.Results("prompts.csv", of_shown([both, first])).payments())
     assert said(figure) == "0.3 credits at Apiframe and 30 US cents at Luma so far"
-    lines: Any = figure.axes[0].get_lines()
+    axes: Any = figure.axes
+    lines = [list(line.get_ydata()) for each in axes for line in each.get_lines()]
     # Each begins with nothing, and goes on to the end of the chart.
-    assert [list(line.get_ydata()) for line in lines] == [[0, 0.2, 0.3, 0.3], [0, 30, 30]]
+    assert lines == [[0, 0.2, 0.3, 0.3], [0, 30, 30]]
+    assert [each.get_ylabel() for each in axes] == ["credits", "US cents"]
+    assert [each.texts[0].get_text() for each in axes] == ["Apiframe", "Luma"]
 
 
 def test_costs_are_shown_at_the_hours_and_days_of_the_time_zone() -> None:
