@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain, zip_longest
 from math import isnan
 from typing import TYPE_CHECKING, Any, Final
 
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 #: Rows of a table, and of a list of examples; the report says how many others there are.
 MOST_ROWS: Final = 12
 MOST_EXAMPLES: Final = 5
+_NUMBER: Final = re.compile(r"\d+(?:[.,]\d+)*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,23 +38,40 @@ class Table:
 
 
 def to_do(rows: Sequence[Shown]) -> Table:
-    """What people have to do now: each status and note, and how many rows have it."""
+    """What people have to do now: each status and note, and how many rows have it.
+
+    Notes that differ only in numbers, such as amounts, are one.
+    """
     found: dict[tuple[str, str], dict[str, Shown]] = {}
     for one in rows:
         if one.needs:
+            status, note = one.needs
             # A row may have asked for several results.
-            found.setdefault(one.needs, {}).setdefault(one.row_id, one)
+            found.setdefault((status, _NUMBER.sub("0", note)), {}).setdefault(one.row_id, one)
     most = sorted(found.items(), key=lambda each: len(each[1]), reverse=True)
     return Table(
         say("What to do"),
         (say("rows"), say("status"), say("what to do"), say("for example")),
         [
-            (_number(len(its)), status, shortened(note, 300), named(next(iter(its.values()))))
-            for (status, note), its in most[:MOST_ROWS]
+            (
+                _number(len(its)),
+                status,
+                shortened(_in_common([one.needs[1] for one in its.values() if one.needs]), 300),
+                named(next(iter(its.values()))),
+            )
+            for (status, _), its in most[:MOST_ROWS]
         ],
         frozenset({0}),
         _others(len(most)),
     )
+
+
+def _in_common(notes: Sequence[str]) -> str:
+    """What notes that differ only in numbers say; with … for a number that differs."""
+    words = _NUMBER.split(notes[0])
+    each = zip(*map(_NUMBER.findall, notes), strict=True)
+    numbers = [its[0] if len(set(its)) == 1 else "…" for its in each]
+    return "".join(chain.from_iterable(zip_longest(words, numbers, fillvalue="")))
 
 
 def named(one: Shown, most: int = 60) -> Said:

@@ -100,7 +100,11 @@ class N8n:
             return False
 
     def _command(self, *words: str) -> None:
-        subprocess.run(["n8n", *words], env=self._environment, check=True, timeout=300)
+        with (self.home / "log").open("a") as log:
+            ended = subprocess.run(
+                ["n8n", *words], env=self._environment, stdout=log, stderr=log, timeout=300
+            )
+        assert ended.returncode == 0, self.log()
 
 
 def version_of(installed: Path) -> str:

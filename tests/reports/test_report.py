@@ -365,6 +365,20 @@ def test_what_to_do_counts_rows_and_leaves_out_what_was_dismissed(history: Setti
     assert "No row waits for a person." in page_of(history, [FAILED])
 
 
+def test_notes_that_differ_only_in_numbers_are_one_line_of_what_to_do(history: Settings) -> None:
+    notes = {
+        "r1": "Task 7 failed after 2 tries. It may have cost 4 credits.",
+        "r2": "Task 8 failed after 2 tries. It may have cost 1,250.5 credits.",
+        "r3": "Task 9 failed. It may have cost 4 credits.",
+    }
+    rows = [replace(FAILED, row_id=row, needs=("failed", note)) for row, note in notes.items()]
+
+    assert [line[:3] for line in table(page_of(history, rows), "What to do")] == [
+        ["2", "failed", "Task … failed after 2 tries. It may have cost … credits."],
+        ["1", "failed", "Task 9 failed. It may have cost 4 credits."],
+    ]
+
+
 def test_a_price_of_a_credit_gives_the_costs_in_money(history: Settings) -> None:
     priced = Account("Apiframe", "credit", credit_price="0.01 USD")
     one = replace(job(1), costs=(Cost(250, priced),))
