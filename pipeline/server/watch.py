@@ -148,7 +148,7 @@ class _Watching:
             try:
                 self._changed = await asyncio.to_thread(load)
             except PromptsheetError as e:
-                self._tell(f"{e} The configuration of before stays in use.")
+                self._tell(f"The new configuration is not used, that of before stays. {e}")
         self._say("watch", "The configuration has changed. The passes end and begin again with it.")
         self.end()
 

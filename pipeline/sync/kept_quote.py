@@ -1,8 +1,8 @@
 """The quote of a batch, and what became of it.
 
 A batch begins with the pass that sends its first row, and ends when no row of the sheet is on its
-way any more. Over cron these are different passes, so the quote and what was sent since are in the
-store. `KeptQuote` owns them during a pass.
+way any more. Over cron these are different passes, so the quote is in the store. `KeptQuote` owns
+it during a pass.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from pipeline.core.costs import Account, Cost, account_of, in_words, listed, sum
 from pipeline.core.credits import Credits
 from pipeline.core.followers import to_follow
 from pipeline.core.lines import Line
+from pipeline.core.model import State
 from pipeline.core.quotes import Quote
 from pipeline.core.states import cost_of_attempt
 from pipeline.core.statuses import Status
@@ -35,7 +36,7 @@ _ON_ITS_WAY: Final = (Status.QUEUED, Status.SENDING, Status.IN_PROGRESS)
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What was quoted, and how much was sent since."""
+    """What was quoted."""
 
     at: datetime
     rows: int
@@ -44,16 +45,17 @@ class Batch:
     seconds: float | None = None
     earliest: float | None = None
     latest: float | None = None
-    sent: int = 0
 
-    def compared(self, paid: Sequence[Cost], now: datetime, zone: tzinfo | None = None) -> str:
+    def compared(
+        self, sent: int, paid: Sequence[Cost], now: datetime, zone: tzinfo | None = None
+    ) -> str:
         """Quote and result in one short sentence. Times are those of this machine.
 
-        `paid` is what was paid since the quote.
+        `sent` is how many rows were sent since the quote, and `paid` what they cost.
 
         Empty if no time was quoted and the rest became as quoted.
         """
-        if self.seconds is None and (self.rows, self.costs) == (self.sent, paid):
+        if self.seconds is None and (self.rows, self.costs) == (sent, paid):
             return ""
         took = (now - self.at).total_seconds()
         exact = max(took, self.latest or 0.0) < 600
@@ -66,8 +68,8 @@ class Batch:
             quote = Quote(self.seconds, early, self.latest, self.rows)
             quoted = f"{when(self.at, quote, zone, exact=exact)}, {quoted}"
             became = f"{by_clock(self.at, took, zone, exact=exact)}, {became}"
-        if self.sent != self.rows:
-            became += f", {counted(self.sent, 'row')} instead of {self.rows}"
+        if sent != self.rows:
+            became += f", {counted(sent, 'row')} instead of {self.rows}"
         return f"Quoted: {quoted}. It became: {became}."
 
     def to_text(self) -> str:
@@ -80,7 +82,6 @@ class Batch:
                 "seconds": self.seconds,
                 "earliest": self.earliest,
                 "latest": self.latest,
-                "sent": self.sent,
             }
         )
 
@@ -91,7 +92,8 @@ class Batch:
             its: dict[str, Any] = json.loads(text)
             at = datetime.fromisoformat(its.pop("at"))
             costs = _costs(its.pop("costs"))
-            its.pop("paid", None)  # An earlier program kept it.
+            for counted_by_an_earlier_program in ("paid", "sent"):
+                its.pop(counted_by_an_earlier_program, None)
             return cls(at=at, costs=costs, **its)
         except (ValueError, TypeError, KeyError, AttributeError):
             return None
@@ -137,22 +139,19 @@ class KeptQuote:
         store.quotes.keep(key, batch.to_text())
 
     def end(self, outcome: Outcome) -> str:
-        """Add what the pass sent. Returns quote and result as a sentence if the batch has ended."""
-        if self._batch is None:
+        """Quote and result as a sentence, if the batch has ended with this pass; else empty."""
+        if self._batch is None or self._is_under_way(outcome):
             return ""
-        batch = replace(self._batch, sent=self._batch.sent + outcome.counts.new)
-        store, key = self._sync.store, self._sync.key
-        if self._is_under_way(outcome):
-            if batch != self._batch:
-                store.quotes.keep(key, batch.to_text())
+        store, rules = self._sync.store, self._sync.rules
+        store.quotes.keep(self._sync.key, "")
+        # Not what each pass counted: one may have been killed, and a task may report its charge to
+        # a later pass.
+        since = store.charges.paid_since(self._sync.key, self._batch.at)
+        sent = sum(one.state is not State.RETURNED for one in since)
+        if not sent:
             return ""
-        store.quotes.keep(key, "")
-        if not batch.sent:
-            return ""
-        # Not what each pass counted: a task may report its charge to a later pass.
-        rules, since = self._sync.rules, store.charges.paid_since(key, batch.at)
         paid = summed((account_of(rules, one), cost_of_attempt(one)) for one in since)
-        return batch.compared(paid, self._clock.now())
+        return self._batch.compared(sent, paid, self._clock.now())
 
     def _is_under_way(self, outcome: Outcome) -> bool:
         waits = any(line.waits_for_parent for line in self._sync.last.plan.each)

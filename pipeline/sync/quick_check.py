@@ -164,10 +164,15 @@ def settings_of(sources: Sources) -> str:
 
 
 def configuration_of(settings: Settings) -> str:
-    """A digest of a configuration with its API keys: the same on all machines that have both."""
+    """A digest of a configuration with its API keys: the same on all machines that have both.
+
+    Where the servers of a machine listen, and what is unsafe about its files, may differ.
+    """
     keys = [settings.api_key, *(other.api_key for other in settings.others)]
     revealed = [key.reveal() if key else "" for key in keys]
-    return digest(f"{settings!r} {revealed}".encode())
+    its_own = dict.fromkeys(("webhook", "page", "trigger", "warnings"))
+    shared = settings.model_copy(update=its_own)
+    return digest(f"{shared!r} {revealed}".encode())
 
 
 class _Kept(NamedTuple):

@@ -61,6 +61,19 @@ def test_a_machine_sends_nothing_after_another_has_stopped_until_the_configurati
     assert team.statuses() == {"done": 2}
 
 
+def test_a_stop_holds_on_a_machine_whose_servers_and_files_differ(team: Team, api: Sandbox) -> None:
+    team.configure()
+    team.write_prompts(["a fox"])
+    stop(team.config)
+    team.configure('[page]\nlisten = "127.0.0.1:8699"\n[webhook]\nlisten = "127.0.0.1:8698"\n')
+    here = loaded(team.config).model_copy(update={"warnings": ("Others can read the key.",)})
+    with wiring.campaigns([here]) as (campaign,):
+        watcher = Watcher(campaign, Console(quiet=True))
+        asyncio.run(watcher.turn(PassRequest()))
+
+    assert (watcher.is_stopped, api.state()["tasks"]) == (True, {})
+
+
 def test_a_stop_ends_when_a_person_resumes_the_sheet_and_each_row_is_paid_once(
     team: Team, api: Sandbox
 ) -> None:

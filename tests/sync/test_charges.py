@@ -19,6 +19,7 @@ from pipeline.page.auth import Authenticator
 from pipeline.server import event_loop
 from pipeline.store import Store
 from pipeline.sync.configured_sheet import Campaign
+from pipeline.sync.kept_quote import KeptQuote
 from pipeline.sync.outcome import Asked, Outcome
 from tests.fakes.browser import hosted
 from tests.sync.test_submitter import Api, settings_in
@@ -97,7 +98,10 @@ def test_a_charge_that_is_not_above_the_listed_price_is_not_reported(
     assert outcome.counts.credits == 21
 
 
-def test_over_cron_a_quote_is_compared_with_what_was_charged_in_the_end(tmp_path: Path) -> None:
+@pytest.mark.parametrize("is_killed", [False, True])
+def test_over_cron_a_quote_is_compared_with_what_was_charged_in_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_killed: bool
+) -> None:
     _list_prices(tmp_path, 9)
 
     async def ran() -> list[Outcome]:
@@ -105,7 +109,10 @@ def test_over_cron_a_quote_is_compared_with_what_was_charged_in_the_end(tmp_path
         async with api.served() as url:
             settings = settings_in(tmp_path, url, rows=3)
             api.is_busy = True
-            passes = [await wiring.run(settings, Asked())]
+            with monkeypatch.context() as patched:
+                if is_killed:  # before it compared anything
+                    patched.setattr(KeptQuote, "end", lambda *_: "")
+                passes = [await wiring.run(settings, Asked())]
             api.is_busy = False
             passes.append(await wiring.run(settings, Asked()))
         return [one for one in passes if isinstance(one, Outcome)]
