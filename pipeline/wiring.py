@@ -39,6 +39,7 @@ from pipeline.sync import outlet_states, price_list, quick_check
 from pipeline.sync.announcing import announce_pass
 from pipeline.sync.clock import Clock
 from pipeline.sync.configured_sheet import Campaign
+from pipeline.sync.last_pass import ending
 from pipeline.sync.lease import BEGAN, LEASE_SECONDS, Busy, take_lease
 from pipeline.sync.outcome import Asked, Outcome
 from pipeline.sync.outlet_entries import entries, labels_of
@@ -370,7 +371,7 @@ async def run(
         lease = take_lease(store, sheet)
         if isinstance(lease, Busy):
             return lease
-        try:
+        with ending(store, lease) as passed:
             store.attempts.reserve()
             configure_outlets(settings, store, sheet.key)
             async with AsyncExitStack() as stack:
@@ -401,12 +402,8 @@ async def run(
             _forget_ended_problems(settings, store, sheet, outcome)
             if sync.is_up_to_date() and not outcome.sentences:
                 _note_unchanged(settings, store, sheet, sync)
+            passed.append(outcome)
             return outcome
-        finally:
-            # If the disk is full, the outcome is still reported. The next process takes over the
-            # lease of a dead one.
-            with suppress(StoreError):
-                store.leases.release(lease)
 
 
 def configure_outlets(settings: Settings, store: Store, key: str) -> dict[str, int]:

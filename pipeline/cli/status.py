@@ -35,6 +35,7 @@ from pipeline.reports import summary
 from pipeline.reports.plan import find_rows, no_row
 from pipeline.store import HistoryLine, Limits
 from pipeline.sync import outlet_states, row_reports
+from pipeline.sync.last_pass import why_stopped
 from pipeline.sync.lease import is_dead
 from pipeline.sync.row_reports import Row
 from pipeline.sync.sheet_sync import SheetSync
@@ -68,7 +69,7 @@ def print_status(settings: Settings, console: Console, row: str = "") -> int:
         wrong = [one for one in rows if one.findings and not one.needs_attention]
         _list(console, "With pictures to look at:", wrong)
         _list(console, "Copies of other rows:", [one for one in rows if one.status == Status.COPY])
-        return max(int(bool(needing)), sync.last.hold.exit_code if sync.last.hold else 0)
+        return max(int(bool(needing)), _code_of_hold(sync, settings))
 
 
 def _list(console: Console, heading: str, rows: Sequence[Row]) -> None:
@@ -101,7 +102,7 @@ def print_status_json(settings: Settings, _: Console, row: str = "") -> int:
         rows = row_reports.rows(sync, (), picked) if row else row_reports.rows(sync)
         needing = row_reports.needing(sync)
         is_needed = found and any(one.needs_attention for one in rows)
-        hold = sync.last.hold.exit_code if sync.last.hold and not row else 0
+        hold = 0 if row else _code_of_hold(sync, settings)
         code = max(int(bool(is_needed if row else needing)), hold)
         today = [cost for cost, _ in _spent_today(sync, settings)]
         per_day, spent = settings.budget.per_day, sync.spending.own.spent_today(sync.store.budget)
@@ -114,7 +115,7 @@ def print_status_json(settings: Settings, _: Console, row: str = "") -> int:
             "money_today": spent.as_json() if isinstance(spent, Money) else None,
             "costs_today": [cost.as_json() for cost in today],
             "running": _worker(sync),
-            "hold": sync.last.hold.sentence if sync.last.hold else "",
+            "hold": _hold(sync, settings),
             "messages": [*_troubles(sync, settings), *_sentences(sync, settings)],
             "details": [one.as_json() for one in rows],
             "exit_code": code,
@@ -267,13 +268,25 @@ def _troubles(sync: SheetSync, settings: Settings) -> Iterator[str]:
     if not sync.last.plan.lines and not sync.last.hold:
         usual = sync.rules.provider.endpoints[sync.rules.endpoint]
         yield summary.no_rows(sync.sheet.title, usual, sync.rules.prompt_columns)
-    if sync.last.hold:
-        yield sync.last.hold.sentence
+    if hold := _hold(sync, settings):
+        yield hold
     yield from outlet_states.troubles(sync.store, sync.key, settings, wiring.now())
     if number := sync.last.plan.statuses[Status.UNRECOGNIZED]:
         yield summary.unrecognized(number)
     if sentence := sync.planner.sample.sentence(sync.last.plan):
         yield sentence
+
+
+def _hold(sync: SheetSync, settings: Settings) -> str:
+    """Why nothing is sent; empty if there is no reason."""
+    if sync.last.hold:
+        return sync.last.hold.sentence
+    return why_stopped(sync.store, sync.key, settings)
+
+
+def _code_of_hold(sync: SheetSync, settings: Settings) -> int:
+    """The exit code of a hold or a stop; 0 without one."""
+    return sync.last.hold.exit_code if sync.last.hold else int(bool(_hold(sync, settings)))
 
 
 def _sentences(sync: SheetSync, settings: Settings) -> Iterator[str]:
@@ -310,7 +323,7 @@ def _unsaved(sync: SheetSync) -> int:
 def _worker(sync: SheetSync) -> str:
     """Which run is working on the sheet; empty if none is."""
     lease = sync.store.leases.of(sync.key)
-    if not lease or is_dead(lease.holder):
+    if not lease or sync.store.leases.has_ended(lease) or is_dead(lease.holder):
         return ""
     since = lease.since.astimezone().strftime("%H:%M:%S")
     return f"a run ({lease.holder}) has been working on it since {since}"

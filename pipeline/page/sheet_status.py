@@ -12,9 +12,9 @@ from pipeline.core.money import Cap
 from pipeline.core.samples import results_of
 from pipeline.sync.configured_sheet import Campaign
 from pipeline.sync.kept_sample import KeptSample
+from pipeline.sync.last_pass import is_stopped, why_stopped
 from pipeline.sync.lease import is_dead
 from pipeline.sync.outlet_states import troubles
-from pipeline.sync.quick_check import configuration_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,8 @@ def sheet_status_of(campaign: Campaign, trouble: str, unread: str = "") -> Sheet
     record = store.sheets.get(key)
     lease, turn = store.leases.of(key), store.turns.of(key)
     # A lease expires by itself, so the holder of a valid lease is working.
-    alive = lease and lease.until > wiring.now() and not is_dead(lease.holder)
+    alive = lease and not (store.leases.has_ended(lease) or is_dead(lease.holder))
+    stopped = is_stopped(store, key, settings)
     limits = wiring.limits(settings)
     has_key = settings.api_key is not None
     own, *others = accounts(wiring.rules(settings, key).apis)
@@ -86,8 +87,8 @@ def sheet_status_of(campaign: Campaign, trouble: str, unread: str = "") -> Sheet
             if other.sends
         ),
         paused=record.paused,
-        stopped=bool(turn.stopped) and turn.stopped == configuration_of(settings),
-        hold="" if record.paused else record.hold,
+        stopped=stopped,
+        hold="" if record.paused or stopped else record.hold or why_stopped(store, key, settings),
         trouble=trouble,
         unread=unread,
         failures=turn.failures,

@@ -5,7 +5,7 @@
     promptsheet_credits_today{account}         held or spent on the day of the budget, by API key
     promptsheet_money_today{account,currency}  the same, where [budget] per_day is in money
     promptsheet_last_pass_seconds{sheet}       when the last pass ended, as a Unix time
-    promptsheet_held{sheet}                    1 while a hold or a pause keeps rows from being sent
+    promptsheet_held{sheet}                    1 while a hold, pause or stop keeps rows unsent
     promptsheet_outbox{sheet,outlet,state}     messages: waiting, set aside, or sent in 30 days
     promptsheet_outlet_closed{sheet,outlet}    1 while an outlet accepts nothing
     promptsheet_webhooks_total{outcome}        webhook calls, by outcome
@@ -41,6 +41,7 @@ from pipeline.core.money import Money
 from pipeline.server.webhook_recorder import CallCounts
 from pipeline.store import Limits, Store
 from pipeline.sync.configured_sheet import Campaign
+from pipeline.sync.last_pass import why_stopped
 
 PATH = "/metrics"
 BUCKETS = (1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600)
@@ -132,7 +133,7 @@ class _StoreCollector(Collector):
         jobs = GaugeMetricFamily("promptsheet_jobs", "Jobs by state.", labels=["sheet", "state"])
         sent = _counter("submissions", "Attempts that were started.", "sheet")
         ended = _gauge("last_pass_seconds", "When the last pass ended, as a Unix time.", "sheet")
-        held = _gauge("held", "1 while a hold or a pause keeps rows from being sent.", "sheet")
+        held = _gauge("held", "1 while a hold, pause or stop keeps rows from being sent.", "sheet")
         box = _gauge("outbox", "Messages to outlets.", "sheet", "outlet", "state")
         closed = _gauge("outlet_closed", "1 while an outlet accepts nothing.", "sheet", "outlet")
         self._load_events()
@@ -143,7 +144,8 @@ class _StoreCollector(Collector):
                 jobs.add_metric([title, state.value], states[state.value])
             sent.add_metric([title], attempts)
             record = one.store.sheets.get(one.key)
-            held.add_metric([title], bool(record.hold or record.paused))
+            stop = why_stopped(one.store, one.key, one.settings)
+            held.add_metric([title], bool(record.hold or record.paused or stop))
             for outlet in one.store.outbox.states(one.key):
                 closed.add_metric([title, outlet.name], bool(outlet.closed))
                 numbers = {

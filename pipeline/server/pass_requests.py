@@ -13,7 +13,6 @@ from enum import Enum
 from typing import Protocol
 
 from pipeline.core.causes import ON_SCHEDULE
-from pipeline.sync.outcome import Outcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,25 +43,11 @@ class Taken(Enum):
     REFUSED = "refused"
 
 
-@dataclass(frozen=True, slots=True)
-class EndedPass:
-    """A pass that has ended. `outcome` is None before the sheet was read for the first time.
-
-    A pass that had nothing to do has the rows of the last reading in it.
-    """
-
-    began_at: datetime
-    ended_at: datetime
-    outcome: Outcome | None = None
-
-
 class PassControl(Protocol):
     """The passes over one sheet, as far as callers may see and start them (`watch.Watcher`)."""
 
     #: When the pass began that is running; None between two passes.
     running_since: datetime | None
-    #: The last pass; None before the first has ended.
-    last: EndedPass | None
     #: How many passes began since the start of the program.
     passes: int
     #: True if a rule stopped the sending, until a person resumes the sheet.

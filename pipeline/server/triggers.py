@@ -24,14 +24,13 @@ from pipeline.callers import caller_of, limited_logger
 from pipeline.core.errors import ConfigError, PromptsheetError, StoreError
 from pipeline.core.statuses import Status
 from pipeline.core.text import counted, one_line, rounded
-from pipeline.reports import summary
 from pipeline.reports.plan import PlanFigures, figures, find_rows, narrowed, no_row
-from pipeline.server.pass_requests import EndedPass, PassControl, PassRequest, Taken
+from pipeline.server.pass_requests import PassControl, PassRequest, Taken
 from pipeline.server.trigger_access import TriggerAccess
 from pipeline.server.trigger_orders import Order, Refused, body_of, order_of
 from pipeline.sync.configured_sheet import Campaign
+from pipeline.sync.last_pass import STOPPED, LastPass, is_stopped, last_pass_of
 from pipeline.sync.lease import is_dead, this_process
-from pipeline.sync.outcome import Outcome
 
 log = limited_logger("trigger")
 
@@ -41,9 +40,6 @@ PLAN_WITHIN: Final = 10.0
 #: Seconds for which a plan is used again.
 PLAN_KEPT: Final = 0.5
 _HEADERS: Final = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
-_STOPPED: Final = (
-    "A rule stopped the sending. Nothing more is sent until you run promptsheet resume."
-)
 _PAUSED: Final = "The sheet is paused: results are collected, and nothing is sent until it resumes."
 _NO_PASSES: Final = (
     "No runs start here: this is promptsheet serve. Use promptsheet watch, or let cron start "
@@ -159,7 +155,7 @@ class Triggers:
         control = self._control(name)
         if control is None:
             raise Refused(409, _NO_PASSES)
-        asked_at = wiring.now().isoformat()
+        asked_at = self._sheets[name].store.now().isoformat()
         plan, trouble = None, ""
         if control.running_since is None and not order.is_quick:
             try:
@@ -223,7 +219,7 @@ class Triggers:
         if (plan and plan.is_paused) or state["paused"]:
             return f"{begun} {_PAUSED}"
         if control and control.is_stopped:
-            return f"{begun} {_STOPPED}"
+            return f"{begun} {STOPPED}"
         if plan or trouble:
             return f"{begun} {trouble or (plan.sentence if plan else '')}"
         return f"{begun} {state['hold']}"
@@ -263,7 +259,7 @@ class Triggers:
     def _state(self, name: str) -> dict[str, object]:
         """The state of a sheet, for programs: see the docs. Reads the store."""
         one, control = self._sheets[name], self._control(name)
-        record = one.store.sheets.get(one.key)
+        record, now = one.store.sheets.get(one.key), one.store.now()
         since = control.running_since if control else None
         if since is None and self._other_run(name):
             lease = one.store.leases.of(one.key)
@@ -272,18 +268,17 @@ class Triggers:
         waits = control.waits() if control else None
         state, message = "idle", "No run is working on the sheet."
         if since:
-            state, message = "running", f"A run is working on the sheet. It began {_ago(since)}."
+            began = f"It began {_ago(since, now)}."
+            state, message = "running", f"A run is working on the sheet. {began}"
         elif waits is not None:
             state, message = "planned", f"A run starts in {waits:.0f} s."
         elif record.paused:
             state, message = "paused", _PAUSED
-        elif hold or (control and control.is_stopped):
-            state, message = "held", hold or _STOPPED
-        last = control.last if control else None
-        if last is None and record.passed_at:
-            last = EndedPass(record.passed_at, record.passed_at)
+        elif hold or is_stopped(one.store, one.key, one.settings):
+            state, message = "held", hold or STOPPED
+        last = last_pass_of(one.store, one.key)
         if last and state in ("idle", "paused"):
-            message = f"{message} {_sentence_of(last)}"
+            message = f"{message} {_sentence_of(last, now)}"
         return {
             "sheet": name,
             "title": one.title,
@@ -292,7 +287,7 @@ class Triggers:
             "paused": record.paused,
             "hold": one_line(hold),
             "running_since": since.isoformat() if since else None,
-            "last_pass": _ended(last) if last else None,
+            "last_pass": last.as_json() if last else None,
             "passes": control.passes if control else None,
         }
 
@@ -300,7 +295,7 @@ class Triggers:
         """The process that works on the sheet, if it is not this one; else empty."""
         one = self._sheets[name]
         lease = one.store.leases.of(one.key)
-        if lease is None or lease.until <= wiring.now() or is_dead(lease.holder):
+        if lease is None or one.store.leases.has_ended(lease) or is_dead(lease.holder):
             return ""
         return "" if lease.holder == this_process() else lease.holder
 
@@ -343,38 +338,23 @@ def _looked_at(task: asyncio.Future[PlanFigures]) -> None:
         task.exception()
 
 
-def _ago(moment: datetime) -> str:
-    return f"{rounded((wiring.now() - moment).total_seconds())} ago"
+def _ago(moment: datetime, now: datetime) -> str:
+    return f"{rounded((now - moment).total_seconds())} ago"
 
 
-def _sentence_of(last: EndedPass) -> str:
-    """When the last pass ended, and how the rows are, as far as this process knows."""
-    outcome = last.outcome or Outcome()
-    rows = ", ".join(f"{outcome.statuses[one]} {one}" for one in Status if outcome.statuses[one])
-    said = f"The last run ended {_ago(last.ended_at)}."
+def _sentence_of(last: LastPass, now: datetime) -> str:
+    """When the last pass ended, why it stopped sending, and how the rows are."""
+    counts = last.counts["rows"]
+    rows = ", ".join(f"{counts[one]} {one}" for one in Status if counts.get(one))
+    said = f"The last run ended {_ago(last.ended_at, now)}."
+    if last.stop:
+        said += f" {last.stop}"
     if rows:
         said += f" Rows: {rows}."
-    if number := outcome.needing:
+    if number := last.counts["need_a_person"]:
         need, its = ("needs", "its note") if number == 1 else ("need", "their notes")
         said += f" {counted(number, 'row')} {need} attention: see {its}."
     return said
-
-
-def _ended(last: EndedPass) -> dict[str, object]:
-    """The last pass, for programs."""
-    outcome = last.outcome or Outcome()
-    its = summary.as_json(outcome, outcome.code)
-    counts = {name: its[name] for name in ("new", "done", "refused", "failed", "without_answer")}
-    return {
-        "began_at": last.began_at.isoformat(),
-        "ended_at": last.ended_at.isoformat(),
-        **counts,
-        "credits": its["credits"],
-        "rows": its["rows"],
-        "need_a_person": its["need_a_person"],
-        "messages": its["messages"],
-        "exit_code": its["exit_code"],
-    }
 
 
 def _by_name(campaigns: Sequence[Campaign]) -> dict[str, Campaign]:

@@ -28,7 +28,7 @@ from pipeline.reports.plan import NamedRow
 from pipeline.schedule import Schedule
 from pipeline.server.drive_channel import channel_of, is_channel_token
 from pipeline.server.edits import Edits, edits_of
-from pipeline.server.pass_requests import EndedPass, PassRequest, PassRequests, Taken
+from pipeline.server.pass_requests import PassRequest, PassRequests, Taken
 from pipeline.server.serve import print_at
 from pipeline.store import Turn
 from pipeline.sync import quick_check
@@ -54,7 +54,6 @@ class Watcher:
         self.interrupted = False
         self.metrics: Metrics | None = None
         self.running_since: datetime | None = None
-        self.last: EndedPass | None = None
         self.passes = 0
         #: True if a rule stopped the sending. It stays stopped until a person resumes it.
         self.is_stopped = False
@@ -224,18 +223,10 @@ class Watcher:
             outcome = await self._outcome_of(self._running)
         finally:
             is_owed = self._owes_look and (self._runner is None or self._runner.awaits_look)
-            ended = outcome if isinstance(outcome, Outcome) else self._still_known()
-            self.last = EndedPass(self.running_since, wiring.now(), ended)
             self._runner, self.running_since, self._owes_look = None, None, False
         if is_owed:
             self._requests.add(PassRequest())
         return outcome
-
-    def _still_known(self) -> Outcome | None:
-        """What the last reading showed: this pass did nothing, or another run works."""
-        if self.last is None or (known := self.last.outcome) is None:
-            return None
-        return Outcome(known.title, known.key, statuses=known.statuses, attention=known.attention)
 
     async def _outcome_of(self, request: PassRequest) -> Outcome | Busy | None:
         """Run a pass, and print what came of it. None if nothing can have changed."""

@@ -22,6 +22,7 @@ A `Store` has parts, each with the methods about one subject:
     store.durations    how long tasks took
     store.listings     the history of all jobs at once
     store.quotes       what was quoted for the batch that is under way
+    store.last_passes  what came of the last pass over each sheet
     store.reports      what was reported about each sheet
     store.heartbeats   when the service that watches over a configuration was last called
     store.alarms       what is wrong for some time, and was told to outlets
@@ -76,6 +77,7 @@ from pipeline.store.heartbeats import Heartbeats
 from pipeline.store.history import HistoryLine
 from pipeline.store.integrity import damage
 from pipeline.store.jobs import Jobs
+from pipeline.store.last_passes import LastPasses
 from pipeline.store.leases import Lease, Leases
 from pipeline.store.listings import Listings, ToldEvent
 from pipeline.store.migrations import prepare, version_of
@@ -231,6 +233,7 @@ class Store:
         self.durations = Durations(database)
         self.listings = Listings(database)
         self.quotes = Quotes(database)
+        self.last_passes = LastPasses(database)
         self.styles = KeptStyles(database)
         self.samples = Samples(database)
         self.price_lists = PriceLists(database)

@@ -6,11 +6,13 @@ Only this module changes the table `leases`.
 from __future__ import annotations
 
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, delete, or_, select, update
 
+from pipeline.store.last_passes import keep_pass
 from pipeline.store.schema import leases, sheets
 from pipeline.store.transactions import StorePart, upsert
 
@@ -56,13 +58,14 @@ class Leases(StorePart):
             renewed = connection.execute(update(leases).where(ours).values(until=until))
             return renewed.rowcount == 1
 
-    def release(self, lease: Lease) -> bool:
-        """End the lease after a pass. Returns whether it was still ours."""
-        ended = (
-            update(sheets).where(sheets.c.key == lease.sheet).values(passed_at=self._database.now())
-        )
+    def release(self, lease: Lease, record: Mapping[str, object] | None = None) -> bool:
+        """End the lease after a pass, and keep its record. Returns whether it was still ours."""
+        now = self._database.now()
+        ended = update(sheets).where(sheets.c.key == lease.sheet).values(passed_at=now)
         with self._database.writing() as connection:
             connection.execute(ended)
+            if record:
+                keep_pass(connection, lease.sheet, record, now)
             return _break(connection, lease.sheet, lease.word)
 
     def end(self, sheet: str, word: str) -> bool:

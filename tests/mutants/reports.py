@@ -124,8 +124,8 @@ FAULTS = (
         "the page shows a stop under a configuration that has changed since",
         "use",
         "pipeline/page/sheet_status.py",
-        "stopped=bool(turn.stopped) and turn.stopped == configuration_of(settings),",
-        "stopped=bool(turn.stopped),",
+        "stopped = is_stopped(store, key, settings)",
+        "stopped = bool(turn.stopped)",
         "tests/page/test_auth.py",
     ),
 )

@@ -406,7 +406,9 @@ def test_serve_says_that_no_run_starts_there_and_does_all_else(team: Team, api: 
     assert paused.said["paused"] is True
     assert "paused" in ran.said
     assert (state["state"], state["passes"]) == ("idle", None)
-    assert state["last_pass"]["ended_at"]
+    last = state["last_pass"]
+    assert (last["new"], last["done"], last["rows"]) == (8, 8, {"done": 8})
+    assert last["began_at"] < last["ended_at"]
     assert api.state()["tasks"] == dict.fromkeys(PROMPTS, 1)
     assert (ended.code, ended.is_plain) == (0, True)
 

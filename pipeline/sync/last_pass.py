@@ -1,0 +1,119 @@
+"""The last pass over a sheet, as each process that shares its store can tell of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from pipeline.core.errors import PromptsheetError, StoreError, unforeseen
+from pipeline.store import Lease, Store
+from pipeline.sync.outcome import Outcome
+from pipeline.sync.quick_check import configuration_of
+
+if TYPE_CHECKING:
+    from pipeline.config import Settings
+
+#: What `watch` obeys until a person decides.
+STOPPED: Final = (
+    "A rule stopped the sending. Nothing more is sent until you run promptsheet resume."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class LastPass:
+    """A pass that has ended."""
+
+    began_at: datetime
+    ended_at: datetime
+    #: What it counted, as programs read it.
+    counts: Mapping[str, Any]
+    #: Why it stopped sending; empty if it did not.
+    stop: str = ""
+
+    def as_json(self) -> dict[str, object]:
+        """The pass, for programs."""
+        times = {"began_at": self.began_at.isoformat(), "ended_at": self.ended_at.isoformat()}
+        return {**times, **self.counts}
+
+
+@contextmanager
+def ending(store: Store, lease: Lease) -> Iterator[list[Outcome]]:
+    """End the lease after the block, and keep the outcome that is put into the list."""
+    began_at, ended = store.now(), list[Outcome]()
+    try:
+        yield ended
+    except Exception as e:
+        failed = Outcome()
+        if isinstance(e, PromptsheetError):
+            failed.worsen(e.exit_code, str(e))
+        else:
+            failed.worsen(3, unforeseen(e))
+        ended.append(failed)
+        raise
+    finally:
+        # If the disk is full, the outcome is still reported. The next process takes over the lease
+        # of a dead one.
+        with suppress(StoreError):
+            store.leases.release(lease, _record_of(ended[0], began_at) if ended else None)
+
+
+def _record_of(outcome: Outcome, began_at: datetime) -> dict[str, object]:
+    return {"began_at": began_at.isoformat(), "counts": counts_of(outcome), "stop": outcome.stop}
+
+
+def counts_of(outcome: Outcome) -> dict[str, object]:
+    """What a pass counted, for programs."""
+    counts = outcome.counts
+    return {
+        "new": counts.new,
+        "done": counts.done,
+        "refused": counts.refused,
+        "failed": counts.failed,
+        "without_answer": counts.lost,
+        "credits": counts.credits,
+        "rows": dict(sorted(outcome.statuses.items())),
+        "need_a_person": outcome.needing,
+        "messages": [*outcome.notices, *outcome.sentences],
+        "exit_code": outcome.code,
+    }
+
+
+def last_pass_of(store: Store, sheet: str) -> LastPass | None:
+    """The last pass over a sheet, whichever process ran it; None if there was none.
+
+    A pass that found nothing to do keeps no record: then the rows are those of the pass before.
+    Raises StoreError.
+    """
+    passed_at, kept = store.sheets.get(sheet).passed_at, store.last_passes.get(sheet)
+    if passed_at is None:
+        return None
+    if not kept:
+        return LastPass(passed_at, passed_at, counts_of(Outcome()))
+    ended_at = datetime.fromisoformat(kept["ended_at"])
+    if passed_at <= ended_at:
+        began_at = datetime.fromisoformat(kept["began_at"])
+        return LastPass(began_at, ended_at, kept["counts"], kept["stop"])
+    rows = {name: kept["counts"][name] for name in ("rows", "need_a_person")}
+    return LastPass(passed_at, passed_at, {**counts_of(Outcome()), **rows})
+
+
+def is_stopped(store: Store, sheet: str, settings: Settings) -> bool:
+    """Returns whether a rule stopped the sending of `watch`, on whichever machine.
+
+    Raises StoreError.
+    """
+    return store.turns.of(sheet).stopped == configuration_of(settings)
+
+
+def why_stopped(store: Store, sheet: str, settings: Settings) -> str:
+    """Why nothing is sent although the sheet has no hold; empty if there is no reason.
+
+    A rule stopped it, or the API refused the last pass. Raises StoreError.
+    """
+    if is_stopped(store, sheet, settings):
+        return STOPPED
+    last = last_pass_of(store, sheet)
+    return f"At the last run: {last.stop}" if last and last.stop else ""

@@ -1,0 +1,96 @@
+"""What each process can tell of the last pass, whichever process ran it."""
+
+from __future__ import annotations
+
+import json
+
+from rich.console import Console
+
+from pipeline import wiring
+from pipeline.cli import doctor
+from pipeline.page.sheet_status import sheet_status_of
+from pipeline.sandbox import Sandbox
+from pipeline.server.metrics import Metrics
+from pipeline.server.watcher import Watcher
+from pipeline.sync.configured_sheet import Campaign
+from pipeline.sync.last_pass import LastPass, last_pass_of
+from tests.fakes.team import Team
+from tests.server.test_watcher import loaded
+
+TASK_SECONDS = 0
+TEAM_TABLES = None
+
+
+def held(team: Team) -> list[object]:
+    """What the metrics, the page, `status` and `doctor` say of a sheet whose rows are not sent."""
+    settings = loaded(team.config)
+    with wiring.campaigns([settings]) as (campaign,):
+        metrics = Metrics([campaign])
+        number = metrics.registry.get_sample_value("promptsheet_held", {"sheet": "prompts.csv"})
+        page = sheet_status_of(campaign, "")
+    status = team.start("status", "--json", team.config)
+    code = doctor.run(settings, Console(quiet=True), repair=False, adopt=False)
+    return [number, page.hold, page.stopped, json.loads(status.out)["hold"], status.code, code]
+
+
+def told(campaign: Campaign) -> LastPass:
+    """The last pass, as another process knows it."""
+    last = last_pass_of(campaign.store, campaign.key)
+    assert last is not None
+    return last
+
+
+def test_a_refused_key_is_told_everywhere_until_a_pass_sends_again(
+    team: Team, api: Sandbox
+) -> None:
+    team.configure()
+    team.write_prompts(["a fox"])
+    api.set(code="next 1 403 /imagine")
+    assert team.run().code == 3
+    refused = held(team)
+    sentence = str(refused[1])
+    assert team.finish().code == 0
+
+    assert sentence.startswith("At the last run: Apiframe refused the API key (403).")
+    assert refused == [1, sentence, False, sentence, 1, 1]
+    assert held(team) == [0, "", False, "", 0, 0]
+    assert api.state()["tasks"] == {"a fox": 1}
+
+
+def test_a_stop_by_a_rule_is_told_everywhere_until_a_person_resumes(
+    team: Team, api: Sandbox
+) -> None:
+    team.configure()
+    team.write_prompts(["a fox"])
+    assert team.finish().code == 0
+    with wiring.campaigns([loaded(team.config)]) as (campaign,):
+        campaign.store.turns.stop(campaign.key, Watcher(campaign, Console())._configuration)
+    stopped = held(team)
+    team.start("resume", team.config)
+
+    assert "until you run promptsheet resume" in str(stopped[3])
+    assert stopped == [1, "", True, stopped[3], 1, 1]
+    assert held(team) == [0, "", False, "", 0, 0]
+
+
+def test_a_pass_that_broke_off_and_one_with_nothing_to_do_are_told_as_they_were(
+    team: Team, api: Sandbox
+) -> None:
+    team.configure()
+    team.write_prompts(["a fox"])
+    assert team.finish().code == 0
+    content = team.sheet.read_bytes()
+    with wiring.campaigns([loaded(team.config)]) as (campaign,):
+        done = told(campaign)
+        assert team.run().code == 0
+        idle = told(campaign)
+        team.sheet.write_bytes(b"\xff\xfe\x00")
+        broken = team.run()
+        failed = told(campaign)
+        team.sheet.write_bytes(content)
+
+    assert (done.counts["new"], done.counts["rows"]) == (1, {"done": 1})
+    assert (idle.counts["new"], idle.counts["rows"]) == (0, {"done": 1})
+    assert (failed.counts["exit_code"], failed.counts["new"]) == (broken.code, 0)
+    assert broken.code
+    assert done.ended_at < idle.ended_at < failed.ended_at
