@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import sys
 from datetime import UTC
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -262,6 +264,23 @@ def test_columns_of_the_team_are_there_as_the_sheet_shows_them(ran: Settings) ->
     ]
 
 
+def test_a_table_can_be_saved_and_read_again_as_its_page_says(
+    ran: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = (Path(__file__).parents[1] / "docs/how-to/notebook.md").read_text("utf-8")
+    (block,) = re.findall(r"```python\n(import pandas\n.*?)```", page, re.DOTALL)
+    monkeypatch.chdir(tmp_path)
+    jobs = notebook.open(ran.path).jobs()
+    names: dict[str, Any] = {"jobs": jobs}
+    exec(block, names)
+
+    assert names["again"].drop(columns="status").equals(jobs.drop(columns="status"))
+    assert names["again"]["status"].tolist() == jobs["status"].tolist()
+    book = names["pandas"].read_excel("jobs.xlsx", dtype="string", keep_default_na=False)
+    assert book["prompt"].tolist() == jobs["prompt"].tolist()
+    assert book["urls"].str.count("http").sum() == jobs["urls"].map(len).sum() > 0
+
+
 def test_a_wrong_column_is_named_with_the_one_that_was_meant(ran: Settings) -> None:
     with pytest.raises(ConfigError, match=r'no column "campain"\. Did you mean "campaign"\?'):
         notebook.open(ran.path).compare(by="campain")
@@ -314,6 +333,8 @@ def test_only_a_confirmed_run_pays_and_each_row_is_paid_once(
     assert after.jobs()["status"].tolist() == ["done", "done"]
     assert "by a notebook" in after.events()["text"].iloc[0]
     assert len(after.plan()) == 0
+    after.run()
+    assert capsys.readouterr().out == "No row is ready to be sent.\n"
 
 
 def test_without_the_key_a_run_says_which_is_missing(

@@ -24,7 +24,7 @@ from pipeline.core.language import NOTHING, Said, say
 from pipeline.core.text import one_line
 from pipeline.notebook.tables import COLUMNS, INPUT, column_of, jobs_table, of_shown, payments_table
 from pipeline.open_pictures import Pictures
-from pipeline.reports import summary
+from pipeline.reports import figures, summary
 from pipeline.reports.extras import needed
 from pipeline.reports.output_files import check_output, write_output
 from pipeline.reports.picked import gallery
@@ -84,8 +84,9 @@ def write_report(settings: Settings, wanted: Wanted, now: datetime) -> Path:
     with Pictures(settings) as pictures:
         made = of_shown(shown)
         jobs = jobs_table(made)
-        columns = _columns(jobs.columns, wanted.by)
-        names = _for_people(wanted.by or compared(jobs, columns), jobs.columns, shown)
+        columns = _columns(jobs.columns)
+        by = [_named(name, columns) for name in wanted.by]
+        names = _for_people(by or compared(jobs, columns), jobs.columns, shown)
         contents = Contents(
             title=wanted.title or settings.source.name,
             period=_in_words(period if wanted.since or wanted.until else _all_of(shown), settings),
@@ -100,16 +101,17 @@ def write_report(settings: Settings, wanted: Wanted, now: datetime) -> Path:
     return write_output(wanted.out, html, settings)
 
 
-def _columns(all_of_them: Iterable[str], named: Sequence[str]) -> list[str]:
-    """The columns by which jobs can be compared. Raises ConfigError if a named one is not there."""
+def _columns(all_of_them: Iterable[str]) -> list[str]:
+    """The columns by which jobs can be compared."""
     inputs = [name for name in all_of_them if name not in COLUMNS]
-    columns = [*(name for name in inputs if not name.startswith(INPUT)), "endpoint"]
-    for name in named:
-        if name not in columns:
-            raise ConfigError(
-                f'Jobs cannot be compared by "{name}". Use one of {", ".join(columns)}.'
-            )
-    return columns
+    return [*(name for name in inputs if not name.startswith(INPUT)), "endpoint"]
+
+
+def _named(name: str, columns: Sequence[str]) -> str:
+    """The column of this name. Raises ConfigError if there is none."""
+    if (found := figures.column_named(name, columns)) is None:
+        raise ConfigError(f'Jobs cannot be compared by "{name}". Use one of {", ".join(columns)}.')
+    return found
 
 
 def _for_people(

@@ -127,7 +127,12 @@ def in_currency(costs: Sequence[Cost]) -> tuple[Money, ...]:
 
 
 def in_credits_and_money(costs: Sequence[Cost], form: str = "") -> Said:
-    """The costs in words, with the money in brackets where it is known: 40 credits (0.40 USD)."""
+    """The costs in words, with the money in brackets where it is known: 40 credits (0.40 USD).
+
+    If it is known for some of the accounts only, it is beside the amount of each of these.
+    """
+    if len(costs) > 1 and not all(cost.account.credit_price for cost in costs):
+        return together([in_credits_and_money([cost], form) for cost in costs], ", ")
     money = together([one.in_words() for one in in_currency(costs)], ", ")
     words = in_words(costs, form)
     return say("{amount} ({money})", amount=words, money=money) if money else words

@@ -189,8 +189,11 @@ class Results:
         """
         settings = self._known()
         if confirm is not True:
-            sys.stdout.write(f"{passes.plan(settings).sentence}\n")
-            sys.stdout.write("Nothing was sent. To send and pay this, call run(confirm=True).\n")
+            planned = passes.plan(settings)
+            sys.stdout.write(f"{planned.sentence}\n")
+            if len(planned.table):
+                hint = "Nothing was sent. To send and pay this, call run(confirm=True).\n"
+                sys.stdout.write(hint)
             return self
         sys.stdout.write(f"{passes.run(settings.path)}\n")
         return open(settings.path)

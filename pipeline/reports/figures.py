@@ -8,10 +8,12 @@ calls methods of the table.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Final
 
 from pipeline.core.errors import ConfigError
+from pipeline.core.header import folded
 from pipeline.reports.extras import as_sentence
 
 if TYPE_CHECKING:
@@ -158,13 +160,23 @@ def refused_prompts(jobs: DataFrame) -> DataFrame:
     return table.sort_values("jobs", ascending=False, kind="stable", ignore_index=True)
 
 
+def column_named(name: str, columns: Collection[str]) -> str | None:
+    """The one of these columns that a person means, who may write its title in the sheet."""
+    if name in columns:
+        return name
+    return next((one for one in columns if folded(one) == folded(name)), None)
+
+
 def _texts(jobs: DataFrame, column: str) -> Series[str]:
     """The texts of a column, "" for none. Raises ConfigError."""
-    if column not in jobs.columns:
+    if (name := column_named(column, jobs.columns)) is None:
         near = get_close_matches(column, map(str, jobs.columns), n=1)
         meant = f' Did you mean "{near[0]}"?' if near else ""
         raise as_sentence(ConfigError(f'The table of jobs has no column "{column}".{meant}'))
-    texts: Series[str] = jobs[column].fillna("").astype(object)
+    if f"{jobs.dtypes[name]}".startswith("list"):
+        wrong = f'Jobs cannot be compared by "{name}", because its cells are lists.'
+        raise as_sentence(ConfigError(wrong))
+    texts: Series[str] = jobs[name].astype(object).where(jobs[name].notna(), "")
     return texts
 
 

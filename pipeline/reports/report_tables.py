@@ -33,6 +33,8 @@ class Table:
     rows: Sequence[Sequence[Said | str]]
     #: Which columns hold numbers.
     numbers: frozenset[int] = frozenset()
+    #: Which columns hold names that are not broken within a word where there is room.
+    names: frozenset[int] = frozenset()
     #: A sentence about what it does not show.
     left_out: Said = NOTHING
 
@@ -62,6 +64,7 @@ def to_do(rows: Sequence[Shown]) -> Table:
             for (status, _), its in most[:MOST_ROWS]
         ],
         frozenset({0}),
+        frozenset({1}),
         _others(len(most)),
     )
 
@@ -103,7 +106,7 @@ def comparison(jobs: DataFrame, column: str) -> Table:
         for text, row in every.head(MOST_ROWS).iterrows()
     ]
     title, numbers = say("By {column}", column=column), frozenset(range(1, 1 + len(heads)))
-    return Table(title, (column, *heads.values()), rows, numbers, _others(len(every)))
+    return Table(title, (column, *heads.values()), rows, numbers, left_out=_others(len(every)))
 
 
 def endpoints(jobs: DataFrame) -> Table:
@@ -119,7 +122,7 @@ def endpoints(jobs: DataFrame) -> Table:
     ]
     heads = (say("endpoint"), say("results"), say("half within"), say("nine of ten within"))
     title, numbers = say("From submission to result"), frozenset(range(1, 5))
-    return Table(title, (*heads, say("slowest")), rows, numbers, _others(len(every)))
+    return Table(title, (*heads, say("slowest")), rows, numbers, left_out=_others(len(every)))
 
 
 def slowest(jobs: DataFrame) -> Table:
@@ -129,7 +132,7 @@ def slowest(jobs: DataFrame) -> Table:
         (_row(row), _prompt(row), row["endpoint"], _seconds(row["seconds"]))
         for _, row in figures.slowest(jobs, MOST_EXAMPLES).iterrows()
     ]
-    return Table(say("The slowest jobs"), heads, rows, frozenset({3}))
+    return Table(say("The slowest jobs"), heads, rows, frozenset({3}), frozenset({2}))
 
 
 def failures(jobs: DataFrame) -> Table:
@@ -154,7 +157,8 @@ def refused_prompts(jobs: DataFrame) -> Table:
         for _, row in every.head(MOST_EXAMPLES).iterrows()
     ]
     title = say("The prompts that were refused")
-    return Table(title, heads, rows, frozenset({2}), _others(len(every), MOST_EXAMPLES))
+    left_out = _others(len(every), MOST_EXAMPLES)
+    return Table(title, heads, rows, frozenset({2}), frozenset({1}), left_out)
 
 
 def _row(row: Any) -> str:

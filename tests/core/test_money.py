@@ -68,6 +68,16 @@ def test_the_words_have_money_only_where_it_is_known(amount: int, price: str, sa
     assert in_credits_and_money([Cost(amount, OWN._replace(credit_price=price))]) == said
 
 
+def test_money_of_one_account_is_not_shown_as_that_of_all() -> None:
+    own = Account("Apiframe", "credit", is_own=True, credit_price="0.01 USD")
+    there = Account("Replicate", "US cent")
+
+    said = in_credits_and_money([Cost(12, own), Cost(0.6, there)])
+    assert said == "12 Apiframe credits (0.12 USD), 0.6 US cents at Replicate"
+    said = in_credits_and_money([Cost(12, own), Cost(3, there._replace(credit_price="0.01 USD"))])
+    assert said == "12 Apiframe credits, 3 US cents at Replicate (0.15 USD)"
+
+
 def test_a_budget_in_money_allows_whole_prices_and_never_more_than_it_is() -> None:
     cap = budget("1 USD")
     assert in_credits(cap, "0.03 USD") == 33.3333

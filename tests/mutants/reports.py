@@ -100,8 +100,8 @@ FAULTS = (
         "a text of a sheet is markup in a report",
         "P7",
         "pipeline/templates/report.html.j2",
-        '{% if loop.index0 in it.numbers %} class="n"{% endif %}><bdi>{{ cell }}</bdi>',
-        '{% if loop.index0 in it.numbers %} class="n"{% endif %}><bdi>{{ cell | safe }}</bdi>',
+        ' class="name"{% endif %}><bdi>{{ cell }}</bdi>',
+        ' class="name"{% endif %}><bdi>{{ cell | safe }}</bdi>',
         _TESTS,
     ),
     Fault(

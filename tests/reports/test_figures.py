@@ -10,6 +10,7 @@ import pytest
 
 from pipeline import notebook
 from pipeline.core.costs import Account, Cost
+from pipeline.core.errors import ConfigError
 from pipeline.core.model import State
 from pipeline.notebook.tables import of_shown
 from pipeline.reports import figures
@@ -134,6 +135,16 @@ def test_refused_prompts_are_counted() -> None:
     assert refused.to_dict("records") == [
         {"prompt": "prompt toy", "endpoint": "imagine", "jobs": 2, "note": "No."}
     ]
+
+
+def test_jobs_can_be_compared_by_the_title_of_a_column_and_by_times() -> None:
+    jobs = table(job(1, style="photo"), REFUSED, job(2, State.RUNNING))
+
+    assert figures.outcomes_by(jobs, "Style").equals(figures.outcomes_by(jobs, "style"))
+    assert figures.outcomes_by(jobs, "finished_at")["jobs"].sum() == 3
+    assert figures.outcomes_by(jobs, "duration").index.isin([""]).sum() == 1
+    with pytest.raises(ConfigError, match='by "urls", because its cells are lists'):
+        figures.compare(jobs, "urls")
 
 
 def test_each_figure_of_no_jobs_is_empty() -> None:

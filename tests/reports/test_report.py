@@ -217,6 +217,28 @@ def test_a_wrong_option_is_one_sentence(
     assert sentence in str(ended.exception)
 
 
+def test_a_column_is_named_as_the_report_and_the_sheet_show_it(
+    history: Settings, tmp_path: Path
+) -> None:
+    html = report(history, tmp_path / "report.html", "--by", "Aspect Ratio", "--by", "CAMPAIGN")
+
+    assert re.findall(r'aria-label="By (.*?)"', html) == ["aspect ratio", "campaign"]
+
+
+def test_a_status_beside_a_long_note_is_not_broken_within_its_word(
+    history: Settings, tmp_path: Path, window: Any
+) -> None:
+    long = replace(FAILED, needs=("invalid", "Not sent, nothing paid. " * 8), prompt="word " * 9)
+    (tmp_path / "report.html").write_text(page_of(history, [long]), "utf-8")
+    page = window.new_page(viewport={"width": 1100, "height": 740})
+    page.goto((tmp_path / "report.html").as_uri())
+
+    lines = "words => words.map(one => one.getClientRects().length)"
+    assert page.locator("td bdi").get_by_text("invalid").evaluate_all(lines) == [1]
+    assert page.locator("td bdi").get_by_text("Not sent").evaluate_all(lines)[0] > 1
+    page.close()
+
+
 def test_without_the_extra_a_report_says_how_to_install_it(
     history: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
