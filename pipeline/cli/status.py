@@ -35,7 +35,7 @@ from pipeline.reports import summary
 from pipeline.reports.plan import find_rows, no_row
 from pipeline.store import HistoryLine, Limits
 from pipeline.sync import outlet_states, row_reports
-from pipeline.sync.last_pass import why_stopped
+from pipeline.sync.last_pass import STOPPED, is_stopped, why_stopped
 from pipeline.sync.lease import is_dead
 from pipeline.sync.row_reports import Row
 from pipeline.sync.sheet_sync import SheetSync
@@ -195,7 +195,7 @@ def retry(settings: Settings, console: Console, rows: list[str], unknown: bool, 
         costs = listed(sync.rules, (line.job.attempts[-1].inputs for line in picked if line.job))
         words = f"{counted(len(shown), 'row')} to send again, {in_words(costs)}."
         console.print(words, markup=False)
-        hold = one_line(sync.last.hold.sentence) if sync.last.hold else ""
+        hold = one_line(_lasting_hold(sync, settings))
     if unknown and not yes and any(_state(line) is State.UNKNOWN for line in picked):
         if not sys.stdin.isatty():
             raise ConfigError(
@@ -279,9 +279,14 @@ def _troubles(sync: SheetSync, settings: Settings) -> Iterator[str]:
 
 def _hold(sync: SheetSync, settings: Settings) -> str:
     """Why nothing is sent; empty if there is no reason."""
+    return _lasting_hold(sync, settings) or why_stopped(sync.store, sync.key, settings)
+
+
+def _lasting_hold(sync: SheetSync, settings: Settings) -> str:
+    """Why the next run sends nothing either; empty if there is no reason."""
     if sync.last.hold:
         return sync.last.hold.sentence
-    return why_stopped(sync.store, sync.key, settings)
+    return STOPPED if is_stopped(sync.store, sync.key, settings) else ""
 
 
 def _code_of_hold(sync: SheetSync, settings: Settings) -> int:

@@ -130,11 +130,11 @@ def _read(connection: Connection, table: Table) -> Iterator[list[Row[*tuple[obje
 
 
 def _refuse_busy(database: Database, connection: Connection) -> None:
-    busy = select(_LEASES.c.sheet).where(_LEASES.c.until > to_number(database.now()))
-    if sheet := connection.execute(busy.limit(1)).scalar():
+    busy = select(_LEASES.c.holder).where(_LEASES.c.until > to_number(database.now()))
+    if holder := connection.execute(busy.limit(1)).scalar():
         raise StoreError(
-            f"A pass works on {one_line(sheet)} in the store {database.place}. Stop watch and "
-            "cron, wait until it has ended, and copy again."
+            f"A run or watch ({one_line(holder)}) works with the store {database.place}. Stop "
+            "watch, serve and cron on all machines, wait until they have ended, and copy again."
         )
 
 

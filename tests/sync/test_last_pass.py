@@ -73,6 +73,18 @@ def test_a_stop_by_a_rule_is_told_everywhere_until_a_person_resumes(
     assert held(team) == [0, "", False, "", 0, 0]
 
 
+def test_a_row_to_retry_waits_for_resume_where_a_rule_stopped_the_sending(
+    team: Team, api: Sandbox
+) -> None:
+    team.configure()
+    team.write_prompts(["a fox [fail]"])
+    team.finish()
+    with wiring.campaigns([loaded(team.config)]) as (campaign,):
+        campaign.store.turns.stop(campaign.key, Watcher(campaign, Console())._configuration)
+
+    assert "until you run promptsheet resume" in team.start("retry", team.config).said
+
+
 def test_a_pass_that_broke_off_and_one_with_nothing_to_do_are_told_as_they_were(
     team: Team, api: Sandbox
 ) -> None:
