@@ -1,4 +1,4 @@
-"""Lasting problems that outlets got a message about: one when it begins, and one when it ends.
+"""Lasting problems that outlets got a message about: one when it begins, and some when it ends.
 
 Lines of the table `promptsheet` that exist only while something is wrong.
 """
@@ -17,7 +17,7 @@ class Alarms(StorePart):
     def set(self, sheet: str, name: str, state: str, kind: MessageKind, sentence: str) -> bool:
         """Note what is wrong now ("": nothing), and tell outlets if that is new.
 
-        Returns whether it was new.
+        An empty sentence tells them nothing. Returns whether it was new.
         """
         with self._database.reading() as connection:
             number = number_of(connection, sheet)
@@ -29,6 +29,7 @@ class Alarms(StorePart):
                 return False
             now = self._database.now()
             keep_value(connection, line, state)
-            body = {"sentence": one_line(sentence)}
-            announce(connection, number, kind, f"{name} {state} {now.isoformat()}", body, now)
+            if sentence:
+                body = {"sentence": one_line(sentence)}
+                announce(connection, number, kind, f"{name} {state} {now.isoformat()}", body, now)
             return True

@@ -21,7 +21,8 @@ from pipeline.sync.sheet_sync import SheetSync
 def announce_pass(sync: SheetSync, outcome: Outcome, day: str) -> None:
     """Tell outlets of the rows that newly need a person, and of why the sending stopped.
 
-    The same is told once a day at most. Raises StoreError.
+    What lasts is told once a day. What ended and begins again is told again, but for a row: that
+    is told once a day at most. Raises StoreError.
     """
     outbox, key = sync.store.outbox, sync.key
     for row in outcome.attention[: outcome.newly]:
@@ -30,12 +31,10 @@ def announce_pass(sync: SheetSync, outcome: Outcome, day: str) -> None:
             subject = f"{row.row_id} {_digest(row.status + row.note)} {day}"
             outbox.announce(key, MessageKind.ATTENTION, subject, attention_body(told), row.row_id)
     hold = sync.last.hold
-    sentences = [sentence for sentence in (outcome.stop, outcome.sample) if sentence]
-    if hold and hold.kind != "paused":
-        sentences.append(hold.sentence)
-    for sentence in dict.fromkeys(sentences):
-        subject = f"{_digest(trouble_of(sentence))} {day}"
-        outbox.announce(key, MessageKind.STOPPED, subject, {"sentence": sentence})
+    held = hold.sentence if hold and hold.kind != "paused" else ""
+    for name, sentence in (("stop", outcome.stop), ("sample", outcome.sample), ("hold", held)):
+        state = f"{_digest(trouble_of(sentence))} {day}" if sentence else ""
+        sync.store.alarms.set(key, name, state, MessageKind.STOPPED, sentence)
 
 
 def announce_silence(store: Store, sheet: str, told_at: Callable[[datetime], datetime]) -> None:

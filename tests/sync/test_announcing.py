@@ -14,6 +14,7 @@ from pipeline.sync.announcing import announce_pass
 from pipeline.sync.outcome import Outcome
 
 SHEET = "sheet"
+OUT_OF_CREDITS = "Apiframe is out of credits (402). Top up the account, then run again."
 
 
 @pytest.mark.parametrize(
@@ -31,14 +32,36 @@ def test_an_outlet_is_told_once_a_day_of_a_stop_that_two_machines_meet(
 ) -> None:
     url = f"sqlite:///{tmp_path}/store.db"
     with Store(url) as one, Store(url) as other:
-        one.sheets.get(SHEET)
-        entry = OutletEntry("push", (MessageKind.STOPPED,), "1")
-        (number,) = one.outlets.configure(SHEET, [entry], "/team/promptsheet.toml").values()
+        number = outlet_of(one)
         counts = []
         for day in ("2027-03-01", "2027-03-02"):
             for store, sentence in zip((one, other), sentences, strict=True):
-                sync = SimpleNamespace(store=store, key=SHEET, last=SimpleNamespace(hold=None))
-                announce_pass(cast(Any, sync), Outcome(SHEET, SHEET, stop=sentence), day)
+                end_pass(store, day, sentence)
             counts.append(one.outbox.waiting(number).number)
 
     assert counts == [1, 2]
+
+
+def test_an_outlet_is_told_again_on_the_same_day_of_a_stop_that_had_ended(tmp_path: Path) -> None:
+    with Store(f"sqlite:///{tmp_path}/store.db") as store:
+        number = outlet_of(store)
+        counts = []
+        for sentence in (OUT_OF_CREDITS, OUT_OF_CREDITS, "", "", OUT_OF_CREDITS):
+            end_pass(store, "2027-03-01", sentence)
+            counts.append(store.outbox.waiting(number).number)
+
+    assert counts == [1, 1, 1, 1, 2]
+
+
+def outlet_of(store: Store) -> int:
+    """The number of an outlet that is told of stops."""
+    store.sheets.get(SHEET)
+    entry = OutletEntry("push", (MessageKind.STOPPED,), "1")
+    (number,) = store.outlets.configure(SHEET, [entry], "/team/promptsheet.toml").values()
+    return number
+
+
+def end_pass(store: Store, day: str, stop: str) -> None:
+    """A pass ends on this day, stopped for this reason."""
+    sync = SimpleNamespace(store=store, key=SHEET, last=SimpleNamespace(hold=None))
+    announce_pass(cast(Any, sync), Outcome(SHEET, SHEET, stop=stop), day)
