@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import sys
+from dataclasses import replace
 from datetime import UTC
 from importlib.util import find_spec
 from pathlib import Path
@@ -21,6 +22,7 @@ from pipeline.open_sheet import open_sheet
 from pipeline.reports.results import Shown
 from pipeline.sandbox import running
 from pipeline.store import Store
+from tests.reports.test_figures import job
 from tests.reports.test_results import demo
 
 # They come with the notebook extra; the base install is tested without them. They are imported
@@ -160,6 +162,15 @@ def test_the_grid_shows_one_picture_of_each_row_before_a_second_one(ran: Setting
         *("fox", "pattern-a", "pattern-b", "hedgehogs"),
     ]
     assert titles[8:] == ["hero-morning"]
+
+
+def test_a_long_word_and_a_formula_are_shown_as_the_label_of_a_picture(tmp_path: Path) -> None:
+    word, urls = "Schifffahrt" * 9, ("https://x.example/1.png",)
+    one = replace(job(1), prompt=word, urls=urls, files={urls[0]: tmp_path / "1.png"})
+    figure = notebook.Results("x", tables.of_shown([one, replace(one, prompt="$5")])).gallery()
+
+    titles = [axes.get_title() for axes in figure.axes]
+    assert titles == [f"{word[:39]}…", r"\$5"]
 
 
 def test_all_tables_and_charts_use_the_same_moment(empty: Path) -> None:

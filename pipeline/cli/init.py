@@ -7,6 +7,7 @@ written. What is slow to import is imported where it is used: the first question
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import sys
 from collections.abc import Sequence
@@ -203,19 +204,23 @@ def _named_sheet(text: str) -> Path | Google:
     if is_google(text):
         init_google.named(text, "", "", "", Path(CONFIG_NAME))
         return Google(text.strip())
-    # Dragging a file into a terminal puts quotation marks around its path.
-    return _usable(Path(text.strip().strip("'\"")).expanduser())
+    # Dragging a file into a terminal puts quotation marks around its path, or backslashes into it.
+    path = Path(text.strip().strip("'\"")).expanduser()
+    if os.name == "posix" and not path.exists():
+        path = Path(re.sub(r"\\(.)", r"\1", str(path)))
+    return _usable(path)
 
 
 def _usable(sheet: Path | None) -> Path:
     """The path of a sheet. Raises ConfigError if no sheet can have this path."""
     sheet = sheet or Path(SHEET_NAME)
-    if sheet.suffix.casefold() not in KINDS:
-        raise ConfigError(
-            f"{sheet.name} is not a .csv, .tsv, .xlsx or .xlsm file. Save it as one of these first."
-        )
     if sheet.is_dir():
         raise ConfigError(f"{sheet} is a folder. Name a file in it.")
+    if sheet.suffix.casefold() not in KINDS:
+        how = "Save it as one of these first."
+        if not sheet.exists():
+            how = f"A new one could be called {sheet.stem}.csv."
+        raise ConfigError(f"{sheet.name} is not a .csv, .tsv, .xlsx or .xlsm file. {how}")
     return sheet
 
 

@@ -78,7 +78,7 @@ def go_on(
     path, name = shlex.quote(summary.here(settings.path)), program()
     console.print(f"\nWrite your prompts into {title}, one row for each. Then:\n", markup=False)
     if is_free:
-        config = "" if settings.path.name == str(USUAL) else f" --config {path}"
+        config = "" if path == str(USUAL) else f" --config {path}"
         _command(console, f"{name} init{config}")
         _to_the_api(console, path, target)
     else:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.core.errors import NotRead
+from pipeline.core.text import shortened
 from pipeline.images import NoPicture, opened_picture
 from pipeline.open_pictures import Pictures, is_elsewhere, kind_of
 from pipeline.reports.extras import needed
@@ -82,5 +83,5 @@ def _opened(file: Path) -> Any:
 
 def _label(text: str, take: int) -> str:
     # matplotlib would read text between dollar signs as a formula.
-    words = textwrap.shorten(text, 40, placeholder=" …").replace("$", r"\$")
+    words = shortened(text, 40).replace("$", r"\$")
     return words if take == 1 else f"{words} (take {take})"

@@ -94,7 +94,9 @@ def results_by_hour(jobs: DataFrame, zone: str = "UTC", catalogue: Catalogue = E
     """How many results arrive in each hour of the day, on a day with results."""
     table = figures.results_by_hour(jobs, zone)
     most = int(table["jobs"].to_numpy().argmax())
-    title = say("Most results came between {start}:00 and {end}:00", start=most, end=most + 1)
+    title = say(
+        "The hour with the most results is {start}:00 to {end}:00", start=most, end=most + 1
+    )
     chart = Chart(catalogue, title if table["jobs"].any() else say("No results yet"))
     axes = chart.axes
     chart.name_axes(say("hour of the day ({zone})", zone=zone), say("results, mean of the days"))

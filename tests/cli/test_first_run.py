@@ -7,14 +7,17 @@ Apiframe's.
 from __future__ import annotations
 
 import json
+import re
 import stat
 import sys
 import tomllib
 
 import pytest
+from rich.console import Console
 
 from pipeline.cli import next_steps
-from pipeline.config import configs
+from pipeline.config import configs, load
+from pipeline.config.template import Target
 from pipeline.sandbox import Sandbox
 from tests.fakes.program import KEY
 from tests.fakes.team import Team
@@ -116,6 +119,20 @@ def test_without_a_key_the_stand_in_draws_the_first_picture(team: Team, api: San
     assert (team.folder / "gallery.html").is_file()
     assert "Your Apiframe key" not in screen.shown
     assert api.state()["tasks_taken"] == 0
+
+
+def test_the_next_command_names_a_configuration_in_another_folder(
+    team: Team, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = load(team.configure())
+    shown = []
+    for folder in (team.folder, team.folder.parent):
+        monkeypatch.chdir(folder)
+        next_steps.go_on(Console(width=300), settings, Target(), "prompts.csv", is_free=True)
+        shown.append(re.findall("    (promptsheet init.*)", capsys.readouterr().out))
+
+    elsewhere = f"{team.folder.name}/promptsheet.toml"
+    assert shown == [["promptsheet init"], [f"promptsheet init --config {elsewhere}"]]
 
 
 def test_after_the_stand_in_a_typed_key_is_enough_to_use_the_api(

@@ -50,7 +50,7 @@ def test_init_creates_a_sheet_and_a_configuration_and_overwrites_nothing(team: T
     )
     assert (old.code, old.err) == (
         2,
-        "plan.xls is not a .csv, .tsv, .xlsx or .xlsm file. Save it as one of these first.\n",
+        "plan.xls is not a .csv, .tsv, .xlsx or .xlsm file. A new one could be called plan.csv.\n",
     )
     assert team.traces() == before
     assert team.start("init", "other.csv", "--config", "other.toml").code == 0

@@ -47,7 +47,7 @@ def test_each_title_states_the_finding() -> None:
 
     assert {name: said(chart(jobs)) for name, chart in CHARTS.items()} == {
         "outcomes": "13 of 14 jobs are done",
-        "results_by_hour": "Most results came between 23:00 and 24:00",
+        "results_by_hour": "The hour with the most results is 23:00 to 24:00",
         "waits": "Half of the results came within 17 s",
         "waits_by_endpoint": "imagine is the fastest (15 s), video the slowest (1 min 30 s)",
         "outcomes_by": "20 % of the jobs with style toy were refused or failed, "

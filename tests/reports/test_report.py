@@ -20,7 +20,7 @@ from pipeline.cli.report import Wanted, write_report
 from pipeline.config import Settings
 from pipeline.core.costs import Account, Cost
 from pipeline.core.errors import ConfigError
-from pipeline.core.language import say
+from pipeline.core.language import NOTHING, Said, say
 from pipeline.images import reduced
 from pipeline.notebook.tables import jobs_table, of_shown, payments_table
 from pipeline.open_pictures import Pictures
@@ -40,6 +40,7 @@ EXTRA = ("pandas", "pyarrow", "matplotlib")
 pytestmark = pytest.mark.skipif(not all(map(find_spec, EXTRA)), reason="needs the notebook extra")
 
 
+SENT = say("sent on {day}", day="1 Mar 2026")
 #: CSS pixels of a millimetre.
 MM = 96 / 25.4
 #: What belongs together on paper: charts, pictures and tables.
@@ -175,8 +176,11 @@ def test_nothing_is_cut_by_the_end_of_a_printed_page(
     page.set_viewport_size({"width": round(width * MM), "height": round(height * MM)})
     page.emulate_media(media="print")
     parts = page.evaluate(PARTS)
+    ends = "all => all.map(one => getComputedStyle(one).breakAfter)"
+    headings = page.locator("h2, h3, #pictures > .more").evaluate_all(ends)
     page.close()
 
+    assert (len(headings) > 9, set(headings)) == (True, {"avoid"})
     assert len(parts) > 100
     assert [part for part in parts if part["cut"] not in ("avoid", "avoid-page")] == []
     assert max(part["height"] for part in parts) < height * MM
@@ -329,12 +333,17 @@ def test_a_report_says_how_many_picked_pictures_have_no_file(history: Settings) 
     assert "3 picked pictures are not shown: their files are missing or damaged." in html
 
 
-def page_of(settings: Settings, shown: Sequence[Shown], found: picked.Gallery | None = None) -> str:
+def page_of(
+    settings: Settings,
+    shown: Sequence[Shown],
+    found: picked.Gallery | None = None,
+    period: Said = SENT,
+) -> str:
     """The report of these jobs, which are all rows of the sheet."""
     made = of_shown(shown)
     contents = Contents(
         title="Report",
-        period=say("sent on {day}", day="1 Mar 2026"),
+        period=period,
         shown=shown,
         jobs=jobs_table(made),
         payments=payments_table(made),
@@ -374,6 +383,12 @@ def test_a_finding_of_several_columns_is_said_once_and_names_its_account(
         ["photo", "1", "1", "0", "0", "10 s", "1"],
         ["toy", "1", "1", "0", "0", "10 s", "0"],
     ]
+
+
+def test_without_jobs_a_report_speaks_of_a_time_only_if_one_is_named(history: Settings) -> None:
+    assert "There are no jobs in this time." in page_of(history, [])
+    html = page_of(history, [], period=NOTHING)
+    assert ("There are no results yet." in html, "in this time" in html) == (True, False)
 
 
 def test_what_to_do_counts_rows_and_leaves_out_what_was_dismissed(history: Settings) -> None:

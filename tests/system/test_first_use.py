@@ -63,9 +63,11 @@ def test_pressing_enter_makes_a_sheet_that_runs(team: Team, api: Sandbox) -> Non
 
 
 def test_each_answer_is_checked_at_once_and_written_to_the_configuration(team: Team) -> None:
+    (team.folder / "plan.ods").touch()
     with terminal(team.folder, "init", width=120) as screen:
-        screen.answer("Which CSV or Excel file?", "plan.ods\n")
-        screen.answer("Save it as one of these first.", "'autumn plan.tsv'\n")
+        screen.answer("Which CSV or Excel file?", "plan\n")
+        screen.answer("A new one could be called plan.csv.", "plan.ods\n")
+        screen.answer("Save it as one of these first.", "autumn\\ plan.tsv \n")
         screen.answer("Your first prompt", "=a fox\n")
         screen.answer("Your Apiframe key", "\n")
         screen.answer("Aspect ratio", "wide\n")
