@@ -173,6 +173,14 @@ def test_a_long_word_and_a_formula_are_shown_as_the_label_of_a_picture(tmp_path:
     assert titles == [f"{word[:39]}…", r"\$5"]
 
 
+def test_a_gallery_of_some_columns_says_what_it_needs(ran: Settings) -> None:
+    results = notebook.open(ran.path)
+
+    for some in (results.jobs()["prompt"], results.jobs()[["prompt", "files"]], results.files()):
+        with pytest.raises(ConfigError, match=r"needs rows of jobs\(\)"):
+            results.gallery(some)  # type: ignore[arg-type]
+
+
 def test_all_tables_and_charts_use_the_same_moment(empty: Path) -> None:
     from pandas.testing import assert_frame_equal
 

@@ -169,6 +169,8 @@ class Results:
 
         `jobs` are some rows of `jobs()`, else all of them. Of a job with picks, these are shown. A
         picture on another machine is read from there, unless a small version is on this one.
+
+        Raises ConfigError if `jobs` has not the columns of `jobs()`.
         """
         opened = Pictures(self._settings) if self._settings else None
         return pictures.gallery(self.jobs() if jobs is None else jobs, n, opened)

@@ -9,11 +9,11 @@ import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipeline.core.errors import NotRead
+from pipeline.core.errors import ConfigError, NotRead
 from pipeline.core.text import shortened
 from pipeline.images import NoPicture, opened_picture
 from pipeline.open_pictures import Pictures, is_elsewhere, kind_of
-from pipeline.reports.extras import needed
+from pipeline.reports.extras import as_sentence, needed
 
 if TYPE_CHECKING:
     import pandas
@@ -55,8 +55,10 @@ def _on_this_machine(file: str, pictures: Pictures | None) -> Path:
 
 
 def _chosen(jobs: pandas.DataFrame, n: int) -> list[tuple[str, str]]:
-    """The label and the file of each picture to show."""
+    """The label and the file of each picture to show. Raises ConfigError."""
     named = ["name", "prompt", "take", "urls", "picked", "files"]
+    if not set(named) <= set(getattr(jobs, "columns", ())):
+        raise as_sentence(ConfigError("gallery() needs rows of jobs() with all of their columns."))
     # One picture of each job first, so that the grid shows as many rows as possible.
     found: list[tuple[int, str, str]] = []
     for name, prompt, take, urls, picked, files in jobs[named].itertuples(index=False):

@@ -43,6 +43,8 @@ class Gallery:
     are_picked: bool
     #: How many picked pictures have no file any more, or a damaged one.
     missing: int = 0
+    #: How many picked results are no pictures: videos and sounds.
+    others: int = 0
     #: Why pictures on another machine could not be read; empty if they could.
     trouble: str = ""
 
@@ -55,8 +57,8 @@ def gallery(shown: Sequence[Shown], pictures: Pictures) -> Gallery:
     every.sort(key=lambda one: (one[0], -_time(one[1])))
     found: list[Picked] = []
     trouble, room, left_out = "", MOST_BYTES, 0
-    wanted = [url for one in shown for url in one.picked if _is_picture(url, "")]
-    missing = len(wanted) - len(every) if are_picked else 0
+    picks = [_is_picture(url, _all_files(one).get(url, "")) for one in shown for url in one.picked]
+    missing = sum(picks) - len(every) if are_picked else 0
     for _, one, file in every:
         try:
             small = file if isinstance(file, Path) else pictures.preview(file)
@@ -73,16 +75,21 @@ def gallery(shown: Sequence[Shown], pictures: Pictures) -> Gallery:
             break
         room -= len(source)
         found.append(Picked(one, source))
-    return Gallery(tuple(found), len(every) - left_out, are_picked, max(missing, 0), trouble)
+    number, others = len(every) - left_out, len(picks) - sum(picks)
+    return Gallery(tuple(found), number, are_picked, max(missing, 0), others, trouble)
 
 
 def _files(shown: Sequence[Shown], are_picked: bool) -> Iterator[tuple[int, Shown, Path | str]]:
     """Which picture of its job it is, from 0; the job; and the saved file or its address."""
     for one in shown:
-        files: dict[str, Path | str] = {**one.files, **one.elsewhere}
+        files = _all_files(one)
         its = [url for url in (one.picked if are_picked else one.urls) if url in files]
         drawn = [url for url in its if _is_picture(url, files[url])]
         yield from ((at, one, files[url]) for at, url in enumerate(drawn))
+
+
+def _all_files(one: Shown) -> dict[str, Path | str]:
+    return {**one.files, **one.elsewhere}
 
 
 def _is_picture(url: str, file: Path | str) -> bool:

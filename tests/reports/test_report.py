@@ -354,6 +354,18 @@ def page_of(
     return page_html(settings, contents, datetime(2026, 3, 2, tzinfo=UTC))
 
 
+def test_a_picked_video_is_not_called_a_missing_picture(history: Settings, tmp_path: Path) -> None:
+    urls = ("https://x.example/1.mp3", "https://x.example/signed")
+    (tmp_path / "2.mp4").write_bytes(b"a video")
+    one = replace(job(1), urls=urls, picked=urls, files={urls[1]: tmp_path / "2.mp4"})
+    with Pictures(history) as pictures:
+        found = picked.gallery([one], pictures)
+
+    assert (found.of, found.missing, found.others) == (0, 0, 2)
+    html = page_of(history, [one], found)
+    assert "2 picked results are videos or sounds. This page shows pictures only." in html
+
+
 def test_a_few_jobs_are_told_in_sentences_instead_of_charts(history: Settings) -> None:
     html = page_of(history, [job(1), job(2)])
 
