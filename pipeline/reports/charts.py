@@ -294,13 +294,17 @@ def _most_refused(table: DataFrame, column: str) -> Said:
     share = (1 - many["success"]) * 100
     if len(many) < 2 or share.max() == share.min():
         ended = int((table["done"] + lost).sum())
-        return say_counted(
+        finding = say_counted(
             ended,
             "{lost} of {number} job was refused or failed",
             "{lost} of {number} jobs were refused or failed",
             lost=in_figures(lost.sum()),
             number=in_figures(ended),
         )
+        if len(table) < 2:
+            return finding
+        # The names of the bars alone do not say what is compared.
+        return say("{finding}, by {column}", finding=finding, column=in_short(column))
     return say(
         "{most} of the jobs {some} were refused or failed, {least} of those {others}",
         most=_share(share.max()),

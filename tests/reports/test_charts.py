@@ -69,8 +69,10 @@ def test_a_chart_of_no_jobs_says_so_and_can_be_drawn() -> None:
 
 def test_a_few_jobs_are_no_finding_about_their_style() -> None:
     figure = charts.outcomes_by(table(job(1), job(2), FAILED), "style")
+    one_bar = charts.outcomes_by(table(job(1, style="toy"), FAILED), "style")
 
-    assert said(figure) == "1 of 3 jobs were refused or failed"
+    assert said(figure) == "1 of 3 jobs were refused or failed, by style"
+    assert said(one_bar) == "1 of 2 jobs were refused or failed"
 
 
 def test_texts_of_a_sheet_are_shown_as_they_are_and_long_ones_shortened() -> None:
