@@ -162,12 +162,15 @@ def _folded(per: Mapping[str, Cap]) -> dict[str, Cap]:
     return {folded(name): cap for name, cap in per.items()}
 
 
-def limits(settings: Settings, start: str = "") -> Limits:
-    """The limits on spending and requests, with today's date in the configured time zone."""
+def limits(settings: Settings, start: str = "", *, at: datetime | None = None) -> Limits:
+    """The limits on spending and requests, with the date in the configured time zone.
+
+    `at` is the time of the store, which may be on a server; None: that of this machine.
+    """
     return Limits(
         api_key=_account(settings.base_url, settings.api_key),
         run=start or START,
-        day=_day(ZoneInfo(settings.timezone)),
+        day=_day(ZoneInfo(settings.timezone), at or now()),
         per_run=settings.budget.per_run,
         per_day=settings.budget.per_day,
         per_month=settings.budget.per_month,
@@ -177,9 +180,11 @@ def limits(settings: Settings, start: str = "") -> Limits:
     )
 
 
-def more_limits(settings: Settings, start: str = "") -> tuple[Limits, ...]:
+def more_limits(
+    settings: Settings, start: str = "", *, at: datetime | None = None
+) -> tuple[Limits, ...]:
     """The limits of each other API of the configuration."""
-    own = limits(settings, start)
+    own = limits(settings, start, at=at)
     return tuple(
         replace(
             own,
@@ -201,9 +206,9 @@ def _account(base_url: str, key: Secret | None) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def _day(zone: ZoneInfo) -> str:
+def _day(zone: ZoneInfo, at: datetime) -> str:
     """The date in this time zone, as ISO 8601."""
-    return now().astimezone(zone).date().isoformat()
+    return at.astimezone(zone).date().isoformat()
 
 
 def pace(settings: Settings, table: PaceTable | None = None) -> Pace:
@@ -273,7 +278,7 @@ def open_sync(
     zone = ZoneInfo(settings.timezone)
 
     def today() -> str:
-        return _day(zone)
+        return _day(zone, store.now())  # one day for all machines, whatever their clocks say
 
     return SheetSync(
         sheet,
@@ -396,7 +401,7 @@ async def run(
                 outcome = await runner.run()
             with suppress(StoreError):  # the pass has reported it
                 if store.outbox.states(sheet.key):
-                    announce_pass(sync, outcome, _day(ZoneInfo(settings.timezone)))
+                    announce_pass(sync, outcome, sync.spending.own.day)
                     outcome.outlets = outlet_states.own(store, sheet.key, settings)
                     outcome.notices += outlet_states.troubles(store, sheet.key, settings, now())
             _forget_ended_problems(settings, store, sheet, outcome)

@@ -71,11 +71,11 @@ def sheet_status_of(campaign: Campaign, trouble: str, unread: str = "") -> Sheet
     # A lease expires by itself, so the holder of a valid lease is working.
     alive = lease and not (store.leases.has_ended(lease) or is_dead(lease.holder))
     stopped = is_stopped(store, key, settings)
-    limits = wiring.limits(settings)
+    limits = wiring.limits(settings, at=store.now())
     has_key = settings.api_key is not None
     own, *others = accounts(wiring.rules(settings, key).apis)
     sample, waits = settings.rules.sample, record.sample_waits if settings.rules.sample else 0
-    apis = zip(settings.others, wiring.more_limits(settings), others, strict=True)
+    apis = zip(settings.others, wiring.more_limits(settings, at=store.now()), others, strict=True)
     return SheetStatus(
         title=record.title if record.passed_at else "",
         spent=limits.spent_today(store.budget) if has_key else None,

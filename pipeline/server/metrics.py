@@ -182,11 +182,11 @@ class _StoreCollector(Collector):
         money = _gauge("money_today", its_money, "account", "currency")
         by_key: dict[str, tuple[str, Store, Limits]] = {}
         for one in reversed(self._campaigns):
-            its = one.settings
-            apis = [(its.provider.title, its.api_key, wiring.limits(its))]
+            its, now = one.settings, one.store.now()
+            apis = [(its.provider.title, its.api_key, wiring.limits(its, at=now))]
             apis += [
                 (other.provider.title, other.api_key, limits)
-                for other, limits in zip(its.others, wiring.more_limits(its), strict=True)
+                for other, limits in zip(its.others, wiring.more_limits(its, at=now), strict=True)
                 if other.sends
             ]
             for title, key, limits in apis:

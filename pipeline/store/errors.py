@@ -45,7 +45,7 @@ _OF_POSTGRESQL: Final = {
     "25006": "cannot be written: the server is a standby, or read-only. Name the primary server in "
     "[store] url",
     "42501": "cannot be written: its user lacks a right. Let the user own the database, or GRANT "
-    "it CREATE on the schema, and all rights on the tables",
+    "it CREATE on the database (for watch) and on the schema, and all rights on the tables",
     "3D000": "does not exist. Make the database with: createdb -E UTF8 NAME",
     "28": _REFUSED,
     "26000": POOLED,

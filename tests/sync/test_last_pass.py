@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+from datetime import UTC, datetime, timedelta
 
 from rich.console import Console
 
@@ -12,8 +14,10 @@ from pipeline.page.sheet_status import sheet_status_of
 from pipeline.sandbox import Sandbox
 from pipeline.server.metrics import Metrics
 from pipeline.server.watcher import Watcher
+from pipeline.store import Store
 from pipeline.sync.configured_sheet import Campaign
 from pipeline.sync.last_pass import LastPass, last_pass_of
+from pipeline.sync.outcome import Asked
 from tests.fakes.team import Team
 from tests.server.test_watcher import loaded
 
@@ -83,6 +87,22 @@ def test_a_row_to_retry_waits_for_resume_where_a_rule_stopped_the_sending(
         campaign.store.turns.stop(campaign.key, Watcher(campaign, Console())._configuration)
 
     assert "until you run promptsheet resume" in team.start("retry", team.config).said
+
+
+def test_a_machine_whose_clock_is_a_day_off_spends_on_the_day_of_the_store(
+    team: Team, api: Sandbox
+) -> None:
+    team.configure("[budget]\nper_day = 4\n")
+    team.write_prompts(["a fox", "an owl"])
+    settings, day = loaded(team.config), timedelta(days=1)
+    with Store(settings.store_url, lambda: datetime.now(UTC) - day) as store:
+        asyncio.run(wiring.run(settings, Asked(wait=True), store=store))
+        spent = wiring.limits(settings, at=store.now()).spent_today(store.budget)
+    with wiring.campaigns([settings]) as (campaign,):
+        today = wiring.limits(settings).spent_today(campaign.store.budget)
+
+    assert (spent, today) == (4, 0)
+    assert team.statuses() == {"done": 1, "over budget": 1}
 
 
 def test_a_pass_that_broke_off_and_one_with_nothing_to_do_are_told_as_they_were(
