@@ -30,15 +30,18 @@ class Stop:
 class CircuitBreaker:
     """Open once nothing more may be sent; it never closes again. `on_open` is called each time.
 
-    `stop_after` is how many equal refusals at the start stop the pass.
+    `stop_after` is how many equal refusals at the start stop the pass. With `is_careful`, the first
+    submission is answered before a second one leaves: the pass before was stopped.
     """
 
-    def __init__(self, title: str, stop_after: int, on_open: Callable[[], None]) -> None:
+    def __init__(
+        self, title: str, stop_after: int, on_open: Callable[[], None], *, is_careful: bool = False
+    ) -> None:
         self.is_open = False
         #: The first reason; None while closed, and where the pass ends without one.
         self.stop: Stop | None = None
         self._title, self._stop_after, self._on_open = title, stop_after, on_open
-        self._has_accepted = False
+        self._has_accepted, self._is_careful = False, is_careful
         self._refusals: list[str] = []
         self._succeeded = self._failed = 0
 
@@ -81,4 +84,5 @@ class CircuitBreaker:
             return None
         refused = len(self._refusals)
         doubtful = refused if refused < self._stop_after else 0
-        return self._stop_after - unanswered - doubtful
+        room = self._stop_after - unanswered - doubtful
+        return min(room, 1 - unanswered) if self._is_careful and not refused else room

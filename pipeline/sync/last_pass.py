@@ -100,6 +100,11 @@ def last_pass_of(store: Store, sheet: str) -> LastPass | None:
     return LastPass(passed_at, passed_at, {**counts_of(Outcome()), **rows})
 
 
+def was_stopped(store: Store, sheet: str) -> bool:
+    """Returns whether the last pass stopped sending. Raises StoreError."""
+    return bool(store.last_passes.get(sheet).get("stop"))
+
+
 def is_stopped(store: Store, sheet: str, settings: Settings) -> bool:
     """Returns whether a rule stopped the sending of `watch`, on whichever machine.
 

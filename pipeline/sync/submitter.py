@@ -21,6 +21,7 @@ from pipeline.sync.clock import Clock
 from pipeline.sync.committer import Committer
 from pipeline.sync.dispatcher import Dispatcher
 from pipeline.sync.in_flight import InFlight
+from pipeline.sync.last_pass import was_stopped
 from pipeline.sync.line_queue import LineQueue
 from pipeline.sync.ports import HASTY_TRIES, PATIENCE, ApiAccess
 from pipeline.sync.request_pace import RequestPace
@@ -58,7 +59,13 @@ class Submitter:
     ) -> None:
         pace = access.pace
         self._news = asyncio.Event()
-        self.breaker = CircuitBreaker(sync.sheet.title, pace.stop_after, self._news.set)
+        # If the key is still refused, one request tells as much as several.
+        self.breaker = CircuitBreaker(
+            sync.sheet.title,
+            pace.stop_after,
+            self._news.set,
+            is_careful=was_stopped(sync.store, sync.key),
+        )
         self._api_title, self._patient = access.api.title, patient
         self._on_answer, self._on_stale = on_answer, on_stale
         self._prepare = prepare

@@ -23,6 +23,16 @@ def test_five_equal_refusals_at_the_start_stop_sending() -> None:
     )
 
 
+def test_after_a_stopped_pass_the_first_answer_comes_before_the_second_submission() -> None:
+    each = [CircuitBreaker("prompts.csv", 5, lambda: None, is_careful=True) for _ in range(2)]
+    before = [(one.room(0), one.room(1)) for one in each]
+    each[0].accepted()
+    each[1].refused("no such model")
+
+    assert before == [(1, 0)] * 2
+    assert [one.room(0) for one in each] == [None, 4]
+
+
 def test_equal_refusals_do_not_stop_sending_once_a_row_was_accepted() -> None:
     one = breaker()
 

@@ -48,17 +48,22 @@ def test_a_refused_key_is_told_everywhere_until_a_pass_sends_again(
     team: Team, api: Sandbox
 ) -> None:
     team.configure()
-    team.write_prompts(["a fox"])
-    api.set(code="next 1 403 /imagine")
+    prompts = [f"a fox {number}" for number in range(8)]
+    team.write_prompts(prompts)
+    api.set(code="1 403 /imagine")
     assert team.run().code == 3
-    refused = held(team)
+    refused, first = held(team), api.state()["requests"]["/imagine"]
     sentence = str(refused[1])
+    assert team.run().code == 3
+    second = api.state()["requests"]["/imagine"] - first
+    api.set(code="off")
     assert team.finish().code == 0
 
     assert sentence.startswith("At the last run: Apiframe refused the API key (403).")
     assert refused == [1, sentence, False, sentence, 1, 1]
     assert held(team) == [0, "", False, "", 0, 0]
-    assert api.state()["tasks"] == {"a fox": 1}
+    assert (first, second) == (5, 1), "one request tells whether the key is still refused"
+    assert api.state()["tasks"] == dict.fromkeys(prompts, 1)
 
 
 def test_a_stop_by_a_rule_is_told_everywhere_until_a_person_resumes(
