@@ -24,6 +24,7 @@ from pipeline.cli.stand_in import is_stand_in
 from pipeline.cli.start import USUAL
 from pipeline.config import GoogleSource, Settings
 from pipeline.config.template import SANDBOX_PORT, Target
+from pipeline.core.approval import EXAMPLES
 from pipeline.core.statuses import NOT_SENT, Status
 from pipeline.core.text import counted, is_or_are, one_line
 from pipeline.reports import summary
@@ -126,7 +127,8 @@ def _state(sync: SheetSync, settings: Settings) -> list[str]:
         )
     if unapproved := sync.last.plan.statuses[Status.NEEDS_APPROVAL]:
         column = settings.titles.get("approved", "approved")
-        how = f"write yes into the column {column}"
+        word = (settings.rules.approved_words or EXAMPLES)[0]
+        how = f"write {word} into the column {column}"
         if isinstance(settings.source, GoogleSource):
             how = f"tick the column {column}"
         said.append(f"{counted(unapproved, 'row')} to approve: {how}.")

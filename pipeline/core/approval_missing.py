@@ -35,16 +35,14 @@ def approval_missing(line: Line, row: Sequence[str], columns: Columns, rules: Ru
     about = line.memory, line.take, line.before
     if is_covered_on_page(*about, cell):
         return NOTHING
+    title, words = columns.title("approved"), rules.approved_words or EXAMPLES
     if "approved" not in columns.index:
-        return (
-            messages.needs_approval_column(columns.title("approved")) if rules.approval else NOTHING
-        )
-    title = columns.title("approved")
+        return messages.needs_approval_column(title, words[0]) if rules.approval else NOTHING
     match approval(cell, rules.approved_words):
         case Tick.NO:
-            return messages.needs_approval(title)
+            return messages.needs_approval(title, words[0])
         case Tick.OTHER:
-            return messages.not_approved(title, cell, rules.approved_words or EXAMPLES)
+            return messages.not_approved(title, cell, words)
     if is_covered(*about):
         return NOTHING
     return messages.needs_approval_again(title, _WHY[outdated(*about)])

@@ -134,9 +134,13 @@ def price_unread(endpoint: str, api: str, model: str = "") -> Said:
     )
 
 
-def needs_approval(column: str) -> Said:
-    """The row is not approved yet."""
-    return say("Waiting for approval. Tick {column} to generate this row.", column=quoted(column))
+def needs_approval(column: str, word: str) -> Said:
+    """The row is not approved yet; `word` would approve it."""
+    return say(
+        "Waiting for approval. Write {word} into {column}, or tick it, to generate this row.",
+        column=quoted(column),
+        word=word,
+    )
 
 
 def not_approved(column: str, text: str, words: Sequence[str]) -> Said:
@@ -155,11 +159,12 @@ def needs_approval_again(column: str, why: Said) -> Said:
     return joined(why, how)
 
 
-def needs_approval_column(column: str) -> Said:
-    """The configuration requires approval, but the sheet has no column for it."""
+def needs_approval_column(column: str, word: str) -> Said:
+    """The configuration requires approval, but the sheet has no column for it; `word` approves."""
     return say(
-        "This sheet needs approval. Add a column named {column} and write yes into it.",
+        "This sheet needs approval. Add a column named {column} and write {word} into it.",
         column=column,
+        word=word,
     )
 
 

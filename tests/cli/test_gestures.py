@@ -201,7 +201,8 @@ def test_only_approved_rows_are_sent_and_an_approval_covers_only_its_prompt(
     team.finish()
     assert team.said_of("a fox", "an owl", "a cat") == ["done", "needs approval", "needs approval"]
     assert (
-        team.row("an owl")["note"] == 'Waiting for approval. Tick "approved" to generate this row.'
+        team.row("an owl")["note"]
+        == 'Waiting for approval. Write yes into "approved", or tick it, to generate this row.'
     )
 
     with team.editing() as rows:
@@ -314,7 +315,7 @@ def test_ratios_that_a_spreadsheet_saved_as_times_are_sent_as_ratios(
 
 def test_a_drop_down_with_words_of_the_team_approves(team: Team, api: Sandbox) -> None:
     team.configure('[media]\nsave_to = ""\n[rules]\napproved_words = ["Go"]\n')
-    team.write("prompt,approved", "a fox,Pending", "an owl,yes", "a hare,go", "a cat,Rejected")
+    team.write("prompt,approved", "a fox,", "an owl,yes", "a hare,go", "a cat,Rejected")
 
     team.finish()
 
@@ -322,6 +323,7 @@ def test_a_drop_down_with_words_of_the_team_approves(team: Team, api: Sandbox) -
         *("needs approval", "needs approval"),
         *("done", "needs approval"),
     ]
+    assert 'Write Go into "approved", or tick it' in team.row("a fox")["note"]
     assert team.row("an owl")["note"].endswith("Tick it, or write one of these: Go.")
     assert api.state()["tasks_taken"] == 1
     with team.editing() as rows:

@@ -361,7 +361,7 @@ def a_price_is_added(team: Team, api: Sandbox) -> None:
 @remedy("note needs_approval")
 def a_row_is_ticked(team: Team, api: Sandbox) -> None:
     team.write("prompt,approved", "a fox,")
-    noted(team, "needs approval", 'Tick "approved"')
+    noted(team, "needs approval", 'Write yes into "approved"')
     change(team, approved="TRUE")
     goes_on(team, api, {"a fox": 1}, approved="yes")
 

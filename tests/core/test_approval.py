@@ -99,7 +99,10 @@ def test_the_note_of_an_unknown_word_names_words_that_count() -> None:
 
 @each("word", FALSE)
 def test_a_row_with_an_unticked_approval_box_waits_for_approval(word: str) -> None:
-    assert _line(word).note == 'Waiting for approval. Tick "approved" to generate this row.'
+    assert (
+        _line(word).note
+        == 'Waiting for approval. Write yes into "approved", or tick it, to generate this row.'
+    )
 
 
 def _line(word: str) -> Line:

@@ -109,9 +109,9 @@ def test_a_row_with_a_lost_answer_is_never_sent_again_automatically() -> None:
         ("prompt | take \n a fox | twice", "invalid", 'take is "twice"'),
         ("prompt | take \n a fox | 0", "invalid", 'take is "0"'),
         ("prompt | skip \n a fox | x", "skipped", "the skip cell is filled in"),
-        ("prompt | approved \n a fox | ", "needs approval", 'Tick "approved"'),
-        ("prompt | approved \n a fox | FALSE", "needs approval", 'Tick "approved"'),
-        ("prompt | APPROVED \n a fox | FALSE", "needs approval", 'Tick "APPROVED"'),
+        ("prompt | approved \n a fox | ", "needs approval", 'Write yes into "approved"'),
+        ("prompt | approved \n a fox | FALSE", "needs approval", 'Write yes into "approved"'),
+        ("prompt | APPROVED \n a fox | FALSE", "needs approval", 'Write yes into "APPROVED"'),
         (
             "prompt | approved \n a fox | Kim",
             "needs approval",
@@ -648,7 +648,7 @@ def test_the_warning_is_shown_before_the_row_is_approved() -> None:
     line = one("prompt | approved \n a {{fox}} |")
 
     assert line.note == (
-        'Waiting for approval. Tick "approved" to generate this row. '
+        'Waiting for approval. Write yes into "approved", or tick it, to generate this row. '
         'Check this: prompt has "{{fox}}", a placeholder that was not filled in.'
     )
 

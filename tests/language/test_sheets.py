@@ -67,7 +67,8 @@ IN_GERMAN = {
     ),
     "a wolf": (
         "needs approval",
-        'Wartet auf Freigabe. In "approved" ein Häkchen setzen, um diese Zeile zu erzeugen.',
+        'Wartet auf Freigabe. yes in "approved" schreiben oder ein Häkchen setzen, um diese Zeile '
+        "zu erzeugen.",
     ),
 }
 PAID = {"a fox": 1, "a bear": 1, "a cat": 1}
@@ -114,7 +115,10 @@ def test_another_language_is_written_once_and_pays_nothing(bench: Bench) -> None
     notes = _notes(bench)
 
     assert [status for status, _ in notes.values()] == [one for one, _ in IN_GERMAN.values()]
-    assert notes["a wolf"][1] == 'Waiting for approval. Tick "approved" to generate this row.'
+    assert (
+        notes["a wolf"][1]
+        == 'Waiting for approval. Write yes into "approved", or tick it, to generate this row.'
+    )
     assert notes["a bear"][1].startswith("Apiframe refused the prompt")
     bench.run()
     assert bench.file.read_bytes() == english
@@ -127,17 +131,17 @@ def test_another_language_is_written_once_and_pays_nothing(bench: Bench) -> None
 def test_a_reworded_note_is_written_once(bench: Bench, tmp_path: Path) -> None:
     bench.run()
     (tmp_path / "messages").mkdir()
-    message = "Waiting for approval. Tick {column} to generate this row."
+    message = "Waiting for approval. Write {word} into {column}, or tick it, to generate this row."
     (tmp_path / "messages" / "de.po").write_text(
         'msgid ""\nmsgstr ""\n"Content-Type: text/plain; charset=UTF-8\\n"\n\n'
-        f'msgid "{message}"\nmsgstr "Das Marketing gibt frei: {{column}}"\n',
+        f'msgid "{message}"\nmsgstr "Das Marketing gibt frei: {{column}}, {{word}}"\n',
         "utf-8",
     )
     _say(bench, "de")
 
     bench.run()
 
-    wolf = ("needs approval", 'Das Marketing gibt frei: "approved"')
+    wolf = ("needs approval", 'Das Marketing gibt frei: "approved", yes')
     assert _notes(bench) == IN_GERMAN | {"a wolf": wolf}
     assert bench.api.prompts == PAID
 
