@@ -39,8 +39,8 @@ START = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
 class _Jump(selectors.SelectSelector):
     """A selector that never waits: the clock jumps to the next timer.
 
-    Time passes in whole microseconds. A loop runs a timer up to a nanosecond early, and such a
-    clock would stand still at one that is set anew each time.
+    Time passes in whole microseconds. A loop runs a timer up to a nanosecond early, and the clock
+    would stand still at one that is set again each time.
     """
 
     def __init__(self) -> None:
@@ -67,7 +67,10 @@ class SimulatedLoop(asyncio.SelectorEventLoop):
     def call_at(  # type: ignore[override]
         self, when: float, callback: Callable[..., object], *args: Any, **more: Any
     ) -> asyncio.TimerHandle:
-        return super().call_at(math.ceil(when * 1e6) / 1e6, callback, *args, **more)
+        whole = math.ceil(when * 1e6) / 1e6
+        # `when` may be later than a whole microsecond by the last digit of a float.
+        whole = whole if whole >= when else whole + 1e-6
+        return super().call_at(whole, callback, *args, **more)
 
     def jump(self, seconds: float) -> None:
         """Let time pass."""

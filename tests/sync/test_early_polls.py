@@ -70,7 +70,7 @@ def test_a_pass_polls_the_task_of_a_call_at_once_and_writes_what_the_api_says(be
 
 @pytest.mark.parametrize("calls", [0, 1200])
 def test_a_flood_of_calls_raises_neither_polls_nor_looks(bench: Bench, calls: int) -> None:
-    bench.api.lasts = 600
+    bench.api.lasts = 610
     looks = 0
 
     async def flood(bench: Bench, store: Store) -> None:
@@ -91,7 +91,7 @@ def test_a_flood_of_calls_raises_neither_polls_nor_looks(bench: Bench, calls: in
 
     in_flood = [at for at in bench.api.polled if 5 <= at < 125]
     assert len(in_flood) <= 2 + calls / 50
-    assert looks <= 16  # As many without any call.
+    assert looks <= 18  # As many without any call.
     assert bench.rows()[0]["status"] == "done"
 
 

@@ -219,7 +219,7 @@ def test_a_refusal_of_a_repeated_submission_does_not_give_its_price_back(made: M
 
     assert statuses(bench) == {"failed"}
     with bench.store() as store:
-        limits = wiring.limits(bench.settings)
+        limits = wiring.limits(bench.settings, at=store.now())
         assert store.budget.spent(limits.api_key, limits.run, limits.day).day == 16
     assert outcome.counts.done == 0
 
