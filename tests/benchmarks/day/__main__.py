@@ -1,7 +1,7 @@
 """`make bench-day`: live a day of a fleet, and print what it needed and which limit comes first.
 
-A row takes some milliseconds, so the whole day takes hours. `--hours 1 --rows 22700` has
-the same traffic for an hour.
+A row takes some milliseconds, so the whole day takes more than an hour. `--hours 1 --rows 22700`
+has the same traffic for an hour.
 """
 
 from __future__ import annotations
