@@ -19,6 +19,8 @@ SHARE = 3
 #: While sending, look after so many seconds at the latest: well before a look is too old to send on
 #: (`FRESH`).
 READ_EVERY = 40.0
+#: A sheet that reads differently after so many writes in a row is left to the next usual look.
+MOST_DISTURBED = 3
 
 
 class LookTimer:
@@ -30,6 +32,8 @@ class LookTimer:
         self._next = self._soonest = 0.0
         self._late_at: datetime | None = None
         self._has_news = self._is_urgent = False
+        #: Looks in a row during which others saved the sheet.
+        self._disturbed = 0
         self._waker = asyncio.Event()
 
     @property
@@ -67,6 +71,14 @@ class LookTimer:
         """Something happened that the sheet does not show: look soon."""
         self._has_news = True
         self.wake()
+
+    def disturbed(self, *, by_others: bool) -> None:
+        """A look has written. If others saved the sheet meanwhile, it does not show everything:
+        look again soon.
+        """
+        self._disturbed = self._disturbed + 1 if by_others else 0
+        if 1 <= self._disturbed <= MOST_DISTURBED:
+            self.changed()
 
     def hurry(self) -> None:
         """A row can be sent now that waited for another one: do not wait for `write_every`."""

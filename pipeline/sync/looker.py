@@ -124,6 +124,9 @@ class Looker:
         self._rows = frozenset(line.seen.row_id for line in plan.each if self.only(line))
         wanted = () if look.hold else plan.to_send
         self._lanes.offer(line for line in wanted if line.job and self.only(line))
+        # Others saved while it was written: their new rows have no ids yet, or cells of ours are
+        # gone.
+        self._timer.disturbed(by_others=bool(look.outdated and not self._sync.sheet.left_out))
         keys, jobs = self._sync.waiting.awaited, self._sync.state.jobs.all
         # It may have ended while the sheet was read.
         done = {key for key in keys if key in jobs and state_of(jobs[key]) is State.SUCCEEDED}

@@ -172,28 +172,20 @@ class Runner:
             self._lanes.sending() as sending,
             in_background(self._background(), self.outcome.title),
         ):
-            await self._until_finished(sending)
-            await self._finish()
+            while True:
+                await self._until_finished(sending)
+                if not self._is_interrupted:
+                    await self._downloader.finish()
+                if self._timer.has_news:
+                    await self._looker.look()
+                if not self._has_more():
+                    break
+            await self._lanes.remember()
 
     def _background(self) -> list[Coroutine[Any, Any, None]]:
         """What runs beside the looks, until it is cancelled."""
         webhooks = listen(self._sync.state, self._worker, self._lanes)
         return [*self._lanes.background(self._timer.wake), webhooks]
-
-    async def _finish(self) -> None:
-        """Finish the downloads, and write everything that the sheet does not show yet.
-
-        A look may find more pictures to save, of results that other processes recorded. Each is
-        tried once.
-        """
-        while True:
-            if not self._is_interrupted:
-                await self._downloader.finish()
-            if self._timer.has_news:
-                await self._looker.look()
-            if self._is_interrupted or self._looker.trouble or not self._downloader.pending:
-                break
-        await self._lanes.remember()
 
     async def _until_finished(self, sending: asyncio.Task[None]) -> None:
         """Look whenever it is time, until nothing is left to do now."""
@@ -225,6 +217,14 @@ class Runner:
             return self._lanes.has_polled and not self._timer.is_urgent
         is_busy = self._lanes.expecting() or self._downloader.pending
         return not (is_busy or self._sync.changes_by_waiting())
+
+    def _has_more(self) -> bool:
+        """True if the last look found pictures to save or, in a pass that waits, anything to do."""
+        if self._is_interrupted or self._lanes.is_broken or self._looker.trouble:
+            return False
+        if not self._asked.wait:
+            return bool(self._downloader.pending)
+        return self._timer.has_news or not self._is_finished()
 
     def _is_time_to_look(self) -> bool:
         if not self._asked.wait:
