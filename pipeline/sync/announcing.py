@@ -21,8 +21,8 @@ from pipeline.sync.sheet_sync import SheetSync
 def announce_pass(sync: SheetSync, outcome: Outcome, day: str) -> None:
     """Tell outlets of the rows that newly need a person, and of why the sending stopped.
 
-    What lasts is told once a day. What ended and begins again is told again, but for a row: that
-    is told once a day at most. Raises StoreError.
+    There is one message a day about a stop that lasts, and another one if it ends and begins
+    again; about a row, one a day at most. Raises StoreError.
     """
     outbox, key = sync.store.outbox, sync.key
     for row in outcome.attention[: outcome.newly]:
