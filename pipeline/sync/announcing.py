@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Final
 
 from pipeline.core.announcements import attention_body
 from pipeline.core.outbox import MessageKind, NoticeRow
@@ -17,12 +18,15 @@ from pipeline.sync.outcome import Outcome
 from pipeline.sync.row_reports import Row
 from pipeline.sync.sheet_sync import SheetSync
 
+#: Between two messages about one reason: an API may be out of reach at every other pass.
+APART: Final = timedelta(minutes=15)
+
 
 def announce_pass(sync: SheetSync, outcome: Outcome, day: str) -> None:
     """Tell outlets of the rows that newly need a person, and of why the sending stopped.
 
     There is one message a day about a stop that lasts, and another one if it ends and begins
-    again; about a row, one a day at most. Raises StoreError.
+    again, `APART` at the earliest; about a row, one a day at most. Raises StoreError.
     """
     outbox, key = sync.store.outbox, sync.key
     for row in outcome.attention[: outcome.newly]:
@@ -34,7 +38,7 @@ def announce_pass(sync: SheetSync, outcome: Outcome, day: str) -> None:
     held = hold.sentence if hold and hold.kind != "paused" else ""
     for name, sentence in (("stop", outcome.stop), ("sample", outcome.sample), ("hold", held)):
         state = f"{_digest(trouble_of(sentence))} {day}" if sentence else ""
-        sync.store.alarms.set(key, name, state, MessageKind.STOPPED, sentence)
+        sync.store.alarms.set(key, name, state, MessageKind.STOPPED, sentence, APART)
 
 
 def announce_silence(store: Store, sheet: str, told_at: Callable[[datetime], datetime]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -43,14 +44,33 @@ def test_an_outlet_is_told_once_a_day_of_a_stop_that_two_machines_meet(
 
 
 def test_an_outlet_is_told_again_on_the_same_day_of_a_stop_that_had_ended(tmp_path: Path) -> None:
-    with Store(f"sqlite:///{tmp_path}/store.db") as store:
+    now = datetime(2027, 3, 1, 9, tzinfo=UTC)
+    with Store(f"sqlite:///{tmp_path}/store.db", now=lambda: now) as store:
         number = outlet_of(store)
         counts = []
         for sentence in (OUT_OF_CREDITS, OUT_OF_CREDITS, "", "", OUT_OF_CREDITS):
             end_pass(store, "2027-03-01", sentence)
             counts.append(store.outbox.waiting(number).number)
+            now += timedelta(minutes=5)
 
     assert counts == [1, 1, 1, 1, 2]
+
+
+def test_a_stop_at_every_other_pass_is_told_of_every_quarter_of_an_hour(tmp_path: Path) -> None:
+    now = datetime(2027, 3, 1, 9, tzinfo=UTC)
+    with Store(f"sqlite:///{tmp_path}/store.db", now=lambda: now) as store:
+        number = outlet_of(store)
+        for sentence in (OUT_OF_CREDITS, "") * 60:  # two hours
+            end_pass(store, "2027-03-01", sentence)
+            now += timedelta(minutes=1)
+        every_other = store.outbox.waiting(number).number
+        for _ in range(20):
+            end_pass(store, "2027-03-01", OUT_OF_CREDITS)
+            now += timedelta(minutes=1)
+        lasting = store.outbox.waiting(number).number
+
+    assert every_other == 8
+    assert lasting == 9
 
 
 def outlet_of(store: Store) -> int:
