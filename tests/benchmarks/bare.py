@@ -1,8 +1,8 @@
-"""Submissions and nothing else: fifty in flight, and nothing is stored.
+"""Submissions and nothing else: nothing is stored.
 
-python -m tests.benchmarks.bare ROWS URL KEY            prints submissions per second
-python -m tests.benchmarks.bare ROWS URL KEY SECONDS    also asks after each task, once: it knows
-                                                        how long they take
+python -m tests.benchmarks.bare ROWS URL KEY AT_ONCE            prints submissions per second
+python -m tests.benchmarks.bare ROWS URL KEY AT_ONCE SECONDS    also asks after each task, once: it
+                                                                knows how long they take
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ import aiohttp
 MANY = 20
 
 
-async def main(rows: int, url: str, key: str, takes: float | None) -> float:
+async def main(rows: int, url: str, key: str, at_once: int, takes: float | None) -> float:
     """Return submissions per second."""
-    slots = asyncio.Semaphore(50)
+    slots = asyncio.Semaphore(at_once)
     tasks: list[str] = []
     asking: list[asyncio.Task[None]] = []
 
@@ -39,7 +39,7 @@ async def main(rows: int, url: str, key: str, takes: float | None) -> float:
             asking.append(asyncio.create_task(ask(client, tasks[-MANY:], takes)))
 
     async with aiohttp.ClientSession(
-        headers={"Authorization": key}, connector=aiohttp.TCPConnector(limit=50)
+        headers={"Authorization": key}, connector=aiohttp.TCPConnector(limit=at_once)
     ) as client:
         began = time.perf_counter()
         await asyncio.gather(*(send(client, number) for number in range(rows)))
@@ -49,6 +49,6 @@ async def main(rows: int, url: str, key: str, takes: float | None) -> float:
 
 
 if __name__ == "__main__":
-    seconds = float(sys.argv[4]) if len(sys.argv) > 4 else None
-    done = asyncio.run(main(int(sys.argv[1]), sys.argv[2], sys.argv[3], seconds))
+    seconds = float(sys.argv[5]) if len(sys.argv) > 5 else None
+    done = asyncio.run(main(int(sys.argv[1]), *sys.argv[2:4], int(sys.argv[4]), seconds))
     sys.stdout.write(f"{done:.1f}\n")

@@ -1,12 +1,13 @@
 """Rows a second with a store on a PostgreSQL server, compared with a loop that stores nothing.
 
-    python -m tests.benchmarks.postgresql [ROWS [ROUNDS]]
+    python -m tests.benchmarks.postgresql [ROWS [ROUNDS [AT_ONCE]]]
 
 Each round runs whole processes one after the other: one sheet with the store on PostgreSQL, the
 same with SQLite, a bare aiohttp loop, and two sheets at once in two processes with one store on
-PostgreSQL. The stand-in for the API takes 50 ms for an answer, and the same for a task. Processes,
-server and stand-in share the cores of this machine; so two processes are measured again with an API
-that takes ten times as long, where the cores are not the bound.
+PostgreSQL. AT_ONCE is how many requests are under way at the same time: `concurrency`, which is 20
+unless a configuration says otherwise. The stand-in for the API takes 50 ms for an answer, and the
+same for a task. Processes, server and stand-in share the cores of this machine; so two processes
+are measured again with an API that takes ten times as long, where the cores are not the bound.
 
 Ends with an error unless the API took each row once.
 """
@@ -56,7 +57,7 @@ WAYS = (
 )
 
 
-def main(rows: int, rounds: int) -> None:
+def main(rows: int, rounds: int, at_once: int) -> None:
     """Measure all ways in turn, and print the medians."""
     rates: dict[Way, list[float]] = {way: [] for way in WAYS}
     with own_server(safe=True) as server:
@@ -64,9 +65,9 @@ def main(rows: int, rounds: int) -> None:
             for way, found in rates.items():
                 # So that both take about the same time.
                 its = rows if way.takes == QUICK else rows // 5
-                found.append(_rate(way, its, server, f"store_{number}"))
+                found.append(_rate(way, its, at_once, server, f"store_{number}"))
     medians = {way: statistics.median(found) for way, found in rates.items()}
-    table = Table(title=f"{rows} rows a sheet, medians of {rounds}")
+    table = Table(title=f"{rows} rows a sheet, {at_once} at once, medians of {rounds}")
     for column in ("way", "rows a second", "compared"):
         table.add_column(column, justify="left" if column == "way" else "right")
     for way, rate in medians.items():
@@ -76,16 +77,19 @@ def main(rows: int, rounds: int) -> None:
     Console(width=100).print(table)
 
 
-def _rate(way: Way, rows: int, server: PostgresqlServer, database: str) -> float:
+def _rate(way: Way, rows: int, at_once: int, server: PostgresqlServer, database: str) -> float:
     """Rows a second, from the start of the processes to the end of the last one."""
     environ = {**os.environ, "BENCH_KEY": KEY, "STORE": server.make_database(database)}
     api = sandbox_process(
         KEY, task_seconds=2 * way.takes, max_seconds=way.takes, answer_seconds=way.takes
     )
     with tempfile.TemporaryDirectory() as place, api as sandbox:
-        commands = [_command(Path(place), n, way, rows, sandbox.url) for n in range(way.sheets)]
+        commands = [
+            _command(Path(place), n, way, rows, at_once, sandbox.url) for n in range(way.sheets)
+        ]
         if not way.sheets:
-            bare = ["-m", "tests.benchmarks.bare", str(rows), sandbox.url, KEY, str(way.takes)]
+            numbers = str(at_once), str(way.takes)
+            bare = ["-m", "tests.benchmarks.bare", str(rows), sandbox.url, KEY, *numbers]
             commands.append([sys.executable, *bare])
         began = time.perf_counter()
         _run(commands, environ)
@@ -96,10 +100,10 @@ def _rate(way: Way, rows: int, server: PostgresqlServer, database: str) -> float
     return wanted / seconds
 
 
-def _command(place: Path, number: int, way: Way, rows: int, url: str) -> list[str]:
+def _command(place: Path, number: int, way: Way, rows: int, at_once: int, url: str) -> list[str]:
     folder = place / str(number)
     folder.mkdir()
-    config = make(folder, rows, url)
+    config = make(folder, rows, url, at_once=at_once)
     if way.on_server:
         with config.open("a") as file:
             file.write('[store]\nurl = "env:STORE"\n')
@@ -116,4 +120,4 @@ def _run(commands: Sequence[list[str]], environ: dict[str, str]) -> None:
 
 if __name__ == "__main__":
     given = [int(word) for word in sys.argv[1:]]
-    main(*(given + [5000, 3][len(given) :]))
+    main(*(given + [5000, 3, 20][len(given) :]))
