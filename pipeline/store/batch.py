@@ -269,10 +269,9 @@ def _write_begun(
             attempt, attempt, counters, attempt.price, attempt.price
         )
     NEW_ATTEMPT.each(connection, lines)
-    at_price = {name: price for name, price in prices.items() if name not in batch.held}
-    for name in sorted(prices.keys() - at_price.keys()):
-        hold(connection, name, prices[name], batch.caps[name])
-    correct(connection, at_price)
+    limited = {name: price for name, price in prices.items() if name in batch.held}
+    hold(connection, limited, batch.caps)
+    correct(connection, {name: prices[name] for name in prices.keys() - limited.keys()})
     keep_pace(connection, limits.api_key, batch.pace)
     _tell_of_budgets(connection, batch)
     return history

@@ -5,11 +5,20 @@ Only this module changes the table `counters`. Raises StoreError where a price d
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, bindparam, func, literal_column, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    bindparam,
+    func,
+    literal_column,
+    or_,
+    select,
+    update,
+)
 
 from pipeline.core.credits import DIGITS, Credits
 from pipeline.core.errors import StoreError
@@ -63,11 +72,13 @@ _RAISED = (
     .where(*_IT)
     .values(credits=rounded(counters.c.credits + bindparam("price", type_=Amount)))
 )
-_UPDATED = Prepared(_RAISED, *_NAMES, "price")
-_UPDATED_WITHIN = Prepared(
+_CAP = bindparam("cap", type_=Amount)
+_HOLD = Prepared(
     _RAISED.where(
-        rounded(counters.c.credits + bindparam("more", type_=Amount))
-        <= bindparam("cap", type_=Amount)
+        or_(
+            _CAP.is_(None),
+            rounded(counters.c.credits + bindparam("more", type_=Amount)) <= _CAP,
+        )
     ),
     *_NAMES,
     "price",
@@ -86,7 +97,7 @@ class Budget(StorePart):
     def held(self, names: Iterable[CounterName]) -> list[Credits]:
         """The present values of some counters."""
         with self._database.reading() as connection:
-            return [_held(connection, name) or 0 for name in names]
+            return [amount or 0 for amount in _held(connection, tuple(names))]
 
     def at_other_prices(self, name: CounterName, price: str) -> dict[str, Credits]:
         """The credits of a counter that were sent at other prices of one: price -> credits."""
@@ -124,14 +135,15 @@ def _at_price(name: CounterName, price: str) -> CounterName:
 
 def at_other_prices(connection: Connection, name: CounterName, price: str) -> dict[str, Credits]:
     """See `Budget.at_other_prices`."""
-    prices = (unescaped(one) for (one,) in _PRICES.rows(connection, escaped(name.api_key)))
-    found = {one: _held(connection, _at_price(name, one)) for one in prices if one != price}
-    return {one: amount for one, amount in found.items() if amount}
+    prices = [unescaped(one) for (one,) in _PRICES.rows(connection, escaped(name.api_key))]
+    others = [one for one in prices if one != price]
+    amounts = _held(connection, [_at_price(name, one) for one in others])
+    return {one: amount for one, amount in zip(others, amounts, strict=True) if amount}
 
 
 def held(connection: Connection, names: Collection[CounterName]) -> dict[CounterName, Credits]:
     """The values of these counters, which exist then, in a transaction that writes."""
-    found = {name: _held(connection, name) for name in names}
+    found = dict(zip(names, _held(connection, tuple(names)), strict=True))
     missing = [{**name._asdict(), "credits": 0} for name in names if found[name] is None]
     if missing:
         connection.execute(upsert(connection, counters).on_conflict_do_nothing(), missing)
@@ -139,15 +151,16 @@ def held(connection: Connection, names: Collection[CounterName]) -> dict[Counter
     return {name: found[name] or 0 for name in names}
 
 
-def hold(connection: Connection, name: CounterName, price: Credits, cap: Credits | None) -> None:
-    """Raise a counter by a price that fits. Raises StoreError if it would pass its cap."""
-    its = _plain(name)
-    if cap is None:
-        updated = _UPDATED.each(connection, [(*its, price)])
-    else:
-        updated = _UPDATED_WITHIN.each(connection, [(*its, price, price, cap)])
-    if updated != 1:
-        raise StoreError(f"Another program changed the {name.kind} budget. Nothing was sent.")
+def hold(
+    connection: Connection,
+    prices: Mapping[CounterName, Credits],
+    caps: Mapping[CounterName, Credits | None],
+) -> None:
+    """Raise counters by prices that fit. Raises StoreError if one of them would pass its cap."""
+    # Always in the same order, so that no two transactions wait for each other.
+    lines = [(*_plain(name), price, price, caps[name]) for name, price in sorted(prices.items())]
+    if _HOLD.each(connection, lines) != len(lines):
+        raise StoreError("Another program changed the budgets. Nothing was sent.")
 
 
 def correct(connection: Connection, changes: Mapping[CounterName, Credits]) -> None:
@@ -162,9 +175,9 @@ def correct(connection: Connection, changes: Mapping[CounterName, Credits]) -> N
         )
 
 
-def _held(connection: Connection, name: CounterName) -> Credits | None:
-    found = _HELD.first(connection, *_plain(name))
-    return found[0] if found else None
+def _held(connection: Connection, names: Sequence[CounterName]) -> list[Credits | None]:
+    found = _HELD.rows_of_each(connection, [_plain(name) for name in names])
+    return [rows[0][0] if rows else None for rows in found]
 
 
 def _plain(name: CounterName) -> tuple[str | None, ...]:

@@ -6,6 +6,7 @@ Raises StoreFull if no space is left, else StoreError. Both name the store.
 from __future__ import annotations
 
 import sqlite3
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
@@ -88,8 +89,14 @@ def store_errors(place: str) -> Iterator[None]:
     """Turn database errors into StoreError about the store at `place`."""
     try:
         yield
-    except (SQLAlchemyError, sqlite3.Error) as error:
+    except _database_errors() as error:
         raise trouble(place, error) from error
+
+
+def _database_errors() -> tuple[type[Exception], ...]:
+    """SQLAlchemy's errors and those of the drivers; one that is not loaded has raised none."""
+    psycopg = sys.modules.get("psycopg")
+    return SQLAlchemyError, sqlite3.Error, *([psycopg.Error] if psycopg else ())
 
 
 def trouble(place: str, error: Exception) -> StoreError:
@@ -101,7 +108,8 @@ def trouble(place: str, error: Exception) -> StoreError:
         return StoreFull(f"No space is left for the store {place} ({_first_line(cause)}).")
     if sentence := _SENTENCES.get(code) or _of_postgresql(error, cause, state):
         return StoreError(f"The store {place} {sentence}{'' if sentence.endswith('?') else '.'}")
-    where = "answered" if isinstance(error, DBAPIError | sqlite3.Error) else "could not be used"
+    is_of_driver = isinstance(error, DBAPIError) or not isinstance(error, SQLAlchemyError)
+    where = "answered" if is_of_driver else "could not be used"
     return StoreError(f"The store {place} {where}: {_first_line(cause)}.")
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import chain
 
 from sqlalchemy import Connection, bindparam, select
 
@@ -17,8 +18,8 @@ from pipeline.core.credits import Credits
 from pipeline.core.model import Attempt, Job, JobKey, State
 from pipeline.core.states import TABLE, Accepted, Event, Progressed, Succeeded, advance, gives_back
 from pipeline.store.budget import CounterName, at_price, counters_of
-from pipeline.store.column_types import unescaped
-from pipeline.store.prepared import Prepared, listed, one_of
+from pipeline.store.column_types import escaped, unescaped
+from pipeline.store.prepared import Prepared
 from pipeline.store.schema import attempts, jobs
 from pipeline.store.serialization import ATTEMPT, from_plain, from_shares
 from pipeline.store.transactions import LockedSheet
@@ -43,10 +44,10 @@ _FOUND = Prepared(
         *ATTEMPT,
     )
     .select_from(jobs.outerjoin(attempts))
-    .where(jobs.c.sheet == bindparam("its_sheet"), jobs.c.row_id.in_(one_of("its_rows")))
+    .where(jobs.c.sheet == bindparam("its_sheet"), jobs.c.row_id == bindparam("its_row"))
     .order_by(jobs.c.id, attempts.c.number),
     "its_sheet",
-    "its_rows",
+    "its_row",
 )
 
 
@@ -137,7 +138,8 @@ def _loaded(
 ) -> Collection[KeptJob]:
     """All jobs of these rows."""
     found: dict[int, KeptJob] = {}
-    rows = _FOUND.rows(connection, sheet.number, listed(row_ids))
+    lines = [(sheet.number, escaped(row_id)) for row_id in sorted(row_ids)]
+    rows = chain.from_iterable(_FOUND.rows_of_each(connection, lines))
     for number, row_id, take, part, asked, charged, *its in rows:
         account, fields = its[:5], its[5:]
         if not (job := found.get(number)):

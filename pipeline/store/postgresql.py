@@ -12,7 +12,7 @@ from decimal import Decimal
 from selectors import EVENT_READ, DefaultSelector
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import Connection, Engine, bindparam, create_engine, event, func, select
+from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import InvalidatePoolError
 from sqlalchemy.pool import ConnectionPoolEntry
@@ -21,6 +21,7 @@ from pipeline.core.errors import MissingExtra, StoreError
 from pipeline.store.clock import StoreClock
 from pipeline.store.connection import WRITES, place_of
 from pipeline.store.errors import POOLED
+from pipeline.store.prepared import Prepared
 from pipeline.store.schema import VERSION, metadata, spell_for_postgresql
 
 if TYPE_CHECKING:
@@ -40,13 +41,13 @@ _LINK: Final = {
     "keepalives_count": 3,
     "tcp_user_timeout": 20_000,
 }
-_set = func.set_config
 #: One writer at a time, as BEGIN IMMEDIATE gives on SQLite. The statements after it see what the
 #: writer before it has committed, because each statement of READ COMMITTED has a new snapshot.
-_BEGIN: Final = select(
-    _set("idle_in_transaction_session_timeout", bindparam("silent"), True),
-    func.pg_advisory_xact_lock(LOCK),
-    func.clock_timestamp(),
+_BEGIN: Final = Prepared(
+    text(
+        f"SELECT set_config('idle_in_transaction_session_timeout', '{SILENT}s', true), "
+        f"pg_advisory_xact_lock({LOCK}), clock_timestamp()"
+    )
 )
 _CONNECTED: Final = (
     "SELECT set_config('lock_timeout', %s, false), set_config('synchronous_commit', "
@@ -86,8 +87,8 @@ def open_postgresql(url: URL, patience: float, clock: StoreClock) -> Engine:
     @event.listens_for(engine, "begin")
     def begun(connection: Connection) -> None:
         if connection.get_execution_options().get(WRITES):
-            answer = connection.execute(_BEGIN, {"silent": f"{SILENT}s"})
-            clock.heard(answer.one()[2])
+            ((_, _, now),) = _BEGIN.rows(connection)
+            clock.heard(now)
 
     return engine
 

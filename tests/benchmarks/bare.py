@@ -49,6 +49,7 @@ async def main(rows: int, url: str, key: str, at_once: int, takes: float | None)
 
 
 if __name__ == "__main__":
-    seconds = float(sys.argv[5]) if len(sys.argv) > 5 else None
-    done = asyncio.run(main(int(sys.argv[1]), *sys.argv[2:4], int(sys.argv[4]), seconds))
+    many, where, password, most, *more = sys.argv[1:]
+    seconds = float(more[0]) if more else None
+    done = asyncio.run(main(int(many), where, password, int(most), seconds))
     sys.stdout.write(f"{done:.1f}\n")

@@ -2,7 +2,7 @@
 
 Prints a table for passes over more and more sheets, and then, for each database, a table for each
 command beside more and more finished jobs. Statements are counted in SQLite itself, by its trace;
-those of PostgreSQL where they leave.
+those of PostgreSQL by its driver.
 """
 
 from __future__ import annotations
@@ -11,19 +11,16 @@ import argparse
 import csv
 import json
 import os
-import sqlite3
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from textwrap import indent
-from typing import Any
 
 from rich.console import Console
 from rich.table import Table
-from sqlalchemy import Engine, event
 from sqlalchemy.pool import Pool
 
 from pipeline.store import Store
@@ -32,14 +29,12 @@ from tests.benchmarks.big import fill
 from tests.benchmarks.finished import add_finished
 from tests.fakes.postgresql import own_server
 from tests.fakes.sandbox_process import sandbox_process
-from tests.store.build import plan_of
+from tests.fakes.statements import hear_statements
 
 #: A pass over so many sheets of 1,000 rows, of which ten are new.
 SHEETS, ROWS, NEW = (1, 10, 100), 1_000, 10
 #: The variable with the file for the number of statements, in the measured process.
 COUNT = "BENCH_STATEMENTS"
-
-
 #: The same for the plans of the statements, if they are wanted.
 PLANS = "BENCH_PLANS"
 SIZES = (10_000, 100_000, 1_000_000)
@@ -178,23 +173,13 @@ def counted(file: str, plans: str) -> None:
     statements = 0
     shown: dict[str, str] = {}
 
-    def count(*_: object) -> None:
+    def heard(statement: str, plan: Callable[[], str]) -> None:
         nonlocal statements
         statements += 1
-
-    def connected(connection: Any, entry: object) -> None:
-        if isinstance(connection, sqlite3.Connection):
-            connection.set_trace_callback(count)
-
-    def asked(_: object, cursor: Any, statement: str, values: Any, *more: object) -> None:
-        if not isinstance(cursor.connection, sqlite3.Connection):
-            count()
         if plans and statement.startswith(("SELECT", "UPDATE", "DELETE", "INSERT")):
-            its = values[0] if isinstance(values, list) and values else values
-            shown[statement] = plan_of(cursor.connection.cursor(), statement, its)
+            shown[statement] = plan()
 
-    event.listen(Pool, "connect", connected)
-    event.listen(Engine, "before_cursor_execute", asked)
+    hear_statements(Pool, heard)
     try:
         program()
     finally:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import sqlite3
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 from pipeline.core.credits import Credits
 from pipeline.core.model import JobKey
@@ -38,13 +36,3 @@ def save(
 ) -> int:
     """Note that a picture is saved there. Returns how many jobs of this key exist."""
     return store.files.save([NewFile(key, number, url, SavedFile(path, link, sha256))])
-
-
-def plan_of(cursor: Any, statement: str, values: Any) -> str:
-    """How a database would execute a statement."""
-    if isinstance(cursor, sqlite3.Cursor):
-        steps = cursor.execute(f"EXPLAIN QUERY PLAN {statement}", values).fetchall()
-        return "\n".join(step[3] for step in steps)
-    # It would read a small table as a whole, which costs less.
-    cursor.execute("SET LOCAL enable_seqscan = off")
-    return "\n".join(step[0] for step in cursor.execute(f"EXPLAIN {statement}", values))

@@ -18,7 +18,8 @@ from pipeline.core.outbox import LineState, MessageKind
 from pipeline.core.states import Accepted, Event, Failed, Lost, Progressed, Succeeded
 from pipeline.store import Delivery, Fact, Limits, Line, OutletEntry, Store
 from pipeline.store.outbox_lines import due_lines
-from tests.store.build import LIMITS, Clock, intent, plan_of, save
+from tests.fakes.statements import plan_of
+from tests.store.build import LIMITS, Clock, intent, save
 
 ALL = tuple(kind for kind in MessageKind if kind is not MessageKind.TEST)
 DONE = Succeeded(Result(("https://cdn.example/1.png",)), "t1")

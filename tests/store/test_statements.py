@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
-from typing import Any, Final
-
-from sqlalchemy.event import listen
+from typing import Final
 
 from pipeline.store import Store
-from tests.store.build import plan_of
+from tests.fakes.statements import hear_statements
 from tests.sync.bench import Bench
 
 #: Tables with lines for each finished row.
@@ -32,30 +31,21 @@ _GROWS: Final = (
 def note_plans(store: Store, plans: dict[str, str]) -> None:
     """Note the plan of each statement of this store from now on."""
 
-    def plan(_: object, cursor: Any, statement: str, values: Any, *more: object) -> None:
+    def note(statement: str, plan: Callable[[], str]) -> None:
         if statement.startswith(("SELECT", "UPDATE", "DELETE", "INSERT")):
-            its = values[0] if isinstance(values, list) else values
-            plans[statement] = plan_of(cursor.connection.cursor(), statement, its)
+            plans[statement] = plan()
 
-    for engine in (store._database._reader, store._database._writer):
-        listen(engine, "before_cursor_execute", plan)
+    hear_statements(store._database.engine, note)
 
 
 def note_statements(store: Store, seen: list[str]) -> None:
     """Note each statement of this store from now on, but not where a transaction begins or ends."""
 
-    def note(statement: str) -> None:
+    def note(statement: str, _: object) -> None:
         if not statement.startswith(("BEGIN", "COMMIT", "ROLLBACK")):
             seen.append(statement)
 
-    if store._database.engine.dialect.name == "sqlite":
-        # Some statements do not pass through SQLAlchemy there.
-        checked_out: Any = lambda connection, *_: connection.set_trace_callback(note)  # noqa: E731
-        listen(store._database.engine, "checkout", checked_out)
-        return
-    asked: Any = lambda _, cursor, statement, *more: note(statement)  # noqa: E731
-    for engine in (store._database._reader, store._database._writer):
-        listen(engine, "before_cursor_execute", asked)
+    hear_statements(store._database.engine, note)
 
 
 def test_a_pass_over_a_sheet_needs_few_statements(tmp_path: Path, url: str) -> None:

@@ -39,7 +39,8 @@ from pipeline.store import (
 from pipeline.store.files import _SAME_CONTENT
 from pipeline.store.saved_files import Twin
 from pipeline.store.schema import attempts
-from tests.store.build import KEY, LIMITS, NOON, Clock, intent, plan_of, save
+from tests.fakes.statements import plan_of
+from tests.store.build import KEY, LIMITS, NOON, Clock, intent, save
 from tests.store.conftest import NewStore
 
 
