@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import NamedTuple
+from itertools import chain
+from typing import Any, NamedTuple
 
-from sqlalchemy import bindparam, select, text, update
+from sqlalchemy import Connection, bindparam, select, text, update
 
 from pipeline.core.model import JobKey, State
 from pipeline.core.webhook import early_poll
-from pipeline.store.column_types import from_number, to_number, unescaped
+from pipeline.store.column_types import escaped, from_number, to_number, unescaped
 from pipeline.store.jobs import raise_jobs
-from pipeline.store.prepared import Prepared, listed, one_of
+from pipeline.store.prepared import Prepared
 from pipeline.store.schema import attempts, jobs, sheets
 from pipeline.store.transactions import StorePart, raise_versions
 
@@ -36,20 +37,20 @@ _HOOKED = Prepared(
         attempts.c.early_poll,
     )
     .select_from(attempts.join(jobs).join(sheets))
-    .where(attempts.c.hook.in_(one_of("its_hooks")), _HAS_HOOK),
-    "its_hooks",
+    .where(attempts.c.hook == bindparam("its_hook"), _HAS_HOOK),
+    "its_hook",
 )
 _OWNERS = Prepared(
     select(attempts.c.api_key, attempts.c.task_id, attempts.c.hook).where(
-        attempts.c.task_id.in_(one_of("its_tasks"))
+        attempts.c.task_id == bindparam("its_task")
     ),
-    "its_tasks",
+    "its_task",
 )
 _JOBS = Prepared(
     select(attempts.c.hook, jobs.c.id, jobs.c.sheet)
     .select_from(attempts.join(jobs))
-    .where(attempts.c.hook.in_(one_of("its_hooks")), _HAS_HOOK),
-    "its_hooks",
+    .where(attempts.c.hook == bindparam("its_hook"), _HAS_HOOK),
+    "its_hook",
 )
 _EARLY = Prepared(
     update(attempts)
@@ -85,7 +86,7 @@ class Callbacks(StorePart):
     def by_hook(self, hooks: Collection[str]) -> dict[str, Hooked]:
         """Hook token -> the attempt that was sent with it; without unknown ones."""
         with self._database.reading() as connection:
-            rows = _HOOKED.rows(connection, listed(hooks))
+            rows = _found(_HOOKED, connection, hooks)
         now = self._database.now()
         return {
             hook: Hooked(
@@ -105,7 +106,7 @@ class Callbacks(StorePart):
     def owners(self, task_ids: Collection[str]) -> dict[tuple[str, str], str]:
         """(Account, task) -> the hook token of the attempt that has it, for those that exist."""
         with self._database.reading() as connection:
-            rows = _OWNERS.rows(connection, listed(task_ids))
+            rows = _found(_OWNERS, connection, task_ids)
         return {(unescaped(account), unescaped(task)): hook or "" for account, task, hook in rows}
 
     def poll_early(self, moments: Mapping[str, datetime]) -> None:
@@ -114,7 +115,13 @@ class Callbacks(StorePart):
         Their jobs count as changed, so that a pass in any process takes notice.
         """
         with self._database.writing() as connection:
-            found = _JOBS.rows(connection, listed(moments))
+            found = _found(_JOBS, connection, moments)
             now = raise_versions(connection, {sheet for _, _, sheet in found})
             _EARLY.each(connection, [(to_number(moments[hook]), hook) for hook, _, _ in found])
             raise_jobs(connection, {job: now[sheet] for _, job, sheet in found})
+
+
+def _found(asked: Prepared, connection: Connection, texts: Iterable[str]) -> list[Sequence[Any]]:
+    """All rows that a statement finds for these texts."""
+    lines = [(escaped(one),) for one in sorted(set(texts))]
+    return list(chain.from_iterable(asked.rows_of_each(connection, lines)))

@@ -9,16 +9,13 @@ well.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from typing import Any
 
-from sqlalchemy import JSON, Connection, Dialect, Insert, Select, bindparam, func, select
+from sqlalchemy import Connection, Dialect, Insert
 from sqlalchemy.sql import ClauseElement
 from sqlalchemy.sql.compiler import SQLCompiler
-
-from pipeline.store.column_types import escaped
 
 #: The rows that a statement found, as plain values.
 Rows = Sequence[Sequence[Any]]
@@ -96,14 +93,3 @@ class Prepared:
         order = None if places is None else tuple(self._names.index(name) for name in places)
         self._spelled[dialect.name] = compiled.string, order
         return compiled.string, order
-
-
-def one_of(name: str) -> Select[Any]:
-    """The texts that `listed` made one value of, under this name: as many as there are."""
-    return select(func.json_each(bindparam(name, type_=JSON)).table_valued("key").c.key)
-
-
-def listed(texts: Iterable[str]) -> str:
-    """Texts as one value of a prepared statement."""
-    # The keys of an object: what both dialects take apart by the same name.
-    return json.dumps(dict.fromkeys(map(escaped, texts)))
