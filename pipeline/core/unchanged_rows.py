@@ -100,11 +100,13 @@ def parted(
     """
     at, says = columns.index["row_id"], columns.index["status"]
     # As rows are matched: an id with an invisible character is the same id.
-    marks = [visible(row[at]) if at < len(row) else "" for row in grid]
+    # A known id has no invisible characters.
+    known, cells = left.rows, (row[at] if at < len(row) else "" for row in grid)
+    marks = [cell if cell in known else visible(cell) for cell in cells]
     marks[0] = ""
     doubled = {mark for mark, times in Counter(marks).items() if times > 1}
     uncertain = doubled.union(changed_ids)
-    noted = [None if mark in uncertain else left.rows.get(mark) for mark in marks]
+    noted = [None if mark in uncertain else known.get(mark) for mark in marks]
     before, found = earlier or ((), None)
     there = found.unchanged if found else {}
     rows = enumerate(zip(marks, noted, grid, _same(grid, before), strict=True))

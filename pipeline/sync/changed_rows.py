@@ -112,7 +112,8 @@ class ChangedRows:
         for key, job in state.jobs.all.items():
             jobs[key.row_id].append(job)
         rows = unchanged_digests(lines, look.grid, jobs, look.outdated, self._rules.saves_files)
-        rows |= {row_id: state.rows.unchanged.rows[row_id] for row_id in self.unchanged}
+        before = state.rows.unchanged.rows
+        rows |= {row_id: before[row_id] for row_id in self.unchanged}
         state.rows.add_ids(line.seen.row_id for line in lines)
         now = Unchanged(
             self._under(look.columns),

@@ -22,8 +22,8 @@ FAULTS = (
         "two processes write at one time on PostgreSQL",
         "P4",
         "pipeline/store/postgresql.py",
-        "    func.pg_advisory_xact_lock(LOCK),\n",
-        "",
+        "pg_advisory_xact_lock({LOCK}), clock",
+        "{LOCK}, clock",
         "tests/store/test_processes.py tests/store/test_postgresql.py",
     ),
     Fault(

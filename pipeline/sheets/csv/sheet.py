@@ -98,7 +98,7 @@ class CsvSheet:
                     f"{self._path} is {lost.encoding} text, which has no letters for the column"
                     f" {lost.name}. {_SAVE_AGAIN}"
                 ) from lost
-            if fresh.grid:
+            if fresh.grid and fresh is not text:
                 made[_digest(fresh.content)] = replace(fresh, content=b"")
             return fresh.content
 
