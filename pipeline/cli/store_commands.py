@@ -33,8 +33,9 @@ def migrate(config: flags.Configs = None) -> None:
     from pipeline.cli.store import migrate as bring
     from pipeline.config import load
 
-    settings = [load(path) for path in flags.config_paths(config)]
-    raise typer.Exit(worst_code(settings, bring))
+    # Several sheets may share a store.
+    stores = {one.store_url: one for one in map(load, flags.config_paths(config))}
+    raise typer.Exit(worst_code([*stores.values()], bring))
 
 
 def forget(

@@ -90,7 +90,7 @@ class Fleet:
                     if due[number] <= time.monotonic():
                         await duty()
                         due[number] = time.monotonic() + every
-                self._has_trouble = False
+                self._report_end_of_trouble()
             except Exception as e:
                 self._report(e)
             with suppress(TimeoutError):
@@ -125,6 +125,12 @@ class Fleet:
             self._has_trouble = True
             why = error if isinstance(error, StoreError) else trouble(self._store.place, error)
             self._say(f"{why} New passes cannot be handed out now. It is tried again every second.")
+
+    def _report_end_of_trouble(self) -> None:
+        """Say that passes are handed out again, if it was said that they are not."""
+        if self._has_trouble:
+            self._has_trouble = False
+            self._say(f"The store {self._store.place} answers. Passes are handed out again.")
 
     # -- duties of each machine ------------------------------------------------------------------
 

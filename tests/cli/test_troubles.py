@@ -269,3 +269,12 @@ def test_a_sheet_of_another_configuration_is_left_unchanged(team: Team, api: San
         f"prompts.csv is run by another configuration, {team.config}. Use that one."
     )
     assert api.state()["tasks"] == {"a fox": 1}
+
+
+def test_a_store_of_several_sheets_is_migrated_and_named_once(team: Team) -> None:
+    team.write_prompts(["a fox"], "b.csv")
+    other = team.configure(name="b", sheet="b.csv")
+
+    migrated = team.start("migrate", team.config, other)
+
+    assert (migrated.code, migrated.said.count("The store")) == (0, 1)

@@ -138,6 +138,10 @@ def rounds(store: Store, watcher: Watcher, engine: Engine, count: int) -> None:
     asyncio.run(read())
 
 
+async def nothing() -> None:
+    """A duty without an effect."""
+
+
 def order(at: datetime, request: PassRequest | None = None) -> Order:
     return Order(f"due {at}", at, request or PassRequest())
 
@@ -280,6 +284,36 @@ def test_an_engine_that_cannot_be_used_is_told_with_the_reason_once(store: Store
     assert said == [
         f"The store {store.place} answered: the disk is gone. New passes cannot be handed out now. "
         "It is tried again every second."
+    ]
+
+
+def test_the_end_of_a_trouble_is_told_once_and_only_after_the_trouble(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fleets, "ROUND_EVERY", 0.0)
+    said: list[str] = []
+    answers = iter([None, OperationalError("", {}, RuntimeError("lost")), None, None, None])
+
+    async def perform() -> None:
+        fleet = Fleet([], store, "", said.append)
+
+        async def duty() -> None:
+            answer = next(answers, "the last")
+            if isinstance(answer, Exception):
+                raise answer
+            if answer:
+                fleet.end()
+
+        for name in ("_stay_alive", "_open", "_rescue", "_tidy"):
+            monkeypatch.setattr(fleet, name, duty if name == "_open" else nothing)
+        await fleet.run()
+
+    asyncio.run(perform())
+
+    assert [sentence.rpartition("The store")[2] for sentence in said] == [
+        f" {store.place} answered: lost. New passes cannot be handed out now. It is tried again "
+        "every second.",
+        f" {store.place} answers. Passes are handed out again.",
     ]
 
 
