@@ -5,13 +5,6 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from tenacity import (
-    Retrying,
-    retry_if_exception_type,
-    stop_after_attempt,
-    wait_exponential_jitter,
-)
-
 from pipeline.config import GoogleSource, Secret, Settings
 from pipeline.core import reasons
 from pipeline.core.cell_files import NO_DRIVE, SAVED
@@ -110,7 +103,14 @@ class DriveFiles:
 
     def read(self, number: str) -> Content:
         """The file with this id. Raises PartUnread with the end of a sentence."""
+        # Only files in Google Drive need these; each start of a pass would pay for them.
         from google.auth.exceptions import GoogleAuthError
+        from tenacity import (
+            Retrying,
+            retry_if_exception_type,
+            stop_after_attempt,
+            wait_exponential_jitter,
+        )
 
         from pipeline.google_session import words
 
