@@ -150,6 +150,23 @@ class Proofs:
         return True
 
 
+def proving(proofs: Proofs, token: str, body: bytes, now: float) -> dict[str, str] | None:
+    """The headers with which a call is proved; None if there is nothing to prove it with."""
+    webhook = proofs.webhook
+    match webhook.proof:
+        case "secret" if proofs.secrets:
+            return {webhook.header: secret_for(proofs.secrets[0], token)}
+        case "body" if proofs.secrets:
+            return {webhook.header: _hex(secret_for(proofs.secrets[0], token).encode(), body)}
+        case "signature" if proofs.api_key:
+            return {webhook.header: _hex(hashlib.sha256(proofs.api_key.encode()).digest(), body)}
+        case "standard" if proofs.vendor_secret:
+            key = b64decode(proofs.vendor_secret.removeprefix(STANDARD_PREFIX))
+            signature = standard_signature(key, token, str(now), body)
+            return {ID_HEADER: token, TIME_HEADER: str(now), SIGNATURE_HEADER: signature}
+    return None
+
+
 def new_token(chance: Random) -> str:
     """A hook token of 192 random bits, as a part of an address."""
     return urlsafe_b64encode(chance.randbytes(TOKEN_BYTES)).decode()

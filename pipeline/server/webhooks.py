@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -19,11 +19,11 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from pipeline import telemetry, wiring
 from pipeline.callers import caller_of, limited_logger
-from pipeline.config import Settings
 from pipeline.core.apis import Api
 from pipeline.core.errors import ConfigError
 from pipeline.core.rules import Rules
 from pipeline.core.webhook import PATH, Proofs
+from pipeline.server.webhook_proofs import proofs_of
 from pipeline.server.webhook_recorder import Call, CallCounts, CallResult, WebhookRecorder
 from pipeline.store import Store
 from pipeline.sync.configured_sheet import Campaign
@@ -161,7 +161,7 @@ class Hooks:
             if one.store not in self._recorders:
                 self._recorders[one.store] = WebhookRecorder(one.store, self.tally)
             rules = wiring.rules(settings, one.key)
-            for api, proofs in _proofs(settings, rules):
+            for api, proofs in proofs_of(settings, rules):
                 group = next(
                     (g for g in groups if g.store is one.store and g.proofs == proofs), None
                 )
@@ -169,26 +169,6 @@ class Hooks:
                     groups.append(group := _Group(one.store, proofs, {}))
                 group.apis.setdefault(one.key, []).append((rules, api))
         return groups
-
-
-def _proofs(settings: Settings, rules: Rules) -> Iterator[tuple[Api, Proofs]]:
-    """Each API of a configuration that sends webhooks, and what its calls are proved with."""
-    ours = settings.webhook
-    secrets = tuple(one.reveal() for one in (ours.secret, ours.previous_secret) if one)
-    own = settings.api_key, settings.vendor_secret
-    others = ((one.api_key, one.vendor_secret) for one in settings.others)
-    for api, private in zip(rules.apis, (own, *others), strict=True):
-        if webhook := api.provider.webhook:
-            api_key, vendor_secret = (one.reveal() if one else "" for one in private)
-            match webhook.proof:  # What does not prove a call must not tell two groups apart.
-                case "signature":
-                    yield api, Proofs(webhook, (), api_key)
-                case "standard":
-                    yield api, Proofs(webhook, (), "", vendor_secret)
-                case "none":
-                    yield api, Proofs(webhook, ())
-                case _:
-                    yield api, Proofs(webhook, secrets)
 
 
 def _token(path: str) -> str:

@@ -7,15 +7,22 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from base64 import b64encode
 from random import Random
 
+import pytest
+
 from pipeline.core.webhook import (
+    STANDARD_BYTES,
+    STANDARD_PREFIX,
     Callback,
+    Proof,
     Proofs,
     Webhook,
     is_signed,
     is_standard,
     new_token,
+    proving,
     secret_for,
 )
 from tests.fakes.cases import each
@@ -133,3 +140,23 @@ def test_a_call_with_a_strange_time_is_refused(seconds: str) -> None:
     headers = {"webhook-timestamp": seconds, "webhook-signature": "v1,c2lnbmVk"}
 
     assert not is_standard(headers, BODY, "whsec_AAAA", 1_700_000_000.0)
+
+
+@pytest.mark.parametrize("proof", ["secret", "body", "signature", "standard"])
+def test_a_call_that_we_prove_ourselves_is_accepted_and_proves_nothing_with_another_secret(
+    proof: Proof,
+) -> None:
+    webhook = Webhook("url", "x-proof", proof)
+    ours = Proofs(webhook, ("a secret",), "a key", standard_secret(b"a"))
+    others = Proofs(webhook, ("another",), "another", standard_secret(b"b"))
+
+    headers = {
+        name.lower(): value for name, value in (proving(ours, TOKEN, BODY, 9.5) or {}).items()
+    }
+
+    assert [one.are_met(TOKEN, headers, BODY, 9.5) for one in (ours, others)] == [True, False]
+
+
+def standard_secret(letter: bytes) -> str:
+    """A secret for Standard Webhooks."""
+    return STANDARD_PREFIX + b64encode(letter * STANDARD_BYTES).decode()

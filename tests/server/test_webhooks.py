@@ -6,8 +6,9 @@ import asyncio
 import socket
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -15,7 +16,10 @@ import pytest
 from starlette.applications import Starlette
 
 from pipeline import wiring
+from pipeline.cli.doctor.case import Case
+from pipeline.cli.doctor.webhook import reached
 from pipeline.config import load
+from pipeline.config.secrets import Secret
 from pipeline.core.errors import ConfigError, StoreFull
 from pipeline.core.model import Attempt, JobKey, Result, State
 from pipeline.core.protocol import task_event
@@ -609,3 +613,22 @@ def test_calls_rejected_by_a_full_store_are_recorded_once_it_has_space(
         assert asyncio.run(take()) == [CallResult.RECORDED, CallResult.RECORDED]
         assert [desk.attempt(key).state for key in (full, later)] == [State.SUCCEEDED] * 2
         assert desk.store.attempts.rescued() == 0
+
+
+# -- what doctor says of it ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("is_same", "sign"), [(True, "ok"), (False, "person")])
+def test_doctor_tells_whether_the_receiver_has_the_secret_of_the_configuration(
+    receiver: Receiver, is_same: bool, sign: str
+) -> None:
+    ours = receiver.campaign.settings
+    secret = ours.webhook.secret if is_same else Secret("of tomorrow, while serve has todays")
+    webhook = replace(ours.webhook, public_url=str(receiver.client.base_url), secret=secret)
+    settings = ours.model_copy(update={"webhook": webhook})
+    rules: Any = SimpleNamespace(rules=wiring.rules(settings, receiver.campaign.key))
+
+    (found,) = reached(Case(settings, sync=rules))
+
+    assert (found.sign, "has another secret or key" in found.sentence) == (sign, not is_same)
+    assert receiver.store.jobs.version(receiver.campaign.key) == 0

@@ -300,7 +300,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     ),
     Check(
         "webhook",
-        "Does a call to `[webhook] public_url` reach this program?",
+        "Does a call to `[webhook] public_url` reach this program, and does it accept our proof?",
         "Webhooks do not reach this program …",
         "",
         webhook.reached,

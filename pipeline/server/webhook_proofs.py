@@ -1,0 +1,30 @@
+"""What proves the webhooks of a configuration: its secrets and keys, for each of its APIs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pipeline.config import Settings
+from pipeline.core.apis import Api
+from pipeline.core.rules import Rules
+from pipeline.core.webhook import Proofs
+
+
+def proofs_of(settings: Settings, rules: Rules) -> Iterator[tuple[Api, Proofs]]:
+    """Each API of a configuration that sends webhooks, and what its calls are proved with."""
+    ours = settings.webhook
+    secrets = tuple(one.reveal() for one in (ours.secret, ours.previous_secret) if one)
+    own = settings.api_key, settings.vendor_secret
+    others = ((one.api_key, one.vendor_secret) for one in settings.others)
+    for api, private in zip(rules.apis, (own, *others), strict=True):
+        if webhook := api.provider.webhook:
+            api_key, vendor_secret = (one.reveal() if one else "" for one in private)
+            match webhook.proof:  # What does not prove a call must not tell two groups apart.
+                case "signature":
+                    yield api, Proofs(webhook, (), api_key)
+                case "standard":
+                    yield api, Proofs(webhook, (), "", vendor_secret)
+                case "none":
+                    yield api, Proofs(webhook, ())
+                case _:
+                    yield api, Proofs(webhook, secrets)
