@@ -135,7 +135,8 @@ def looking(opened: Browser, address: str, link: str = "", **how: Any) -> Iterat
         look.watch()
         look.page.goto(link or address)
         if "/enter/" in look.page.url:
-            look.page.get_by_role("button", name="Open the page").click()
+            with look.page.expect_navigation():
+                look.page.get_by_role("button", name="Open the page").click()
         yield look
         look.assert_well()
     finally:

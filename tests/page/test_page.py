@@ -263,17 +263,19 @@ def test_the_page_works_on_a_phone_and_in_dark_mode(
 def test_the_page_works_without_javascript(chromium: Browser, demo_page: DemoPage) -> None:
     with looking(chromium, demo_page.address, demo_page.link, java_script_enabled=False) as look:
         page = look.page
-        assert page.locator("#board > .card").count() == 12
+        expect(page.locator("#board > .card")).to_have_count(12)
         page.locator("#board .mosaic a.open").first.click()
-        assert page.locator(".large h2").inner_text() == "hero-morning"
+        expect(page.locator(".large h2")).to_have_text("hero-morning")
         page.get_by_role("link", name="Close").click()
+        expect(page.locator(".large")).to_have_count(0)
         page.get_by_role("searchbox").fill("fox")
         page.get_by_role("button", name="Search").click()
-        assert page.locator("#board > .card h3").all_inner_texts() == ["fox"]
+        expect(page.locator("#board > .card h3")).to_have_text(["fox"])
         page.get_by_role("button", name="Pause").click()
-        assert page.locator("#said").inner_text().startswith("Paused.")
+        expect(page.locator("#said")).to_have_text(re.compile(r"^Paused\."))
         assert demo_page.campaign.store.sheets.get(demo_page.campaign.key).paused
         page.get_by_role("button", name="Resume").click()
+        expect(page.get_by_role("button", name="Pause")).to_be_visible()
         assert not demo_page.campaign.store.sheets.get(demo_page.campaign.key).paused
 
 
