@@ -45,9 +45,10 @@ _LINK: Final = {
 #: writer before it has committed, because each statement of READ COMMITTED has a new snapshot.
 _BEGIN: Final = Prepared(
     text(
-        f"SELECT set_config('idle_in_transaction_session_timeout', '{SILENT}s', true), "
+        "SELECT set_config('idle_in_transaction_session_timeout', :silent, true), "
         f"pg_advisory_xact_lock({LOCK}), clock_timestamp()"
-    )
+    ),
+    "silent",
 )
 _CONNECTED: Final = (
     "SELECT set_config('lock_timeout', %s, false), set_config('synchronous_commit', "
@@ -87,7 +88,7 @@ def open_postgresql(url: URL, patience: float, clock: StoreClock) -> Engine:
     @event.listens_for(engine, "begin")
     def begun(connection: Connection) -> None:
         if connection.get_execution_options().get(WRITES):
-            ((_, _, now),) = _BEGIN.rows(connection)
+            ((_, _, now),) = _BEGIN.rows(connection, f"{SILENT}s")
             clock.heard(now)
 
     return engine

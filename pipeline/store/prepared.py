@@ -14,6 +14,7 @@ from contextlib import closing, contextmanager
 from typing import Any
 
 from sqlalchemy import Connection, Dialect, Insert
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.sql import ClauseElement
 from sqlalchemy.sql.compiler import SQLCompiler
 
@@ -71,7 +72,7 @@ class Prepared:
         self, connection: Connection, lines: Sequence[Sequence[object]]
     ) -> Iterator[tuple[Any, str, Sequence[Any]]]:
         """A cursor of the driver, the text of the statement, and the values as the driver wants
-        them.
+        them. Takes a connection that is lost out of the pool: SQLAlchemy has not seen the error.
         """
         text, order = self._for(connection.dialect)
         values: Sequence[Any] = (
@@ -80,7 +81,15 @@ class Prepared:
             else [tuple([line[at] for at in order]) for line in lines]
         )
         with closing(connection.connection.cursor()) as cursor:
-            yield cursor, text, values
+            try:
+                yield cursor, text, values
+            except connection.dialect.loaded_dbapi.Error as error:
+                if not connection.dialect.is_disconnect(error, connection.connection, cursor):
+                    raise
+                connection.invalidate(error)
+                raise OperationalError(
+                    text, None, error, hide_parameters=True, connection_invalidated=True
+                ) from error
 
     def _for(self, dialect: Dialect) -> tuple[str, tuple[int, ...] | None]:
         """Its text, and the order of the values; None if they are passed by name."""

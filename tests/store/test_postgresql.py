@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import socket
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -54,6 +56,13 @@ def change(store: Store, meanwhile: Callable[[], object]) -> None:
         connection.exec_driver_sql("UPDATE jobs SET asked = 9")
         meanwhile()
         connection.exec_driver_sql("UPDATE jobs SET asked = 8")
+
+
+def cut(connection: Any) -> bool:
+    """Cut the link of a driver's connection to the server, without a word to either of them."""
+    with socket.socket(fileno=os.dup(connection.fileno())) as link:
+        link.shutdown(socket.SHUT_RDWR)
+    return False
 
 
 def sentence_of(url: str) -> str:
@@ -212,6 +221,29 @@ def test_a_connection_that_is_lost_between_two_passes_is_made_again(
             )
             connection.execute(text(end), {"name": name})
         assert isinstance(store.attempts.begin([intent()], LIMITS)[0], Attempt)
+
+
+def test_a_link_cut_at_the_first_statement_of_a_transaction_is_one_sentence_and_made_again(
+    url: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    said: list[str] = []
+    with Store(url) as store:
+        store.jobs.add([KEY])
+        for use in (
+            lambda: store.jobs.add([KEY]),  # takes the lock
+            lambda: store.callbacks.by_hook(["one"]),
+            lambda: store.callbacks.by_hook(["one", "two"]),  # all at once
+        ):
+            with monkeypatch.context() as patched:
+                # The last look at the connection sees nothing: the link is cut after it.
+                patched.setattr("pipeline.store.postgresql._is_readable", cut)
+                with pytest.raises(StoreError) as caught:
+                    use()
+            said.append(str(caught.value))
+            use()  # works at once
+
+    assert all("the connection is lost. Is the server running?" in one for one in said), said
+    assert not [one for one in caplog.records if one.name.startswith("sqlalchemy")]
 
 
 def test_a_sheet_gets_another_number_if_the_database_was_restored_meanwhile(
