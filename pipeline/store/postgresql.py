@@ -7,6 +7,7 @@ Raises StoreError for a server that cannot be used.
 
 from __future__ import annotations
 
+import logging
 from datetime import UTC, datetime
 from decimal import Decimal
 from selectors import EVENT_READ, DefaultSelector
@@ -68,6 +69,7 @@ def open_postgresql(url: URL, patience: float, clock: StoreClock) -> Engine:
         )
     except ModuleNotFoundError:
         raise MissingExtra("A store on PostgreSQL", "postgresql") from None
+    logging.getLogger("psycopg").setLevel(logging.CRITICAL)  # it logs what it also raises
 
     @event.listens_for(engine, "connect")
     def connected(connection: Driver[Any], entry: ConnectionPoolEntry) -> None:
