@@ -113,6 +113,8 @@ def init(
             raise ConfigError(_stays(config))
     else:
         _accept_second_sheet(chosen, is_named=sheet is not None, is_terminal=is_terminal)
+    if leads and chosen.exists() and not config.exists():
+        wanted = _usable_as_it_is(wanted, config, chosen)
     new = _new(console, wanted, config, leads=leads, has_sheet=chosen.exists())
     source = os.path.relpath(chosen.resolve(), config.resolve().parent)
     _write(console, config, file_lines(source), new, chosen)
@@ -143,11 +145,22 @@ def _init_google(
 
     sheet = init_google.until_connected(console, connected) if leads else connected()
     has_sheet = leads and not sheet.setup.is_empty()
+    if has_sheet and not config.exists():
+        address, reference = sheet.address, sheet.credentials
+        there = init_google.named(address, "", reference, sheet.base_url, config)
+        wanted = _usable_as_it_is(wanted, config, there)
     new = _new(console, wanted, config, leads=leads, has_sheet=has_sheet)
     _write(console, config, google_lines(sheet.address, sheet.credentials, sheet.base_url), new)
     if init_google.lay_out(console, sheet, new.sheet, new.rows_in_words):
         _explain(console, new.sheet)
     return _finish(console, config, adopt, new, leads)
+
+
+def _usable_as_it_is(wanted: Wanted, config: Path, source: Path | GoogleSource) -> Wanted:
+    """Look at a sheet that exists before anything else is asked. Raises SheetError."""
+    from pipeline.cli.init_existing import usable
+
+    return usable(wanted, config, source)
 
 
 # Which sheet -------------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ _CONFIG: Final = """\
 # configs/example.toml shows every key with its meaning.
 
 [sheet]
-{sheet}
+{sheet}{columns}
 [provider]
 name = {name}
 endpoint = {endpoint}
@@ -38,6 +38,10 @@ api_key = {reference}    # {where}, never the key itself
 _GOOGLE: Final = """\
 source = {source}
 credentials = {credentials}    # where the key is, never the key itself
+"""
+_COLUMNS: Final = """
+[columns]
+prompt = {title}
 """
 _STAND_IN: Final = """\
 base_url = "{sandbox}"  # the stand-in on this machine; delete this line to use {vendor}
@@ -85,6 +89,8 @@ class Wanted:
     target: Target = Target()
     #: The folder of the files that cells may name; empty: none.
     inputs: str = ""
+    #: The title of the column with the prompts, if it is not `prompt`.
+    prompt_column: str = ""
     #: The file with the key; empty: it is in an environment variable.
     key_file: str = ""
 
@@ -100,6 +106,7 @@ def new_config(sheet: str, wanted: Wanted, price: str = "", unit: str = "credit"
     stand_in = _STAND_IN.format(sandbox=SANDBOX + target.path, vendor=target.vendor)
     return _CONFIG.format(
         sheet=sheet,
+        columns=_COLUMNS.format(title=quoted(wanted.prompt_column)) if wanted.prompt_column else "",
         name=quoted(target.name),
         endpoint=quoted(target.endpoint),
         api_key=_KEY.format(

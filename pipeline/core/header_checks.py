@@ -75,7 +75,7 @@ def _another_title(name: str) -> str:
 def _no_header(columns: Columns, grid: Grid, fields: Collection[str]) -> str:
     """Why the first line is no header, and what to do about it."""
     header = Header(frozenset(fields), columns.titles)
-    for place, row in enumerate(grid[1:_TITLE_LINES], start=2):
+    for place, row in enumerate(grid[1:TITLE_LINES], start=2):
         if set(header.read_line(row).inputs) & set(fields):
             return (
                 f"The header is in line {place}. Move it to the first line: delete the lines above "
@@ -89,7 +89,7 @@ def _no_header(columns: Columns, grid: Grid, fields: Collection[str]) -> str:
 
 
 #: How far down a header is looked for, to tell people where it is.
-_TITLE_LINES = 50
+TITLE_LINES = 50
 
 
 def loss(columns: Columns, accepted: Sequence[str] | None, rows: int, known: int) -> str:

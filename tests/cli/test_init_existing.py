@@ -1,0 +1,67 @@
+"""`init` at a terminal looks at a sheet that exists before it asks about anything else."""
+
+from __future__ import annotations
+
+import tomllib
+
+from tests.fakes.cases import each
+from tests.fakes.team import Team
+from tests.fakes.terminal import terminal
+
+#: The tests make their own configurations.
+TEAM_TABLES = None
+WHICH = "No column is called prompt in the first line. Which one has your prompts: "
+
+
+def test_a_column_of_prompts_with_another_title_is_asked_for_and_sent(team: Team) -> None:
+    team.write("Title,Beschreibung,aspect_ratio", "Fox,a fox in the snow,16:9")
+    before = team.sheet.read_bytes()
+
+    with terminal(team.folder, "init", "--sandbox", width=120) as screen:
+        screen.answer("Which CSV", "\n")
+        screen.answer(f"{WHICH}Title, Beschreibung: ", "\n")
+        screen.answer("Write one of these titles: Title, Beschreibung.", "beschreibung\n")
+        for question in ("Aspect ratio", "Most ", "approved", "Save"):
+            screen.answer(question, "\n")
+        screen.answer("Let the stand-in draw it now? [Y/n]: ", "n\n")
+        assert screen.end() == 0
+
+    assert tomllib.loads(team.config.read_text())["columns"] == {"prompt": "Beschreibung"}
+    assert "row 2: a fox in the snow" in screen.shown
+    assert team.sheet.read_bytes() == before
+
+
+def test_a_title_that_is_close_is_suggested(team: Team) -> None:
+    team.write("Subject,Text", "fox,a fox")
+
+    with terminal(team.folder, "init", width=120) as screen:
+        screen.answer("Which CSV", "\n")
+        screen.answer(f"{WHICH}Subject, Text [Text]: ", "\n")
+        screen.answer("Your Apiframe key", "")
+        assert screen.leave("\x03") == 130
+
+    assert not team.config.exists()
+
+
+@each(
+    ("lines", "sentence"),
+    [
+        ([""], "No column is named like something to send"),
+        (["Our plan", "prompt", "a fox"], "The header is in line 2."),
+        (["prompt,Prompt", "a fox,an owl"], "Columns A and B have one name, prompt or Prompt."),
+        (["prompt,status", "a fox,ready"], "Column B, status, already holds text."),
+    ],
+)
+def test_a_sheet_that_must_be_corrected_is_refused_before_the_next_question(
+    team: Team, lines: list[str], sentence: str
+) -> None:
+    team.write(*lines)
+    before = team.traces()
+
+    with terminal(team.folder, "init", width=120) as screen:
+        screen.answer("Which CSV", "\n")
+        assert screen.end() == 2
+
+    assert sentence in screen.shown
+    assert "Your Apiframe key" not in screen.shown
+    assert team.traces() == before
