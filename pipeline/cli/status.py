@@ -35,7 +35,7 @@ from pipeline.reports import summary
 from pipeline.reports.plan import find_rows, no_row
 from pipeline.store import HistoryLine, Limits
 from pipeline.sync import outlet_states, row_reports
-from pipeline.sync.last_pass import STOPPED, is_stopped, why_stopped
+from pipeline.sync.last_pass import stop_of_rule, why_not_sent
 from pipeline.sync.lease import is_dead
 from pipeline.sync.row_reports import Row
 from pipeline.sync.sheet_sync import SheetSync
@@ -279,14 +279,14 @@ def _troubles(sync: SheetSync, settings: Settings) -> Iterator[str]:
 
 def _hold(sync: SheetSync, settings: Settings) -> str:
     """Why nothing is sent; empty if there is no reason."""
-    return _lasting_hold(sync, settings) or why_stopped(sync.store, sync.key, settings)
+    return _lasting_hold(sync, settings) or why_not_sent(sync.store, sync.key, settings)
 
 
 def _lasting_hold(sync: SheetSync, settings: Settings) -> str:
     """Why the next run sends nothing either; empty if there is no reason."""
     if sync.last.hold:
         return sync.last.hold.sentence
-    return STOPPED if is_stopped(sync.store, sync.key, settings) else ""
+    return stop_of_rule(sync.store, sync.key, settings)
 
 
 def _code_of_hold(sync: SheetSync, settings: Settings) -> int:

@@ -23,6 +23,7 @@ from pipeline.core.header import Columns
 from pipeline.core.known_rows import Memory
 from pipeline.core.model import Job
 from pipeline.core.rules import Rules
+from pipeline.core.statuses import Status
 from pipeline.open_pictures import Pictures
 from pipeline.page.cards import Card, CardSummary, card_id, cards_of, summary_of
 from pipeline.page.changes import ChangeFinder
@@ -158,7 +159,12 @@ class Board:
                 break
         shown = self.shown
         is_complete = shown.is_complete or not self._stale
-        sheet_status = sheet_status_of(self.campaign, self._reading.trouble, self.pictures.trouble)
+        sheet_status = sheet_status_of(
+            self.campaign,
+            self._reading.trouble,
+            self.pictures.trouble,
+            checks=shown.totals.counts.get(Status.CHECK_NEEDED, 0) + shown.totals.dismissed,
+        )
         is_far = len(self._summaries) > 2 * len(shown.summaries)
         if self._stale and not is_far and time.monotonic() <= self._shown_at + SHOWN_EVERY:
             return

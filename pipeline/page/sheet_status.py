@@ -12,7 +12,7 @@ from pipeline.core.money import Cap
 from pipeline.core.samples import results_of
 from pipeline.sync.configured_sheet import Campaign
 from pipeline.sync.kept_sample import KeptSample
-from pipeline.sync.last_pass import is_stopped, why_stopped
+from pipeline.sync.last_pass import is_stopped, why_not_sent, why_stopped
 from pipeline.sync.lease import is_dead
 from pipeline.sync.outlet_states import troubles
 
@@ -60,16 +60,20 @@ class SheetStatus:
         return self.paused or self.stopped
 
 
-def sheet_status_of(campaign: Campaign, trouble: str, unread: str = "") -> SheetStatus:
+def sheet_status_of(
+    campaign: Campaign, trouble: str, unread: str = "", checks: int = 0
+) -> SheetStatus:
     """The present state, from the store.
 
-    `trouble` is why the sheet could not be read, and `unread` why saved files could not.
+    `trouble` is why the sheet could not be read, and `unread` why saved files could not. `checks`
+    is how many rows are `check needed` or dismissed: only these can be lost submissions.
     """
     settings, store, key = campaign.settings, campaign.store, campaign.key
     record = store.sheets.get(key)
     lease, turn = store.leases.of(key), store.turns.of(key)
     # A lease expires by itself, so the holder of a valid lease is working.
     alive = lease and not (store.leases.has_ended(lease) or is_dead(lease.holder))
+    why = why_not_sent if checks >= settings.pace.in_flight else why_stopped
     stopped = is_stopped(store, key, settings)
     limits = wiring.limits(settings, at=store.now())
     has_key = settings.api_key is not None
@@ -88,7 +92,7 @@ def sheet_status_of(campaign: Campaign, trouble: str, unread: str = "") -> Sheet
         ),
         paused=record.paused,
         stopped=stopped,
-        hold="" if record.paused or stopped else record.hold or why_stopped(store, key, settings),
+        hold="" if record.paused or stopped else record.hold or why(store, key, settings),
         trouble=trouble,
         unread=unread,
         failures=turn.failures,

@@ -41,7 +41,7 @@ from pipeline.core.money import Money
 from pipeline.server.webhook_recorder import CallCounts
 from pipeline.store import Limits, Store
 from pipeline.sync.configured_sheet import Campaign
-from pipeline.sync.last_pass import why_stopped
+from pipeline.sync.last_pass import why_not_sent
 
 PATH = "/metrics"
 BUCKETS = (1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600)
@@ -144,7 +144,7 @@ class _StoreCollector(Collector):
                 jobs.add_metric([title, state.value], states[state.value])
             sent.add_metric([title], attempts)
             record = one.store.sheets.get(one.key)
-            stop = why_stopped(one.store, one.key, one.settings)
+            stop = why_not_sent(one.store, one.key, one.settings)
             held.add_metric([title], bool(record.hold or record.paused or stop))
             for outlet in one.store.outbox.states(one.key):
                 closed.add_metric([title, outlet.name], bool(outlet.closed))

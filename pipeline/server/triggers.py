@@ -29,7 +29,7 @@ from pipeline.server.pass_requests import PassControl, PassRequest, Taken
 from pipeline.server.trigger_access import TriggerAccess
 from pipeline.server.trigger_orders import Order, Refused, body_of, order_of
 from pipeline.sync.configured_sheet import Campaign
-from pipeline.sync.last_pass import STOPPED, LastPass, is_stopped, last_pass_of
+from pipeline.sync.last_pass import STOPPED, LastPass, last_pass_of, stop_of_rule
 from pipeline.sync.lease import is_dead, this_process
 
 log = limited_logger("trigger")
@@ -274,8 +274,8 @@ class Triggers:
             state, message = "planned", f"A run starts in {waits:.0f} s."
         elif record.paused:
             state, message = "paused", _PAUSED
-        elif hold or is_stopped(one.store, one.key, one.settings):
-            state, message = "held", hold or STOPPED
+        elif why := hold or stop_of_rule(one.store, one.key, one.settings):
+            state, message = "held", why
         last = last_pass_of(one.store, one.key)
         if last and state in ("idle", "paused"):
             message = f"{message} {_sentence_of(last, now)}"

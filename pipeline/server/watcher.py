@@ -255,7 +255,7 @@ class Watcher:
         turns = self._campaign.store.turns
         with suppress(StoreError):  # the next pass reports it
             if outcome.stopped:
-                turns.stop(self.key, self._configuration)
+                turns.stop(self.key, self._configuration, outcome.stop)
             if outcome.looked_at:
                 self._rests_until = None
                 turns.looked(self.key, outcome.looked_at, outcome.version, self.machine)

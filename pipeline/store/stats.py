@@ -6,6 +6,7 @@ It reads only.
 from __future__ import annotations
 
 from collections import Counter
+from datetime import datetime
 from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, Integer, case, func, select
@@ -54,6 +55,13 @@ class Numbers(NamedTuple):
     sent: int
 
 
+class InDoubt(NamedTuple):
+    """Attempts at one account whose answers were lost: how many, and when the first was sent."""
+
+    number: int
+    first: datetime
+
+
 class Stats(StorePart):
     """How many of everything."""
 
@@ -68,6 +76,18 @@ class Stats(StorePart):
             found = connection.execute(asked).all()
         by_state = Counter({state: n for state, n, _ in found})
         return Numbers(by_state, sum(sent for _, _, sent in found))
+
+    def in_doubt(self, sheet: str, since: datetime) -> list[InDoubt]:
+        """The lost submissions of a sheet since then, for each account that has any."""
+        asked = (
+            select(func.count(), func.min(attempts.c.sent_at))
+            .select_from(attempts.join(jobs))
+            .where(attempts.c.state == State.UNKNOWN, attempts.c.sent_at > since)
+            .group_by(attempts.c.api_key)
+        )
+        with self._database.reading() as connection:
+            here = asked.where(jobs.c.sheet == number_of(connection, sheet))
+            return [InDoubt(*row) for row in connection.execute(here)]
 
     def last_event(self) -> int:
         """The number of the latest event of all sheets, for `took`."""

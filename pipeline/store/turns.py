@@ -6,12 +6,19 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Select, and_, func, select
+from sqlalchemy import Connection, Select, and_, func, select
 
 from pipeline.core.resting import rest_after
 from pipeline.store.leases import Lease
 from pipeline.store.schema import leases, sheets, turns
-from pipeline.store.transactions import StorePart, made, upsert
+from pipeline.store.transactions import (
+    StorePart,
+    keep_value,
+    made,
+    number_of,
+    upsert,
+    value_of,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,14 +105,21 @@ class Turns(StorePart):
         """Ask for a pass: one begins soon, or the running one looks again."""
         self._keep(sheet, asked_at=self._database.now(), asked_by=by)
 
-    def stop(self, sheet: str, configuration: str) -> None:
-        """A rule stopped the sending under a configuration."""
+    def stop(self, sheet: str, configuration: str, why: str) -> None:
+        """A rule stopped the sending under a configuration, for the reason in this sentence."""
         self._keep(sheet, stopped=configuration)
+        self._keep_why(sheet, why)
+
+    def why_stopped(self, sheet: str) -> str:
+        """The sentence of the rule that stopped the sending; empty if it is not known."""
+        with self._database.reading() as connection:
+            return value_of(connection, _why(connection, sheet))
 
     def go_on(self, sheet: str) -> None:
         """Forget such a stop. Nothing is written if there is none."""
         if self.of(sheet).stopped:
             self._keep(sheet, stopped="")
+            self._keep_why(sheet, "")
 
     def machines(self) -> list[Lease]:
         """The leases of the machines that take part, also those that have run out."""
@@ -118,7 +132,15 @@ class Turns(StorePart):
         """The name of the lease that says that a machine is alive."""
         return f"{_MACHINE}{name}"
 
+    def _keep_why(self, sheet: str, why: str) -> None:
+        with self._database.writing() as connection:
+            keep_value(connection, _why(connection, sheet), why)
+
     def _keep(self, sheet: str, **values: object) -> None:
         with self._database.writing() as connection:
             line = upsert(connection, turns).values(sheet=made(connection, sheet), **values)
             connection.execute(line.on_conflict_do_update(index_elements=["sheet"], set_=values))
+
+
+def _why(connection: Connection, sheet: str) -> str:
+    return f"why stopped of {number_of(connection, sheet)}"

@@ -8,10 +8,11 @@ from contextlib import suppress
 from pipeline.core.charges import sentences
 from pipeline.core.errors import PromptsheetError, SheetError, StoreError
 from pipeline.core.samples import sample_done
-from pipeline.core.statuses import ON_THE_WAY
+from pipeline.core.statuses import ON_THE_WAY, Status
 from pipeline.core.text import counted
 from pipeline.sync import row_reports
 from pipeline.sync.breaker import Stop
+from pipeline.sync.last_pass import why_full
 from pipeline.sync.outcome import Outcome
 from pipeline.sync.sheet_sync import SheetSync
 from pipeline.sync.tally import Tally
@@ -46,14 +47,16 @@ def note_troubles(
     sync: SheetSync,
     *,
     stop: Stop | None,
+    places: int,
     sheet: SheetError | None,
     api: Sequence[str],
     unsaved: Sequence[PromptsheetError],
 ) -> None:
     """Note what went wrong, in the order in which people should read it.
 
-    `stop` is why the sending was stopped, `sheet` why the last look failed, `api` are sentences
-    about an unreachable API, `unsaved` the errors about pictures.
+    `stop` is why the sending was stopped, `places` how many tasks the API may have at once, `sheet`
+    why the last look failed, `api` are sentences about an unreachable API, `unsaved` the errors
+    about pictures.
     """
     if hold := sync.last.hold:
         outcome.worsen(hold.exit_code, hold.sentence)
@@ -62,6 +65,10 @@ def note_troubles(
     if stop:
         outcome.worsen(3 if stop.out_of_reach else 1, stop.sentence)
         outcome.stopped, outcome.stop = not stop.out_of_reach, stop.sentence
+    elif outcome.statuses[Status.QUEUED]:
+        with suppress(StoreError):  # the pass itself says what is wrong with the store
+            if full := why_full(sync.store, sync.key, places, sync.rules.give_up_after):
+                outcome.worsen(1, full)
     if sheet:
         outcome.worsen(sheet.exit_code, str(sheet))
     for sentence in filter(None, api):

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from pipeline.core.errors import PromptsheetError, StoreError, unforeseen
+from pipeline.core.text import counted
 from pipeline.store import Lease, Store
 from pipeline.sync.outcome import Outcome
 from pipeline.sync.quick_check import configuration_of
@@ -17,9 +18,8 @@ if TYPE_CHECKING:
     from pipeline.config import Settings
 
 #: What `watch` obeys until a person decides.
-STOPPED: Final = (
-    "A rule stopped the sending. Nothing more is sent until you run promptsheet resume."
-)
+_UNTIL: Final = "Nothing more is sent until you run promptsheet resume."
+STOPPED: Final = f"A rule stopped the sending. {_UNTIL}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,12 +113,44 @@ def is_stopped(store: Store, sheet: str, settings: Settings) -> bool:
     return store.turns.of(sheet).stopped == configuration_of(settings)
 
 
-def why_stopped(store: Store, sheet: str, settings: Settings) -> str:
-    """Why nothing is sent although the sheet has no hold; empty if there is no reason.
+def stop_of_rule(store: Store, sheet: str, settings: Settings) -> str:
+    """The sentence of the rule that stopped the sending; empty if none did. Raises StoreError."""
+    if not is_stopped(store, sheet, settings):
+        return ""
+    why = store.turns.why_stopped(sheet)
+    return f"{why} {_UNTIL}" if why else STOPPED
 
-    A rule stopped it, or the API refused the last pass. Raises StoreError.
-    """
-    if is_stopped(store, sheet, settings):
-        return STOPPED
+
+def why_stopped(store: Store, sheet: str, settings: Settings) -> str:
+    """Which rule stopped the sending, or why the API did; empty if neither. Raises StoreError."""
+    if stop := stop_of_rule(store, sheet, settings):
+        return stop
     last = last_pass_of(store, sheet)
     return f"At the last run: {last.stop}" if last and last.stop else ""
+
+
+def why_not_sent(store: Store, sheet: str, settings: Settings) -> str:
+    """Why nothing is sent although the sheet has no hold; empty if there is no reason.
+
+    The sending was stopped, or lost submissions take all places. Raises StoreError.
+    """
+    pace = settings.pace
+    return why_stopped(store, sheet, settings) or why_full(
+        store, sheet, pace.in_flight, pace.give_up_after
+    )
+
+
+def why_full(store: Store, sheet: str, most: int, patience: timedelta) -> str:
+    """That lost submissions take all places at an account; empty if they do not.
+
+    `most` is how many places it has; a submission takes one for `patience`. Raises StoreError.
+    """
+    for lost in store.stats.in_doubt(sheet, store.now() - patience):
+        if lost.number >= most:
+            until = (lost.first + patience).astimezone()
+            return (
+                f"{counted(lost.number, 'submission')} without an answer may be at work, and "
+                f"[pace] in_flight is {most}: nothing more is sent until {until:%Y-%m-%d %H:%M}. "
+                "promptsheet doctor looks for them. To send before that, raise in_flight."
+            )
+    return ""

@@ -148,6 +148,7 @@ class Runner:
             self.outcome,
             self._sync,
             stop=self._lanes.stop,
+            places=self._lanes.all[0].submitter.in_flight.most,
             sheet=self._looker.trouble,
             api=self._lanes.troubles,
             unsaved=self._downloader.trouble,

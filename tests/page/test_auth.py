@@ -769,9 +769,9 @@ def test_pause_and_resume_equal_the_commands(bench: PageBench) -> None:
 def test_a_stop_by_a_rule_is_shown_and_ended_by_resume(bench: PageBench) -> None:
     settings, key = bench.campaign.settings, bench.campaign.key
     # A stop under another configuration does not count.
-    bench.store.turns.stop(key, "another configuration")
+    bench.store.turns.stop(key, "another configuration", "")
     assert not sheet_status_of(bench.campaign, "").stopped
-    bench.store.turns.stop(key, configuration_of(settings))
+    bench.store.turns.stop(key, configuration_of(settings), "")
     with bench.visitor() as client:
         page = client.get("/").text
         assert 'action="/resume/1"' in page
@@ -788,7 +788,7 @@ def test_a_stop_by_a_rule_is_shown_and_ended_by_resume(bench: PageBench) -> None
 
 def test_only_the_form_of_the_page_ends_a_stop(bench: PageBench) -> None:
     stopped = configuration_of(bench.campaign.settings)
-    bench.store.turns.stop(bench.campaign.key, stopped)
+    bench.store.turns.stop(bench.campaign.key, stopped, "")
     with bench.visitor() as client:
         assert client.post("/resume/1", data={"csrf": "guessed"}).status_code == 403
     assert bench.store.turns.of(bench.campaign.key).stopped == stopped

@@ -267,7 +267,7 @@ def test_a_machine_watches_for_edits_from_before_its_pass_until_another_machine_
 def test_a_stop_on_one_machine_stops_the_sheet_on_all(store: Store) -> None:
     watcher = Watcher()
     watcher.running_since = None
-    store.turns.stop(SHEET, "a configuration")
+    store.turns.stop(SHEET, "a configuration", "")
 
     rounds(store, watcher, Engine(), 1)
 

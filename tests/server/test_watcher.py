@@ -40,7 +40,7 @@ def machine(config: Path) -> Iterator[Watcher]:
 def stop(config: Path) -> None:
     """A rule stops the sending, on another machine."""
     with wiring.campaigns([loaded(config)]) as (campaign,):
-        campaign.store.turns.stop(campaign.key, Watcher(campaign, Console())._configuration)
+        campaign.store.turns.stop(campaign.key, Watcher(campaign, Console())._configuration, "")
 
 
 def test_a_machine_sends_nothing_after_another_has_stopped_until_the_configuration_changes(

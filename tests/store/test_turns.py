@@ -48,7 +48,7 @@ def test_a_sheet_rests_longer_after_each_failure_and_a_look_ends_that(
 
 def test_a_stop_lasts_until_the_sheet_goes_on(url: str, clock: Clock) -> None:
     with Store(url, clock) as store:
-        store.turns.stop("a", "a configuration")
+        store.turns.stop("a", "a configuration", "")
         store.turns.looked("a", NOON, 0)
         assert store.turns.of("a").stopped == "a configuration"
 

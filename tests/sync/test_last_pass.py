@@ -10,7 +10,7 @@ from rich.console import Console
 
 from pipeline import wiring
 from pipeline.cli import doctor
-from pipeline.page.sheet_status import sheet_status_of
+from pipeline.page.board import Board
 from pipeline.sandbox import Sandbox
 from pipeline.server.metrics import Metrics
 from pipeline.server.watcher import Watcher
@@ -22,6 +22,7 @@ from tests.fakes.team import Team
 from tests.server.test_watcher import loaded
 
 TASK_SECONDS = 0
+WHY = 'The first 5 were all refused alike ("no"), so nothing more was sent.'
 TEAM_TABLES = None
 
 
@@ -31,7 +32,10 @@ def held(team: Team) -> list[object]:
     with wiring.campaigns([settings]) as (campaign,):
         metrics = Metrics([campaign])
         number = metrics.registry.get_sample_value("promptsheet_held", {"sheet": "prompts.csv"})
-        page = sheet_status_of(campaign, "")
+        wall = Board(campaign)
+        for _ in range(2):
+            wall.refresh(at_once=True)
+        page = wall.shown.sheet_status
     status = team.start("status", "--json", team.config)
     code = doctor.run(settings, Console(quiet=True), repair=False, adopt=False)
     return [number, page.hold, page.stopped, json.loads(status.out)["hold"], status.code, code]
@@ -73,13 +77,39 @@ def test_a_stop_by_a_rule_is_told_everywhere_until_a_person_resumes(
     team.write_prompts(["a fox"])
     assert team.finish().code == 0
     with wiring.campaigns([loaded(team.config)]) as (campaign,):
-        campaign.store.turns.stop(campaign.key, Watcher(campaign, Console())._configuration)
+        campaign.store.turns.stop(campaign.key, Watcher(campaign, Console())._configuration, WHY)
     stopped = held(team)
     team.start("resume", team.config)
 
-    assert "until you run promptsheet resume" in str(stopped[3])
+    assert stopped[3] == f"{WHY} Nothing more is sent until you run promptsheet resume."
     assert stopped == [1, "", True, stopped[3], 1, 1]
     assert held(team) == [0, "", False, "", 0, 0]
+
+
+def test_lost_answers_that_take_all_places_are_told_everywhere_and_not_once_one_is_free(
+    team: Team, api: Sandbox
+) -> None:
+    pace = '[pace]\npoll_every = "20ms"\nper_minute = 0\nin_flight = {}\n'
+    config = team.configure().read_text().partition("[pace]")[0]
+    prompts = [f"a fox {number}" for number in range(6)]
+    team.config.write_text(config + pace.format(2))
+    team.write_prompts(prompts[:1])
+    assert team.finish().code == 0
+    team.add_prompts(prompts[1:])
+    api.set(lost="next 2 rst")
+    ended = team.run()
+    full = held(team)
+    team.config.write_text(config + pace.format(3))
+    free = held(team)
+
+    assert str(full[3]).startswith(
+        "2 submissions without an answer may be at work, and [pace] in_flight is 2: nothing more"
+    )
+    assert full == [1, full[3], False, full[3], 1, 1]
+    assert (ended.code, str(full[3]) in ended.said) == (1, True)
+    assert free == [0, "", False, "", 1, 1], "two rows still need a person"
+    assert team.finish().code == 0
+    assert api.state()["tasks"] == dict.fromkeys(prompts, 1)
 
 
 def test_a_row_to_retry_waits_for_resume_where_a_rule_stopped_the_sending(
@@ -89,7 +119,7 @@ def test_a_row_to_retry_waits_for_resume_where_a_rule_stopped_the_sending(
     team.write_prompts(["a fox [fail]"])
     team.finish()
     with wiring.campaigns([loaded(team.config)]) as (campaign,):
-        campaign.store.turns.stop(campaign.key, Watcher(campaign, Console())._configuration)
+        campaign.store.turns.stop(campaign.key, Watcher(campaign, Console())._configuration, WHY)
 
     assert "until you run promptsheet resume" in team.start("retry", team.config).said
 

@@ -21,7 +21,7 @@ from pipeline.core.text import counted, is_or_are
 from pipeline.reports import summary
 from pipeline.store import ALL_COLUMNS
 from pipeline.sync import row_reports
-from pipeline.sync.last_pass import why_stopped
+from pipeline.sync.last_pass import why_not_sent
 from pipeline.sync.outlet_entries import columns_of, unknown_fields
 from pipeline.sync.sheet_sync import SheetSync
 
@@ -52,7 +52,7 @@ def hold(case: Case, sync: SheetSync) -> Iterator[Finding]:
     """Why nothing may be sent."""
     if one := sync.last.hold:
         yield Finding("unusable" if one.exit_code == 2 else "person", one.sentence)
-    if stop := why_stopped(sync.store, sync.key, case.settings):
+    if stop := why_not_sent(sync.store, sync.key, case.settings):
         yield Finding("person", stop)
 
 
