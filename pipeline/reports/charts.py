@@ -209,7 +209,7 @@ def outcomes_by(jobs: DataFrame, column: str, catalogue: Catalogue = ENGLISH) ->
 
 
 def cost_per_pick(jobs: DataFrame, column: str, catalogue: Catalogue = ENGLISH) -> Figure:
-    """What a picked picture costs by the text of a column, at the account with the most picks."""
+    """What a picked result costs by the text of a column, at the account with the most picks."""
     table = figures.cost_per_pick_by(jobs, column)
     title, unit = say("Nothing is picked yet"), CREDIT
     if table["picked"].any():
@@ -220,12 +220,12 @@ def cost_per_pick(jobs: DataFrame, column: str, catalogue: Catalogue = ENGLISH) 
         table = table[(table["account"] == account) & (table["unit"] == unit)]
         spent, picked = table["spent"].sum(), table["picked"].sum()
         at = account if are_several else ""
-        title = say("A picked picture cost {amount}", amount=_at(at, _amount(spent / picked, unit)))
+        title = say("A picked result cost {amount}", amount=_at(at, _amount(spent / picked, unit)))
         table = table[table["picked"] > 0].sort_values("per_pick", kind="stable")
         if len(table) > 1:
             least, most = table["per_pick"].iloc[0], table["per_pick"].iloc[-1]
             title = say(
-                "A picked picture {some} cost {least}, one {others} {most}",
+                "A picked result {some} cost {least}, one {others} {most}",
                 some=_with(column, table.index[0]),
                 least=_at(at, _amount(least, unit)),
                 others=_with(column, table.index[-1]),
@@ -235,7 +235,7 @@ def cost_per_pick(jobs: DataFrame, column: str, catalogue: Catalogue = ENGLISH) 
         table = table.iloc[:0].reset_index(drop=True)
     shown = table.tail(MOST)
     chart = Chart(catalogue, title, len(shown))
-    chart.name_axes(say("{unit} per picked picture", unit=_units(unit)))
+    chart.name_axes(say("{unit} per picked result", unit=_units(unit)))
     bars = chart.axes.barh(range(len(shown)), shown["per_pick"], color=SKY)
     chart.axes.bar_label(bars, fmt=chart.amount, padding=4)
     chart.name_bars(shown.index, len(table))

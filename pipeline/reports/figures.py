@@ -101,7 +101,7 @@ def outcomes_by(jobs: DataFrame, column: str) -> DataFrame:
 
 
 def cost_per_pick(jobs: DataFrame) -> DataFrame:
-    """What a picked picture costs, by `account` and `unit`: `spent`, `picked`, `per_pick`.
+    """What a picked result costs, by `account` and `unit`: `spent`, `picked`, `per_pick`.
 
     All jobs count that were paid for at one account, also those without a pick. `per_pick` is NaN
     where nothing was picked.

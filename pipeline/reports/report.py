@@ -138,7 +138,7 @@ def _facts(contents: Contents) -> list[tuple[Said, Said | str]]:
         if not isnan(row["per_pick"]):
             unit = next((cost.label for cost in costs if cost.account[:2] == key), say("credits"))
             per_pick = in_figures(row["per_pick"])
-            facts.append((say("{unit} per picked picture", unit=unit), per_pick))
+            facts.append((say("{unit} per picked result", unit=unit), per_pick))
     if len(waits):
         facts.append((say("typical wait"), duration(float(waits.quantile(0.5)))))
     return facts

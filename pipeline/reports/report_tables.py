@@ -94,7 +94,7 @@ def comparison(jobs: DataFrame, column: str) -> Table:
         "p50": say("typical wait"),
         "picked": say("picked"),
         "spent": say("spent"),
-        "per_pick": say("per picked picture"),
+        "per_pick": say("per picked result"),
     }
     if every["spent"].isna().all():
         del heads["spent"], heads["per_pick"]

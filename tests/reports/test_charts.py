@@ -52,7 +52,7 @@ def test_each_title_states_the_finding() -> None:
         "waits_by_endpoint": "imagine is the fastest (15 s), video the slowest (1 min 30 s)",
         "outcomes_by": "20 % of the jobs with style toy were refused or failed, "
         "0 % of those with style photo",
-        "cost_per_pick": "A picked picture with style toy cost 4 credits, "
+        "cost_per_pick": "A picked result with style toy cost 4 credits, "
         "one with style photo 7.20 credits",
     }
 

@@ -100,7 +100,7 @@ def test_the_figures_of_a_report_are_those_that_sql_counts(history: Settings, fi
     assert shown == [str(jobs), str(done), str(refused + failed)]
     assert [facts["results"].replace(",", ""), facts["picked"]] == [str(results), str(picks)]
     assert facts["credits"].replace(",", "") == str(spent)
-    assert float(facts["credits per picked picture"]) == round(spent / picks, 2)
+    assert float(facts["credits per picked result"]) == round(spent / picks, 2)
 
     by_campaign = table(html, "By campaign")
     assert len(by_campaign) == len(costs) == len(ends) > 2
@@ -387,7 +387,7 @@ def test_a_finding_of_several_columns_is_said_once_and_names_its_account(
     other = replace(job(2, style="toy"), costs=(Cost(30, luma),))
     html = page_of(history, [first, other])
 
-    assert html.count("A picked picture cost 4 credits at Apiframe.") == 1
+    assert html.count("A picked result cost 4 credits at Apiframe.") == 1
     assert "Made with Apiframe (API version 1) and Luma" in html
     # Costs in two units are not added.
     assert "<bdi>spent</bdi>" not in html
