@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import csv
 import json
+import shutil
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
@@ -72,7 +73,7 @@ def test_the_figures_of_the_notebook_are_those_that_sql_counts(
 ) -> None:
     read = jupyter("02_results.ipynb", history.path.parent.parent / "notebooks")
 
-    shown = {cell["id"]: cell["outputs"][0]["data"] for cell in read.cells if "outputs" in cell}
+    shown = {cell["id"]: cell["outputs"][0]["data"] for cell in read.cells if cell.get("outputs")}
     assert {name for name, data in shown.items() if "image/png" in data} == {
         *("outcomes", "by_hour", "waits", "waits_chart", "style", "ratio"),
         *("pick_chart", "spending", "gallery"),
@@ -90,6 +91,30 @@ def test_the_figures_of_the_notebook_are_those_that_sql_counts(
             wanted = [tuple(map(plain, line)) for line in counted]
             assert len(wanted) > 2
             assert tables[name].right(len(wanted[0])) == wanted, name
+
+
+def test_a_sheet_without_these_columns_is_shown_by_endpoint(
+    history: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "demo"
+    shutil.copytree(history.path.parent, folder)
+    monkeypatch.setenv("PROMPTSHEET_CONFIG", str(folder / history.path.name))
+    (sheet,) = folder.glob("*.csv")
+    with sheet.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.reader(file))
+    kept = [
+        n for n, title in enumerate(rows[0]) if title not in ("style", "aspect_ratio", "campaign")
+    ]
+    with sheet.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([row[n] for n in kept] for row in rows)
+    names: dict[str, Any] = {}
+    for cell in cells_of("02_results.ipynb"):
+        if cell["cell_type"] == "code":
+            exec("".join(cell["source"]), names)
+
+    assert len(kept) == len(rows[0]) - 3
+    assert names["style"] == names["ratio"] == names["campaign"] == "endpoint"
+    assert {*names["results"].compare(by=names["style"]).index} == {*names["jobs"]["endpoint"]}
 
 
 def test_the_tour_pays_each_row_once_and_shows_its_pictures(
