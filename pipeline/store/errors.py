@@ -42,7 +42,8 @@ POOLED: Final = (
 )
 _OF_POSTGRESQL: Final = {
     "55P03": _SENTENCES[sqlite3.SQLITE_BUSY],
-    "57014": _SENTENCES[sqlite3.SQLITE_BUSY],
+    "57014": "has stopped a statement that took longer than its statement_timeout, or that someone "
+    "cancelled. Give its user more time: ALTER ROLE NAME SET statement_timeout = '60s'",
     "25006": "cannot be written: the server is a standby, or read-only. Name the primary server in "
     "[store] url",
     "42501": "cannot be written: its user lacks a right. Let the user own the database, or GRANT "

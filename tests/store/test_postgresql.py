@@ -176,6 +176,17 @@ def test_four_machines_tell_of_each_trouble_once_also_if_their_clocks_are_wrong(
     assert told == [0, 1, 1, 2, 2, 3]
 
 
+def test_a_statement_that_takes_longer_than_the_server_allows_is_told_with_what_to_do(
+    url: str,
+) -> None:
+    with Store(url, Clock()) as store:
+        told = pytest.raises(StoreError, match=r"ALTER ROLE NAME SET statement_timeout = '60s'\.$")
+        with told, store._database.writing() as connection:
+            connection.exec_driver_sql("SET LOCAL statement_timeout = 1")
+            connection.exec_driver_sql("SELECT pg_sleep(1)")
+        assert not store.sheets.get("sheet").paused
+
+
 def test_no_setting_of_the_server_lets_two_processes_overspend(
     postgresql_server: PostgresqlServer, url: str
 ) -> None:
