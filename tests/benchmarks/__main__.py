@@ -200,17 +200,14 @@ def _bare(takes: float) -> float:
         with sandbox_process(
             KEY, task_seconds=2 * takes, max_seconds=takes, answer_seconds=0.05
         ) as sandbox:
-            bare = [
-                sys.executable,
-                "-m",
-                "tests.benchmarks.bare",
-                "1000",
-                sandbox.url,
-                KEY,
-                str(AT_ONCE),
-            ]
-            spent.append(process_cost([*bare, str(takes)]).seconds)
+            spent.append(process_cost([*_bare_loop(sandbox), str(takes)]).seconds)
     return statistics.median(spent)
+
+
+def _bare_loop(sandbox: Sandbox) -> list[str]:
+    """The command that sends 1,000 rows and stores nothing."""
+    where = sandbox.url, KEY, str(AT_ONCE)
+    return [sys.executable, "-m", "tests.benchmarks.bare", "1000", *where]
 
 
 _LEAST = "the least possible"
@@ -384,15 +381,7 @@ def process_cost(command: Sequence[str], good: Sequence[int] = (0, 1)) -> Cost:
 def submissions() -> Iterator[Line]:
     """Submissions per second, with 50 in flight and 50 ms per answer."""
     with sandbox_process(KEY, task_seconds=60, answer_seconds=0.05) as sandbox:
-        bare = [
-            sys.executable,
-            "-m",
-            "tests.benchmarks.bare",
-            "1000",
-            sandbox.url,
-            KEY,
-            str(AT_ONCE),
-        ]
+        bare = _bare_loop(sandbox)
         done = subprocess.run(bare, cwd=ROOT, capture_output=True, text=True, check=True)
     with (
         tempfile.TemporaryDirectory() as place,
