@@ -176,6 +176,8 @@ def show_plan(
     for one in seen.balances:
         style = "" if one.covers else "yellow"
         console.print(Text(one_line(one.sentence), style=style))
+    if seen.full:
+        console.print(Text(one_line(seen.full), style="yellow"))
     if finished := seen.forecast.sentence():
         console.print(Text(finished))
     if now or after or later:
@@ -235,7 +237,7 @@ def plan_as_json(console: Console, sync: SheetSync, seen: Outlook) -> None:
             for line in sync.last.plan.lines
             if line.status == Status.OVER_BUDGET
         ],
-        "hold": sync.last.hold.sentence if sync.last.hold else "",
+        "hold": sync.last.hold.sentence if sync.last.hold else seen.full,
         "warnings": list(_plan_warnings(sync)),
         "read_as": sync.sheet.read_as,
     }

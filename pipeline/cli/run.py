@@ -324,7 +324,7 @@ def show_plans(
             hold = sync.last.hold
             if output and not hold:
                 plans.append(plan_file.planned(sync, wiring.now().isoformat(timespec="seconds")))
-            return max(needed, hold.exit_code if hold else 0)
+            return max(needed, hold.exit_code if hold else bool(seen.full))
 
     code = worst_code(checked(settings, row), shown)
     if output and len(plans) == len(settings):

@@ -49,6 +49,8 @@ class Place:
     answered: float = 0.0
     #: Submissions in any minute; None: any number.
     per_minute: int | None = None
+    #: Seconds until each submission without an answer is given up. Until then it takes a place.
+    lost: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,15 +173,17 @@ class _Queue:
 
     def end(self, populations: Mapping[str, Sequence[float]], chance: Random) -> float:
         """Play the queue through once: when the last task ends."""
-        tasks, children = self.tasks, self.children
+        tasks, children, many = self.tasks, self.children, len(self.tasks)
         lasts = [0.0] * len(tasks)
         for kind, numbers in self.kinds.items():
             drawn = chance.choices(populations[kind], k=len(numbers))
             for number, seconds in zip(numbers, drawn, strict=True):
                 lasts[number] = seconds
         desks = [_Desk(place, self.ready.get(at, ())) for at, place in enumerate(self.places)]
-        # (when, number): the end of a task; a number below 0: one that may be begun from then on.
+        # (when, number): the end of a task; a number below 0: one that may be begun from then on; a
+        # number above all tasks: a place, where a lost submission is given up.
         events: list[tuple[float, int]] = [(at, ~number) for at, number in self.later]
+        events += [(at, many + n) for n, place in enumerate(self.places) for at in place.lost]
         for number in self.running:
             task = tasks[number]
             left = _left(populations[task.kind], task.age or 0.0, chance)
@@ -188,14 +192,18 @@ class _Queue:
         heapify(events)
         for desk in desks:
             desk.begin(0.0, lasts, events)
-        now = 0.0
+        end = 0.0
         while events:
             now, number = heappop(events)
             if number < 0:
                 number = ~number
                 desk = desks[tasks[number].place]
                 desk.waiting.append(number)
+            elif number >= many:
+                desk = desks[number - many]
+                desk.free += 1
             else:
+                end = now
                 desk = desks[tasks[number].place]
                 desk.free += 1
                 for child in children.get(number, ()):
@@ -206,14 +214,14 @@ class _Queue:
                         other.begin(now, lasts, events)
             if desk.waiting:
                 desk.begin(now, lasts, events)
-        return now
+        return end
 
 
 class _Desk:
     """A place while the queue is played: its tasks that wait, and when it sent the last ones."""
 
     def __init__(self, place: Place, ready: Sequence[int]) -> None:
-        self.free = place.at_once
+        self.free = place.at_once - len(place.lost)
         self.waiting = deque(ready)
         self._place = place
         self._sent: deque[float] = deque(maxlen=max(place.concurrency, place.per_minute or 0))

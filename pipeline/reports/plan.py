@@ -22,6 +22,7 @@ from pipeline.core.statuses import Status
 from pipeline.core.text import joined, time_limit
 from pipeline.reports import rows_to_add
 from pipeline.reports.balances import Balance, balances
+from pipeline.sync.last_pass import why_full
 from pipeline.sync.quoting import NOTHING, Forecast, Speed, forecast
 from pipeline.sync.row_reports import needing
 from pipeline.sync.sheet_sync import SheetSync
@@ -87,6 +88,7 @@ class PlanFigures:
             )
         if seen := self.outlook:
             parts += [one.sentence for one in seen.balances]
+            parts.append(seen.full)
             parts.append(seen.forecast.sentence(seen.zone))
         ready: tuple[str, ...] = tuple(filter(None, parts)) or (say("No row is ready to be sent."),)
         if self.is_paused:
@@ -176,6 +178,8 @@ class Outlook:
     forecast: Forecast = NOTHING
     #: The time zone of the team.
     zone: tzinfo = UTC
+    #: Why none of the rows can be sent now, as a sentence; empty if there is a place for one.
+    full: str = ""
 
     def as_json(self) -> dict[str, object]:
         """The numbers, for programs. Times are ISO 8601, spans are seconds."""
@@ -207,7 +211,11 @@ def outlook(sync: SheetSync, settings: Settings, *, ask_balance: bool) -> Outloo
         for pace, account in zip(wiring.paces(settings), accounts(sync.rules.apis), strict=True)
     ]
     expected = forecast(sync, speeds, wiring.now(), lines=lines, settling=later)
-    return Outlook(found, expected, ZoneInfo(settings.timezone))
+    full, most = "", settings.pace.in_flight
+    if to_send(sync):
+        most = min(most, speeds[0].at_once or most)
+        full = why_full(sync.store, sync.key, most, sync.rules.give_up_after)
+    return Outlook(found, expected, ZoneInfo(settings.timezone), full)
 
 
 def to_send(sync: SheetSync) -> Sequence[Line]:

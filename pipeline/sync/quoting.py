@@ -21,6 +21,7 @@ from pipeline.core.language import NOTHING as NOTHING_SAID
 from pipeline.core.language import Said, figures, say, say_counted, together
 from pipeline.core.lines import Line
 from pipeline.core.quotes import TASKS, Place, Quote, Task, quote
+from pipeline.core.states import is_open
 from pipeline.core.text import joined
 from pipeline.sync.ports import Pace
 from pipeline.sync.sheet_sync import SheetSync
@@ -133,7 +134,7 @@ def forecast(
     if not lines and not settling:
         return Forecast(now)
     history, answered = _history(sync)
-    places, place_of = _places(sync, speeds, history, answered)
+    places, place_of = _places(sync, speeds, history, answered, now)
     tasks = _tasks(sync, place_of, now, lines, settling)
     unknown = tuple(sorted({task.kind for task in tasks} - history.keys()))
     if unknown:
@@ -201,8 +202,10 @@ def _places(
     speeds: Sequence[Speed],
     history: Mapping[str, Sequence[float]],
     answered: Mapping[str, float],
+    now: datetime,
 ) -> tuple[list[Place], dict[str, int]]:
     """The limits of each account; and prefix of an API -> the number of its account."""
+    lost = _lost(sync, now)
     places: list[Place] = []
     place_of: dict[str, int] = {}
     by_account: dict[str, int] = {}
@@ -218,8 +221,21 @@ def _places(
             each = _requests_per_row(api, pace, sync.state.is_called, fmean(lasts or [0.0]))
             per_minute = max(int(per_minute / each), 1)
         at_once = min(pace.in_flight, speed.at_once or pace.in_flight)
-        places.append(Place(at_once, pace.concurrency, answered.get(api.account, 0.0), per_minute))
+        taken = tuple(lost[api.account or api.prefix])
+        wait = answered.get(api.account, 0.0)
+        places.append(Place(at_once, pace.concurrency, wait, per_minute, taken))
     return places, place_of
+
+
+def _lost(sync: SheetSync, now: datetime) -> Mapping[str, Sequence[float]]:
+    """Account -> seconds until each of its submissions without an answer is given up."""
+    lost: dict[str, list[float]] = defaultdict(list)
+    for attempt in sync.state.jobs.at_work().values():
+        api = sync.rules.api_of(attempt)
+        left = (attempt.sent_at + sync.rules.give_up_after - now).total_seconds()
+        if api and left > 0 and not is_open(attempt):
+            lost[api.account or api.prefix].append(left)
+    return lost
 
 
 def _requests_per_row(api: Api, pace: Pace, is_called: bool, lasts: float) -> float:

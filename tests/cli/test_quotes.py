@@ -138,6 +138,58 @@ def test_what_the_account_allows_at_once_counts_for_the_time(tmp_path: Path) -> 
     assert plan["seconds"] >= 5
 
 
+def with_lost_answers(team: Team, api: Sandbox) -> None:
+    """A sheet with a row that is done, two rows whose answers were lost, and four new ones."""
+    team.write("prompt", "a fox")
+    assert team.finish().code == 0
+    with team.editing() as rows:
+        rows += [{"prompt": "an owl"}, {"prompt": "a hare"}]
+    api.set(lost="next 2 rst")
+    assert team.run().code == 1
+    with team.editing() as rows:
+        rows += [{"prompt": f"a cat {number}"} for number in range(4)]
+
+
+def test_rows_in_doubt_take_their_places_in_the_plan_as_in_the_run(
+    team: Team, api: Sandbox
+) -> None:
+    text = team.config.read_text()
+    with_lost_answers(team, api)
+    before = api.state()
+    team.config.write_text(text.replace("[pace]\n", "[pace]\nin_flight = 2\n"))
+    full, shown = plan_of(team), team.run("--plan")
+    ended = json.loads(team.run("--json").out)
+    sent_while_full = api.state()["tasks_taken"] - before["tasks_taken"]
+    team.config.write_text(text.replace("[pace]\n", "[pace]\nin_flight = 3\n"))
+    free = plan_of(team)
+    assert team.finish().code == 0
+    after = api.state()
+
+    assert full["hold"].startswith("2 submissions without an answer may be at work")
+    assert (ended["messages"], sent_while_full) == ([full["hold"]], 0)
+    assert (shown.code, full["hold"] in shown.said) == (ended["exit_code"], True)
+    assert "4 requests, 16 credits" in shown.said
+    # They are given up after an hour.
+    assert 3_500 < full["seconds"] < 3_700
+    assert (free["hold"], free["seconds"] < 60) == ("", True)
+    assert after["tasks_taken"] - before["tasks_taken"] == free["requests"] == 4
+    assert after["credits_charged"] - before["credits_charged"] == free["credits"]
+
+
+def test_the_budget_that_rows_in_doubt_hold_is_missing_in_the_plan_as_in_the_run(
+    team: Team, api: Sandbox
+) -> None:
+    with_lost_answers(team, api)
+    team.config.write_text(team.config.read_text() + "[budget]\nper_day = 20\n")
+    before, plan = api.state(), plan_of(team)
+    team.finish()
+    after = api.state()
+
+    assert (plan["requests"], plan["rows_over_budget"]) == (2, [7, 8])
+    assert after["tasks_taken"] - before["tasks_taken"] == plan["requests"]
+    assert after["credits_charged"] - before["credits_charged"] == plan["credits"] == 8
+
+
 def test_the_page_shows_the_plan_and_pays_nothing(tmp_path: Path) -> None:
     sheet = "prompt,approved\na <b>fox</b>,yes\nan owl,yes\n"
     with desk_with(tmp_path, sheet) as desk:

@@ -150,6 +150,15 @@ def test_tasks_under_way_take_places_and_rows_that_settle_begin_later() -> None:
     assert seconds([Task(0, "imagine", age=6.0), Task(0, "upscale", after=0)], Place(5)) == 8
 
 
+def test_lost_submissions_take_places_until_they_are_given_up_and_are_not_waited_for() -> None:
+    tasks = [Task(0, "imagine")] * 2
+
+    assert seconds(tasks, Place(2)) == 10
+    assert seconds(tasks, Place(2, lost=(500.0,))) == 20
+    assert seconds(tasks, Place(2, lost=(500.0, 30.0))) == 50
+    assert seconds(tasks, Place(1, lost=(500.0, 30.0))) == 520
+
+
 def test_what_is_learnt_from_few_tasks_has_a_wide_bound() -> None:
     one = quote([Task(0, "imagine")], [Place(1)], {"imagine": [10.0]})
     many = quote([Task(0, "imagine")], [Place(1)], {"imagine": [10.0] * 400})
