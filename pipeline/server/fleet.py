@@ -151,6 +151,7 @@ class Fleet:
 
     async def _order(self) -> None:
         """Order the passes that are due or were asked for, and look after the others."""
+        await asyncio.to_thread(self._store.leases.end_given_up)  # for whichever machine is next
         # What is read about the sheet of a pass that ends meanwhile is out of date.
         at_rest = {key: one.passes for key, one in self._watchers.items() if not one.running_since}
         turns = await asyncio.to_thread(self._store.turns.all)

@@ -6,15 +6,17 @@ Only this module changes the table `leases`.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, delete, or_, select, update
 
+from pipeline.core.errors import StoreError
 from pipeline.store.last_passes import keep_pass
 from pipeline.store.schema import leases, sheets
-from pipeline.store.transactions import StorePart, upsert
+from pipeline.store.transactions import Database, StorePart, upsert
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,11 @@ class Lease:
 class Leases(StorePart):
     """The leases on sheets, by the sheet's key."""
 
+    def __init__(self, database: Database) -> None:
+        super().__init__(database)
+        #: Sheet and word of leases that nobody works under, and that may still be in the store.
+        self._given_up = set[tuple[str, str]]()
+
     def take(self, sheet: str, holder: str, seconds: float) -> Lease | None:
         """A new lease; None if another holder has one that has not expired.
 
@@ -39,7 +46,8 @@ class Leases(StorePart):
         now = self._database.now()
         lease = Lease(sheet, secrets.token_hex(8), holder, now, now + timedelta(seconds=seconds))
         new = {name: getattr(lease, name) for name in ("word", "holder", "since", "until")}
-        with self._database.writing() as connection:
+        # A lost answer may be that to a taking that was done.
+        with self._giving_up(lease), self._database.writing() as connection:
             free = or_(leases.c.until <= now, leases.c.holder == holder)
             taking = (
                 upsert(connection, leases)
@@ -59,10 +67,13 @@ class Leases(StorePart):
             return renewed.rowcount == 1
 
     def release(self, lease: Lease, record: Mapping[str, object] | None = None) -> bool:
-        """End the lease after a pass, and keep its record. Returns whether it was still ours."""
+        """End the lease after a pass, and keep its record. Returns whether it was still ours.
+
+        If the store cannot do that now, `end_given_up` ends the lease, without the record.
+        """
         now = self._database.now()
         ended = update(sheets).where(sheets.c.key == lease.sheet).values(passed_at=now)
-        with self._database.writing() as connection:
+        with self._giving_up(lease), self._database.writing() as connection:
             connection.execute(ended)
             if record:
                 keep_pass(connection, lease.sheet, record, now)
@@ -72,6 +83,21 @@ class Leases(StorePart):
         """End the lease with this word, whose holder has died. Returns whether there was one."""
         with self._database.writing() as connection:
             return _break(connection, sheet, word)
+
+    def end_given_up(self) -> None:
+        """End the leases that this process gave up, or took, while the store did not answer."""
+        for sheet, word in [*self._given_up]:
+            self.end(sheet, word)
+            self._given_up.discard((sheet, word))
+
+    @contextmanager
+    def _giving_up(self, lease: Lease) -> Iterator[None]:
+        """Nobody works under the lease if the block fails."""
+        try:
+            yield
+        except StoreError:
+            self._given_up.add((lease.sheet, lease.word))
+            raise
 
     def of(self, sheet: str) -> Lease | None:
         """The lease on the sheet, also one that has run out."""

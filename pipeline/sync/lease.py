@@ -51,14 +51,14 @@ class Holder(NamedTuple):
 def take_lease_on(store: Store, key: str, seconds: float = LEASE_SECONDS) -> Lease | Holder | None:
     """The lease on a sheet or an outlet; or its holder; None if that is not known.
 
-    A dead process loses its lease.
+    A dead process loses its lease. One that this process gave up is ended first.
     """
     me = this_process()
+    store.leases.end_given_up()
     for _ in range(2):
         holding = store.leases.of(key)
         # The store lets a holder take it again, for a process that got the number of a dead one.
-        # But this process itself may have been given the same sheet twice. A lease that it could
-        # not release, because the disk was full, ends like any other.
+        # But this process itself may have been given the same sheet twice.
         is_ours = holding is not None and holding.holder == me and holding.since >= BEGAN
         if holding is not None and is_ours and not store.leases.has_ended(holding):
             return Holder(holding.holder, holding.since)

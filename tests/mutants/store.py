@@ -278,6 +278,22 @@ FAULTS = (
         "tests/store/test_store.py",
     ),
     Fault(
+        "a process waits for the lease that it could not release",
+        "P3",
+        "pipeline/store/leases.py",
+        "self._given_up.add((lease.sheet, lease.word))",
+        "self._given_up.add((lease.sheet, lease.holder))",
+        "tests/sync/test_lease.py",
+    ),
+    Fault(
+        "a process takes its lease again while a pass of it runs",
+        "P1",
+        "pipeline/sync/lease.py",
+        "if holding is not None and is_ours and not store.leases.has_ended(holding):",
+        "if holding is not None and is_ours and store.leases.has_ended(holding):",
+        "tests/sync/test_lease.py",
+    ),
+    Fault(
         "torn lines end the reading of the rescue file",
         "P3",
         "pipeline/store/rescue_file.py",

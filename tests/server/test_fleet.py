@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,6 +15,7 @@ from sqlalchemy.exc import OperationalError
 
 from pipeline.config.settings import ScheduleSettings
 from pipeline.core.causes import AFTER_EDIT
+from pipeline.core.errors import StoreError
 from pipeline.schedule import Schedule
 from pipeline.server import fleet as fleets
 from pipeline.server.fleet import Fleet
@@ -241,6 +242,31 @@ def test_a_pass_is_ordered_once_if_the_machine_is_gone_that_watched_for_edits(
     assert before.requests == []
     ((_, text),) = after.requests
     assert order_of(text).name == f"after m1 {clock().isoformat()}"
+
+
+def test_a_lease_that_this_machine_could_not_release_is_ended_once_the_store_answers(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watcher = Watcher()
+    watcher.running_since = None
+    lease = store.leases.take(SHEET, "here:1", 45)
+    assert lease
+    with monkeypatch.context() as patch:
+        patch.setattr(store.leases._database, "writing", gone)
+        with pytest.raises(StoreError):
+            store.leases.release(lease)
+    assert store.leases.of(SHEET) == lease
+
+    rounds(store, watcher, Engine(), 1)
+
+    assert store.leases.take(SHEET, "elsewhere:1", 45)
+
+
+@contextmanager
+def gone() -> Iterator[None]:
+    """A transaction with a server that is gone."""
+    raise StoreError("the connection is lost")
+    yield
 
 
 def test_a_machine_watches_for_edits_from_before_its_pass_until_another_machine_has_run_one(
