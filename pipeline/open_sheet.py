@@ -181,7 +181,7 @@ def grid_in(settings: Settings, store: Store, file: Path | None, tab: str) -> Gr
 
 def _other_tab(settings: Settings, store: Store, tab: str) -> Sheet:
     """Another tab of the Google Sheet of a configuration."""
-    source, other = settings.source, settings.model_copy(update={"sheet_id": ""})
+    source, other = settings.source, replace(settings, sheet_id="")
     assert isinstance(source, GoogleSource), "only a Google Sheet"
     return _google_sheet(replace(source, tab=tab, gid=None), other, store)
 

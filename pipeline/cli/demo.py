@@ -56,9 +56,7 @@ def demo(
     with sandbox_running(
         "demo", remember=folder / ".stand-in.json", task_seconds=4, max_seconds=8
     ) as sandbox:
-        settings = wiring.load(config).model_copy(
-            update={"base_url": sandbox.url, "api_key": Secret("demo")}
-        )
+        settings = replace(wiring.load(config), base_url=sandbox.url, api_key=Secret("demo"))
         if serve:
             from pipeline.server import watch
 
@@ -96,7 +94,7 @@ def _with_page(settings: Settings) -> Settings:
     """Show the page of the sample on a free port, with a pass every two seconds."""
     page = replace(settings.page, wanted=True, listen="127.0.0.1:0")
     schedule = replace(settings.schedule, cron="", every=timedelta(seconds=2))
-    return settings.model_copy(update={"page": page, "schedule": schedule})
+    return replace(settings, page=page, schedule=schedule)
 
 
 def _copy_sample(folder: Path) -> Path:

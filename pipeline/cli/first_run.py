@@ -10,6 +10,7 @@ import sys
 import webbrowser
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Final
 
 import typer
@@ -86,14 +87,14 @@ def _ready(settings: Settings) -> Iterator[Settings]:
             name, _KEY, port=SANDBOX_PORT, remember=tasks, task_seconds=2
         ) as sandbox:
             key = Secret(sandbox.key)
-            yield settings.model_copy(update={"base_url": sandbox.url, "api_key": key})
+            yield replace(settings, base_url=sandbox.url, api_key=key)
         return
     from pipeline.sandbox import running
 
     with running(_KEY, port=SANDBOX_PORT, remember=tasks, task_seconds=2, max_seconds=4) as sandbox:
         key = Secret(sandbox.key_v2 if name == "apiframe-v2" else sandbox.key)
         base_url = settings.base_url.replace(SANDBOX, sandbox.url, 1)
-        yield settings.model_copy(update={"base_url": base_url, "api_key": key})
+        yield replace(settings, base_url=base_url, api_key=key)
 
 
 def _wanted(number: int, price: str, vendor: str) -> int:

@@ -54,8 +54,7 @@ def usable(wanted: Wanted, config: Path, source: Path | GoogleSource) -> Wanted:
 
 def _later(wanted: Wanted, config: Path, source: Path | GoogleSource) -> Settings:
     """The settings of the new configuration, at its place and with its sheet."""
-    there = {"source": source, "path": config.resolve()}
-    return trial_settings(wanted, config).model_copy(update=there)
+    return replace(trial_settings(wanted, config), source=source, path=config.resolve())
 
 
 def _lacks_prompts(settings: Settings, columns: Columns, grid: Grid) -> bool:

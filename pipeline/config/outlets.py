@@ -341,6 +341,7 @@ def read_outlets(
             digest_every=table.every
             if isinstance(table, ChatTable) and table.send == "digest"
             else None,
+            attaches=isinstance(table, AppriseTable) and table.attach,
             missing=tuple(missing),
         )
     return tuple(found.values())

@@ -7,9 +7,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated
-
-from pydantic import BaseModel, ConfigDict, Field
+from typing import TYPE_CHECKING
 
 from pipeline.config.remote import RemotePlace
 from pipeline.config.schema import BudgetTable, PaceTable, RulesTable
@@ -25,6 +23,9 @@ from pipeline.core.outbox import MessageKind
 from pipeline.core.prompt_templates import PromptTemplate
 from pipeline.core.provider import Provider
 from pipeline.core.remakes import RemakeRule
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,18 +182,19 @@ class OutletSettings:
     fields: Mapping[str, str] = field(default_factory=dict)
     #: The least time between two digests; None: it gets no digests.
     digest_every: timedelta | None = None
+    #: True if saved pictures are attached to its messages.
+    attaches: bool = False
     #: A sentence for each reference that leads to nothing, so that its secret is missing.
     missing: tuple[str, ...] = ()
 
 
-class Settings(BaseModel):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
     """One checked configuration: paths resolved, provider file and key read."""
-
-    model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True)
 
     path: Path
     #: What all of this was read from, on this machine.
-    sources: Annotated[Sources, Field(repr=False)]
+    sources: Sources = field(repr=False)
     source: Path | GoogleSource
     #: The tab of a workbook; empty: the first.
     tab: str
@@ -208,7 +210,7 @@ class Settings(BaseModel):
     #: None if the key is missing and was not required.
     api_key: Secret | None
     #: Model -> credits, as the configuration says.
-    prices: dict[str, Credits] = {}
+    prices: Mapping[str, Credits] = field(default_factory=dict)
     #: What the API's webhooks are signed with, where the vendor chose that secret.
     vendor_secret: Secret | None = None
     #: Other vendors (`[providers.NAME]`), and the former API (`[provider.former]`).
@@ -224,7 +226,7 @@ class Settings(BaseModel):
     budget: BudgetTable
     rules: RulesTable
     #: The address of the store. That of a database holds a password, so it is shown nowhere.
-    store_url: Annotated[str, Field(repr=False)]
+    store_url: str = field(repr=False)
     #: The local folder in which pictures are saved; None if they are saved elsewhere or not at all.
     media: Path | None
     #: The place on another machine where they are saved, if there is one.

@@ -8,7 +8,6 @@ from difflib import get_close_matches
 from typing import Final
 
 from pipeline.config import OutletSettings, Settings
-from pipeline.config.outlets import AppriseTable
 from pipeline.core.announcements import labels
 from pipeline.core.header import CONTROLS, OURS, Columns, folded
 from pipeline.core.outbox import FIELDS, PICKED
@@ -41,9 +40,8 @@ def file_wait(settings: Settings, outlet: OutletSettings) -> int:
 
     Chats show pictures from the API's links, so they need no file, unless it is attached.
     """
-    its = outlet.table
     is_chat = outlet.kind not in (*_TABLES, "push")
-    if not settings.saves_files or (is_chat and not (isinstance(its, AppriseTable) and its.attach)):
+    if not settings.saves_files or (is_chat and not outlet.attaches):
         return 0
     return _FILE_WAIT_OF_OWN_LINKS if settings.own_links else _FILE_WAIT
 

@@ -14,10 +14,10 @@ import sqlite3
 import time
 from collections.abc import Callable
 from contextlib import closing, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pipeline import event_log
 from pipeline.plain_files import read_plain
@@ -170,8 +170,8 @@ def configuration_of(settings: Settings) -> str:
     """
     keys = [settings.api_key, *(other.api_key for other in settings.others)]
     revealed = [key.reveal() if key else "" for key in keys]
-    its_own = dict.fromkeys(("webhook", "page", "trigger", "warnings"))
-    shared = settings.model_copy(update=its_own)
+    its_own: dict[str, Any] = dict.fromkeys(("webhook", "page", "trigger", "warnings"))
+    shared = replace(settings, **its_own)
     return digest(f"{shared!r} {revealed}".encode())
 
 

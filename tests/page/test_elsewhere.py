@@ -121,7 +121,7 @@ def out_of_reach(settings: Settings) -> Settings:
     assert settings.remote
     (settings.path.parent / ".ssh" / "known_hosts").unlink(missing_ok=True)
     remote = replace(settings.remote, base_url=NOWHERE)
-    return settings.model_copy(update={"remote": remote})
+    return replace(settings, remote=remote)
 
 
 def unpacked(content: bytes) -> Mapping[str, bytes]:

@@ -9,6 +9,7 @@ import threading
 import tracemalloc
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -218,15 +219,15 @@ def test_on_a_paused_sheet_every_button_that_costs_says_when_it_takes_effect(
 def test_credits_of_one_account_are_counted_once_whatever_its_spelling(
     page_bench: PageBench,
 ) -> None:
-    settings = page_bench.campaign.settings.model_copy(update={"api_key": Secret("k")})
+    settings = replace(page_bench.campaign.settings, api_key=Secret("k"))
 
     def spent(address: str) -> Cap | None:
-        here = settings.model_copy(update={"base_url": address})
+        here = replace(settings, base_url=address)
         wall = Board(Campaign(here, page_bench.store, page_bench.campaign.key))
         wall.refresh(at_once=True)
         return wall.shown.sheet_status.spent
 
-    first = settings.model_copy(update={"base_url": "http://127.0.0.1:40001"})
+    first = replace(settings, base_url="http://127.0.0.1:40001")
     store, key = page_bench.store, page_bench.campaign.key
     job = JobKey(key, DONE, 2)
     store.jobs.add([job])

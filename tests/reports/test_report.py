@@ -438,7 +438,7 @@ def test_a_price_of_a_credit_gives_the_costs_in_money(history: Settings) -> None
 
 def test_a_report_of_a_german_sheet_is_in_german(history: Settings, tmp_path: Path) -> None:
     wide = {forms: tuple(map(in_wide_letters, texts)) for forms, texts in GERMAN.messages.items()}
-    german = history.model_copy(update={"catalogue": replace(GERMAN, messages=wide)})
+    german = replace(history, catalogue=replace(GERMAN, messages=wide))
     target = write_report(
         german, Wanted(tmp_path / "german.html"), datetime(2026, 3, 2, tzinfo=UTC)
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -66,7 +67,7 @@ def test_a_stop_holds_on_a_machine_whose_servers_and_files_differ(team: Team, ap
     team.write_prompts(["a fox"])
     stop(team.config)
     team.configure('[page]\nlisten = "127.0.0.1:8699"\n[webhook]\nlisten = "127.0.0.1:8698"\n')
-    here = loaded(team.config).model_copy(update={"warnings": ("Others can read the key.",)})
+    here = replace(loaded(team.config), warnings=("Others can read the key.",))
     with wiring.campaigns([here]) as (campaign,):
         watcher = Watcher(campaign, Console(quiet=True))
         asyncio.run(watcher.turn(PassRequest()))

@@ -625,7 +625,7 @@ def test_doctor_tells_whether_the_receiver_has_the_secret_of_the_configuration(
     ours = receiver.campaign.settings
     secret = ours.webhook.secret if is_same else Secret("of tomorrow, while serve has todays")
     webhook = replace(ours.webhook, public_url=str(receiver.client.base_url), secret=secret)
-    settings = ours.model_copy(update={"webhook": webhook})
+    settings = replace(ours, webhook=webhook)
     rules: Any = SimpleNamespace(rules=wiring.rules(settings, receiver.campaign.key))
 
     (found,) = reached(Case(settings, sync=rules))

@@ -767,7 +767,7 @@ def test_where_the_api_would_not_recognise_the_key_nothing_is_sent_again(
     api_of(bench).received.clear()
     before, settings = bench.settings.provider, bench.settings
 
-    bench.settings = settings.model_copy(update={"provider": changed(before)})
+    bench.settings = replace(settings, provider=changed(before))
     bench.run(Asked())
 
     assert api_of(bench).received == []

@@ -10,6 +10,7 @@ import csv
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -241,7 +242,7 @@ def test_a_briefly_empty_sheet_does_not_end_a_waiting_run(tmp_path: Path) -> Non
             settings = settings_in(tmp_path, url, rows=2)
             soon = dict.fromkeys(("poll_every", "write_every"), timedelta(milliseconds=50))
             pace = settings.pace.model_copy(update=soon)
-            quick = settings.model_copy(update={"pace": pace})
+            quick = replace(settings, pace=pace)
             return await wiring.run(quick, Asked(wait=True))
 
     outcome = event_loop.run(waited())

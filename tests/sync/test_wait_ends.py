@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -50,8 +51,8 @@ def test_a_waiting_pass_ends_although_its_store_is_full(bench: Bench, commits: i
     bench.api.answers_in = 0.5
     if commits:
         # The second row is ready only after the first is sent.
-        bench.settings = bench.settings.model_copy(
-            update={"pace": bench.settings.pace.model_copy(update={"in_flight": 1})}
+        bench.settings = replace(
+            bench.settings, pace=bench.settings.pace.model_copy(update={"in_flight": 1})
         )
 
     outcome = bench.run(before=fill)
