@@ -18,12 +18,14 @@ from starlette.responses import Response
 from pipeline import wiring
 from pipeline.core.costs import listed
 from pipeline.core.errors import PromptsheetError, StoreError
+from pipeline.core.language import say
 from pipeline.core.money import in_credits_and_money
 from pipeline.core.text import one_line
 from pipeline.page.actions import board_of
 from pipeline.page.board import Board
 from pipeline.page.rendering import html, rendered
 from pipeline.reports.plan import figures, following, narrowed, settling, to_send
+from pipeline.sync.last_pass import is_stopped
 from pipeline.sync.row_reports import asked_for
 
 #: Seconds for which a plan is shown again: each one reads the sheet and asks the API.
@@ -96,7 +98,9 @@ def _made(board: Board) -> _Plan:
                 )
                 for line in lines[:SHOWN]
             )
-            return _Plan(found.sentences, rows, max(len(lines) - SHOWN, 0))
+            first = say("A rule stopped the sending. Nothing more is sent until you press Resume.")
+            stop = (first,) if is_stopped(sync.store, sync.key, settings) else ()
+            return _Plan((*stop, *found.sentences), rows, max(len(lines) - SHOWN, 0))
     except StoreError:
         raise
     except PromptsheetError as e:

@@ -35,6 +35,7 @@ class SheetStatus:
     paused: bool = False
     #: True if a rule stopped the sending until a person resumes it.
     stopped: bool = False
+    #: Why nothing is sent, as a sentence: a hold, or what the rule says that stopped the sending.
     hold: str = ""
     #: Why the last reading of the sheet failed; empty if it did not.
     trouble: str = ""
@@ -73,8 +74,9 @@ def sheet_status_of(
     lease, turn = store.leases.of(key), store.turns.of(key)
     # A lease expires by itself, so the holder of a valid lease is working.
     alive = lease and not (store.leases.has_ended(lease) or is_dead(lease.holder))
-    why = why_not_sent if checks >= settings.pace.in_flight else why_stopped
     stopped = is_stopped(store, key, settings)
+    why = why_not_sent if checks >= settings.pace.in_flight else why_stopped
+    hold = store.turns.why_stopped(key) if stopped else record.hold or why(store, key, settings)
     limits = wiring.limits(settings, at=store.now())
     has_key = settings.api_key is not None
     own, *others = accounts(wiring.rules(settings, key).apis)
@@ -92,7 +94,7 @@ def sheet_status_of(
         ),
         paused=record.paused,
         stopped=stopped,
-        hold="" if record.paused or stopped else record.hold or why(store, key, settings),
+        hold="" if record.paused else hold,
         trouble=trouble,
         unread=unread,
         failures=turn.failures,

@@ -775,7 +775,9 @@ def test_a_stop_by_a_rule_is_shown_and_ended_by_resume(bench: PageBench) -> None
     with bench.visitor() as client:
         page = client.get("/").text
         assert 'action="/resume/1"' in page
-        assert "A rule stopped the sending. Nothing more is sent until you press Resume." in page
+        said = "A rule stopped the sending. Nothing more is sent until you press Resume."
+        assert said in page
+        assert said in client.get("/plan/1").text
         assert '<span data-text="state">Stopped</span>' in page
         assert bench.press(client, "retry", FAILED, asked="1") == "retry-paused"
 

@@ -22,6 +22,7 @@ from pipeline.sandbox.pictures import code_of, read_code
 from pipeline.sandbox.server import Sandbox
 from pipeline.store import Fact, Intent, Limits, Store
 from pipeline.sync.configured_sheet import Campaign
+from pipeline.sync.quick_check import configuration_of
 from tests.fakes.browser import browser, hosted, looking
 from tests.fakes.program import Program, until
 from tests.fakes.service import TOKEN, free_port, is_up, service
@@ -298,6 +299,27 @@ def test_changes_by_others_are_shown_at_once(chromium: Browser, demo_page: DemoP
 
         campaign.store.jobs.dismiss(failed, away=False)
         expect(page.locator("#board > .card")).to_have_count(0, timeout=10_000)
+
+
+@pytest.mark.parametrize("width", [360, 1280])
+def test_a_rule_that_stopped_the_sending_says_so_in_its_own_words(
+    chromium: Browser, demo_page: DemoPage, width: int
+) -> None:
+    turns, key = demo_page.campaign.store.turns, demo_page.campaign.key
+    said = f'The first 5 were all refused alike ("{EVIL[0]} {"ä" * 200}").'
+    turns.stop(key, configuration_of(demo_page.campaign.settings), said)
+    window = {"width": width, "height": 780}
+    with looking(chromium, demo_page.address, demo_page.link, viewport=window) as look:
+        notice = look.page.locator("#notices .notice")
+        expect(notice).to_have_text(
+            f"{said} A rule stopped the sending. Nothing more is sent until you press Resume.",
+            timeout=20_000,
+        )
+        look.assert_well()
+        look.assert_for_everybody()
+        look.page.get_by_role("button", name="Resume", exact=True).click()
+        expect(notice).to_have_count(0)
+    assert turns.why_stopped(key) == ""
 
 
 def test_a_page_without_rows_says_what_to_do(chromium: Browser, tmp_path: Path) -> None:

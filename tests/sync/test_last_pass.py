@@ -82,7 +82,8 @@ def test_a_stop_by_a_rule_is_told_everywhere_until_a_person_resumes(
     team.start("resume", team.config)
 
     assert stopped[3] == f"{WHY} Nothing more is sent until you run promptsheet resume."
-    assert stopped == [1, "", True, stopped[3], 1, 1]
+    # The page has a button for that.
+    assert stopped == [1, WHY, True, stopped[3], 1, 1]
     assert held(team) == [0, "", False, "", 0, 0]
 
 
