@@ -11,16 +11,16 @@ from typing import Final
 
 from pipeline import wiring
 from pipeline.cli.init_questions import trial_settings
-from pipeline.cli.questions import ask
+from pipeline.cli.questions import ask, confirm
 from pipeline.config import GoogleSource, Settings
 from pipeline.config.template import Wanted
 from pipeline.core.errors import ColumnsError, ConfigError, UnclearText
 from pipeline.core.header import Columns, folded
-from pipeline.core.header_checks import TITLE_LINES
+from pipeline.core.header_checks import TITLE_LINES, cell_of_a_row, row_as_header
 from pipeline.core.model import Grid
 from pipeline.core.near_misses import near_misses
 from pipeline.core.prompt_templates import PROMPT
-from pipeline.core.text import one_line, shortened
+from pipeline.core.text import one_line, quoted, shortened
 from pipeline.open_sheet import open_sheet
 
 #: Most titles that the question names, and most letters of each.
@@ -42,6 +42,10 @@ def usable(wanted: Wanted, config: Path, source: Path | GoogleSource) -> Wanted:
         return wanted
     columns = settings.header.read(grid)
     if _lacks_prompts(settings, columns, grid) and (titles := _free_titles(columns)):
+        if cell := cell_of_a_row(columns.header):
+            looks = f"The first line looks like a row: {quoted(cell, 60)}."
+            if not confirm(f"{looks} Does it have the titles?"):
+                raise ColumnsError(row_as_header(cell))
         near = near_misses(columns, {PROMPT}, settings.ignore)
         usual = next((title for title, name in near if name == PROMPT), "")
         wanted = replace(wanted, prompt_column=_column(titles, one_line(usual)))

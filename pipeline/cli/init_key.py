@@ -15,7 +15,7 @@ from pipeline import wiring
 from pipeline.cli.doctor.accounts import asked
 from pipeline.cli.init_google import tick
 from pipeline.cli.init_questions import trial_settings
-from pipeline.cli.questions import confirm
+from pipeline.cli.questions import confirm, in_lines
 from pipeline.cli.stand_in import has_stand_in, is_stand_in
 from pipeline.config import Settings, load
 from pipeline.config.secrets import kept
@@ -137,7 +137,7 @@ def _question(target: Target, otherwise: str) -> str:
 
 
 def _typed(question: str) -> str:
-    return str(typer.prompt(question, "", hide_input=True, show_default=False)).strip()
+    return str(typer.prompt(in_lines(question), "", hide_input=True, show_default=False)).strip()
 
 
 def is_accepted(console: Console, settings: Settings) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import textwrap
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -19,9 +21,11 @@ def ask(question: str, usual: str, read: Callable[[str], _T]) -> _T:
         try:
             return read(text)
         except ConfigError as e:
-            raise typer.BadParameter(str(e)) from e
+            before = "Error: "  # typer writes it
+            raise typer.BadParameter(in_lines(before + str(e)).removeprefix(before)) from e
 
-    answer: _T = typer.prompt(question, default=usual, value_proc=value, show_default=bool(usual))
+    whole = in_lines(f"{question} [{usual}]" if usual else question)
+    answer: _T = typer.prompt(whole, default=usual, value_proc=value, show_default=False)
     return answer
 
 
@@ -39,3 +43,10 @@ def confirm(question: str, *, usual: bool = False) -> bool:
         raise ConfigError("Write y for yes, or n for no.")
 
     return ask(f"{question} [{'Y/n' if usual else 'y/N'}]", "", read)
+
+
+def in_lines(text: str) -> str:
+    """The text with line breaks between its words, as wide as the terminal."""
+    # The last line of a question goes on with a colon and a space.
+    width = max(shutil.get_terminal_size().columns - 2, 20)
+    return textwrap.fill(text, width, break_long_words=False, break_on_hyphens=False)

@@ -5,6 +5,7 @@ All functions return or raise sentences that say what to do.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 
@@ -12,6 +13,11 @@ from pipeline.core.errors import ColumnsError
 from pipeline.core.header import ALWAYS, OURS, WRITTEN, Columns, Header
 from pipeline.core.model import Grid
 from pipeline.core.picks import PICKED
+from pipeline.core.text import quoted
+
+#: The least number of words in a cell that is a prompt rather than a title.
+_PROSE = 5
+_VALUE = re.compile(r"\d{1,4}:\d{1,4}|https?://\S+")
 
 
 def check_header(
@@ -81,10 +87,31 @@ def _no_header(columns: Columns, grid: Grid, fields: Collection[str]) -> str:
                 f"The header is in line {place}. Move it to the first line: delete the lines above "
                 "it, or write them further down."
             )
+    if cell := cell_of_a_row(columns.header):
+        return row_as_header(cell)
     return (
         f"No column is named like something to send ({', '.join(sorted(fields))}). "
         "The header must be the first line; name a column prompt, "
         'or set [columns] prompt = "Your title".'
+    )
+
+
+def cell_of_a_row(cells: Sequence[str]) -> str:
+    """The first cell that is a prompt, an aspect ratio or an address; empty if none is.
+
+    A first line with such a cell is a row rather than the titles of the columns.
+    """
+    return next(
+        (one for one in cells if len(one.split()) >= _PROSE or _VALUE.fullmatch(one.strip())), ""
+    )
+
+
+def row_as_header(cell: str) -> str:
+    """What to do if a row is in the place of the header, because of this cell of it."""
+    return (
+        f"The first line looks like a row: {quoted(cell, 60)}. The header must be the first line: "
+        "write one above it, with the title prompt over the prompts. If the first line has the "
+        'titles, set [columns] prompt = "Your title".'
     )
 
 

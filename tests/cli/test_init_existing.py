@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tomllib
 
+from pipeline.core.text import one_line
 from tests.fakes.cases import each
 from tests.fakes.team import Team
 from tests.fakes.terminal import terminal
@@ -41,6 +42,27 @@ def test_a_title_that_is_close_is_suggested(team: Team) -> None:
         assert screen.leave("\x03") == 130
 
     assert not team.config.exists()
+
+
+def test_a_file_without_titles_is_refused_unless_its_first_line_has_titles(team: Team) -> None:
+    team.write("a fox in the snow,16:9", "an owl at night,1:1")
+    before = team.traces()
+    looks = 'The first line looks like a row: "a fox in the snow". Does it have the titles? [y/N]: '
+
+    with terminal(team.folder, "init", width=120) as screen:
+        screen.answer("Which CSV", "\n")
+        screen.answer(looks, "\n")
+        assert screen.end() == 2
+
+    assert "write one above it, with the title prompt over the prompts" in one_line(screen.shown)
+    assert team.traces() == before
+
+    with terminal(team.folder, "init", width=120) as screen:
+        screen.answer("Which CSV", "\n")
+        screen.answer(looks, "y\n")
+        screen.answer(f"{WHICH}a fox in the snow, 16:9: ", "a fox in the snow\n")
+        screen.answer("Your Apiframe key", "")
+        assert screen.leave("\x03") == 130
 
 
 @each(

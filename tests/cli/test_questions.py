@@ -6,7 +6,8 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from pipeline.cli.questions import confirm
+from pipeline.cli.questions import ask, confirm
+from pipeline.core.errors import ConfigError
 from tests.fakes.cases import each
 
 
@@ -40,3 +41,20 @@ def test_any_other_word_is_asked_again_and_never_taken_for_yes() -> None:
 def test_the_end_of_the_input_is_no_answer() -> None:
     with pytest.raises(typer.Abort):
         answered("")
+
+
+def test_a_long_question_and_its_error_break_between_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+
+    def read(text: str) -> str:
+        if text != "fox":
+            raise ConfigError("Write the name of an animal that is in the list of animals.")
+        return text
+
+    with CliRunner().isolation(input="owl\nfox\n") as (out, *_):
+        assert ask("Which animal of the list of animals do you want to see", "red fox", read)
+        shown = out.getvalue().decode()
+
+    question = "Which animal of the list of animals do\nyou want to see [red fox]: "
+    error = "Error: Write the name of an animal\nthat is in the list of animals.\n"
+    assert shown == f"{question}owl\n{error}{question}fox\n"

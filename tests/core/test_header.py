@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from pipeline.core.errors import ColumnsError
 from pipeline.core.header import Header, believed
-from pipeline.core.header_checks import becoming_ours, check_header, letters, loss
+from pipeline.core.header_checks import becoming_ours, cell_of_a_row, check_header, letters, loss
 from pipeline.core.inputs import canonical, normalise, over, parsed
 from pipeline.core.near_misses import near_misses
 from tests.core.build import FIELDS, columns_of, sheet, wrote
@@ -260,3 +260,28 @@ def test_a_spelling_that_two_endpoints_share_names_only_the_exact_one() -> None:
     wrote = [row.inputs for row in header.read(grid).rows(grid)]
 
     assert wrote == [canonical({"prompt": "x", "endpoint": name}) for name in ("A B", "a-b", "ab")]
+
+
+@each(
+    ("cells", "shown"),
+    [
+        (["a fox in the snow", "16:9"], '"a fox in the snow"'),
+        (["fox", "1:1"], '"1:1"'),
+        (["fox", " https://a.example/1.png"], '"https://a.example/1.png"'),
+    ],
+)
+def test_a_row_in_the_place_of_the_header_is_named(cells: list[str], shown: str) -> None:
+    grid = (tuple(cells), ("an owl at night", "1:1"))
+
+    with pytest.raises(ColumnsError) as told:
+        check_header(columns_of(grid), grid, NO_COLUMNS, FIELDS)
+
+    assert str(told.value) == (
+        f"The first line looks like a row: {shown}. The header must be the first line: write one "
+        "above it, with the title prompt over the prompts. If the first line has the titles, set "
+        '[columns] prompt = "Your title".'
+    )
+
+
+def test_titles_of_some_words_are_no_row() -> None:
+    assert not cell_of_a_row(("What it shows", "Size (w x h)", "2026", "", "Für wen"))
