@@ -318,7 +318,9 @@ def _write(
         key_file = config.parent / new.wanted.key_file
         if new.key and not key_file.exists():
             files[key_file] = new.key.encode(), 0o600
-        price, unit = price_words(new.settings), new.settings.provider.unit
+        # The key decides the version of the API, and with it the price.
+        price = "" if new.settings.provider.assumed else price_words(new.settings)
+        unit = new.settings.provider.unit
         text = new_config(source, new.wanted, price, unit)
         files[config] = text.encode(), 0o666
     mask = config.parent / INPUTS / MASK

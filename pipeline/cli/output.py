@@ -268,6 +268,7 @@ def _price(sync: SheetSync, lines: Sequence[Line], after: Sequence[Line] = ()) -
     return f"{counted(len(both), 'request')}{chained}, {in_credits_and_money(costs(sync, both))}"
 
 
+_WAITING = "waiting"
 #: The display for the bars; None without a terminal.
 Place = Progress | None
 
@@ -286,10 +287,19 @@ class Bars:
         if self._progress is None:
             return
         cost = in_words(step.costs)
+        if not self._tasks:
+            self._waiting(self._progress)
         at_api = step.done + step.at_work
         self._bar("sent", step.sent, step.to_send, cost)
         self._bar("made", step.done, at_api, f"{step.at_work} in progress" if step.at_work else "")
         self._bar("saved", step.saved, step.saved + step.saving, "")
+        if len(self._tasks) > 1 and (task := self._tasks.pop(_WAITING, None)) is not None:
+            self._progress.remove_task(task)
+
+    def _waiting(self, progress: Progress) -> None:
+        """Show that the pass goes on, such as while a row must not have changed for some time."""
+        name = escape(f"{self._title} {_WAITING}")
+        self._tasks[_WAITING] = progress.add_task(name, total=None, extra="")
 
     def _bar(self, stage: str, done: int, total: int, extra: str) -> None:
         assert self._progress is not None

@@ -15,7 +15,10 @@ _T = TypeVar("_T")
 
 
 def ask(question: str, usual: str, read: Callable[[str], _T]) -> _T:
-    """An answer. If `read` raises ConfigError, its message is shown and the question repeated."""
+    """An answer. If `read` raises ConfigError, its message is shown and the question repeated.
+
+    Raises typer.Abort at Ctrl-C and at the end of the input.
+    """
 
     def value(text: str) -> _T:
         try:
@@ -25,7 +28,11 @@ def ask(question: str, usual: str, read: Callable[[str], _T]) -> _T:
             raise typer.BadParameter(in_lines(before + str(e)).removeprefix(before)) from e
 
     whole = in_lines(f"{question} [{usual}]" if usual else question)
-    answer: _T = typer.prompt(whole, default=usual, value_proc=value, show_default=False)
+    try:
+        answer: _T = typer.prompt(whole, default=usual, value_proc=value, show_default=False)
+    except typer.Abort:
+        typer.echo()  # What comes next begins on a line of its own.
+        raise
     return answer
 
 

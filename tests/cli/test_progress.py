@@ -1,4 +1,4 @@
-"""The progress of a task is shown to people, but not recorded at every poll."""
+"""The progress of a pass and of a task is shown to people, but not recorded at every poll."""
 
 from __future__ import annotations
 
@@ -7,6 +7,10 @@ from collections import Counter
 from contextlib import closing
 from pathlib import Path
 
+from rich.progress import Progress
+
+from pipeline.cli.output import Bars
+from pipeline.sync.progress import Progress as Step
 from tests.fakes.program import KEY, call
 from tests.fakes.sandbox_process import sandbox_process
 from tests.fakes.team import Team
@@ -27,3 +31,15 @@ def test_progress_is_recorded_no_more_often_than_the_sheet_is_written(tmp_path: 
     assert kinds["succeeded"] == 3
     # Of each task at most once for each writing in its two seconds.
     assert 3 <= kinds["progressed"] <= 3 * 3
+
+
+def test_a_pass_that_only_waits_shows_that_it_goes_on() -> None:
+    progress = Progress()
+    bars = Bars(progress, "Google Sheet")
+    shown = []
+    for step in (Step(), Step(to_send=1), Step(sent=1, to_send=1, done=1)):
+        bars(step)
+        shown.append([task.description for task in progress.tasks])
+
+    sent, made = "Google Sheet sent", "Google Sheet made"
+    assert shown == [["Google Sheet waiting"], [sent], [sent, made]]

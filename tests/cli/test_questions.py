@@ -38,9 +38,12 @@ def test_any_other_word_is_asked_again_and_never_taken_for_yes() -> None:
     assert shown.count("Error: Write y for yes, or n for no.\n") == 2
 
 
-def test_the_end_of_the_input_is_no_answer() -> None:
-    with pytest.raises(typer.Abort):
-        answered("")
+def test_the_end_of_the_input_is_no_answer_and_ends_the_line() -> None:
+    with CliRunner().isolation(input="") as (out, *_):
+        with pytest.raises(typer.Abort):
+            confirm("Pay?")
+
+        assert out.getvalue().decode() == "Pay? [y/N]: \n"
 
 
 def test_a_long_question_and_its_error_break_between_words(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -54,6 +54,8 @@ def test_pressing_enter_makes_a_sheet_that_runs(team: Team, api: Sandbox) -> Non
 
     assert "\n    promptsheet init\n" in screen.shown
     assert header(team.sheet) == PEOPLES + OURS
+    # The key decides the version of the API, and with it the price.
+    assert "a row costs" not in team.config.read_text()
     made = team.config.read_text().replace(SANDBOX, api.url)
     team.config.write_text(made + '[pace]\npoll_every = "20ms"\nwrite_every = "20ms"\n')
     assert team.finish().code == 0
