@@ -8,19 +8,21 @@ from __future__ import annotations
 import json
 import tomllib
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from pipeline.sandbox import Sandbox
+from tests.fakes.cases import each
 from tests.fakes.google.account import EMAIL
 from tests.fakes.google.faults import Fault
 from tests.fakes.google.grid import Book
 from tests.fakes.google_sheets import GoogleSheets, google_sheets
 from tests.fakes.program import Ended
 from tests.fakes.team import Team
-from tests.fakes.terminal import terminal
+from tests.fakes.terminal import Terminal, terminal
 
 HEADER = ["name", "prompt", "aspect_ratio", "take", "skip"]
 OURS = ["row_id", "status", "task_id", "image_urls", "note"]
@@ -268,3 +270,54 @@ def test_the_question_for_a_sheet_accepts_an_address(desk: Desk) -> None:
 
     assert all(f"✓ {tick}\n" in screen.shown for tick in TICKS)
     assert "promptsheet.toml already exists and was not changed." in screen.shown
+
+
+def at_a_terminal(desk: Desk, *words: str) -> AbstractContextManager[Terminal]:
+    where = ("--google", desk.book.url, "--base-url", desk.google.url)
+    return terminal(desk.team.folder, "init", *where, *words, width=120)
+
+
+def test_a_sheet_that_exists_is_asked_for_the_column_with_its_prompts(desk: Desk) -> None:
+    table = [["Motif", "Beschreibung", "Größe"], ["Fox", "a fox in the snow", "16:9"]]
+    desk.book = desk.google.new_book("Spring", table, tab="Prompts")
+    before = desk.google.table(desk.book)
+
+    with at_a_terminal(desk, "--sandbox") as screen:
+        screen.answer("Which one has your prompts: Motif, Beschreibung, Größe: ", "prompt\n")
+        screen.answer("Write one of these titles: Motif, Beschreibung, Größe.", "beschreibung\n")
+        for question in ("Aspect ratio", "Most ", "approved", "Save"):
+            screen.answer(question, "\n")
+        screen.answer("Let the stand-in draw it now? [Y/n]: ", "n\n")
+        assert screen.end() == 0
+
+    assert "✓ The account may edit it." in screen.shown
+    assert "Spring / Prompts is not empty and was not changed." in screen.shown
+    assert "row 2: a fox in the snow" in screen.shown
+    assert tomllib.loads(desk.team.config.read_text())["columns"] == {"prompt": "Beschreibung"}
+    assert desk.google.table(desk.book) == before
+
+
+@each(
+    ("table", "answers", "sentence"),
+    [
+        ([["a fox in the snow", "16:9"], ["an owl", "1:1"]], "\n", "looks like a row: "),
+        ([["Our plan"], ["prompt"], ["a fox"]], "", "The header is in line 2."),
+        ([["prompt", "Prompt"], ["a fox", "an owl"]], "", "Columns A and B have one name"),
+        ([["prompt", "status"], ["a fox", "ready"]], "", "Column B, status, already holds text."),
+    ],
+)
+def test_a_sheet_that_must_be_corrected_is_refused_before_the_next_question(
+    desk: Desk, table: list[list[str]], answers: str, sentence: str
+) -> None:
+    desk.book = desk.google.new_book("Spring", table, tab="Prompts")
+    before = desk.google.table(desk.book)
+
+    with at_a_terminal(desk) as screen:
+        if answers:
+            screen.answer("Does it have the titles? [y/N]: ", answers)
+        assert screen.end() == 2
+
+    assert sentence in screen.shown
+    assert "Your Apiframe key" not in screen.shown
+    assert not desk.team.config.exists()
+    assert desk.google.table(desk.book) == before
