@@ -7,7 +7,7 @@ texts (`core.traces`): they tell whether a text in the sheet is the one that was
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
@@ -25,7 +25,7 @@ from sqlalchemy import (
 from pipeline.core.cell_links import CellLinks
 from pipeline.core.forgetting import Stays, reason_left
 from pipeline.core.forgotten_results import forgotten_now
-from pipeline.core.model import Job
+from pipeline.core.model import Job, State
 from pipeline.core.outbox import LineState
 from pipeline.core.picks import numbers_in
 from pipeline.core.traces import Tracer
@@ -41,6 +41,7 @@ from pipeline.store.schema import (
     events,
     files,
     known_rows,
+    meta,
     outbox,
     outlets,
     past,
@@ -53,6 +54,7 @@ from pipeline.store.transactions import (
     StorePart,
     chunks,
     digest,
+    keep_value,
     made,
     number_of,
     raise_versions,
@@ -109,6 +111,7 @@ class Forgetting(StorePart):
             disturb(connection, number)
             for chunk in chunks(row_ids):
                 found = jobs_of(connection, number, chunk)
+                _forget_sentences(connection, number, found.values())
                 _forget_attempts(connection, found, terms, tracer, now)
                 for ids in chunks([*found]):
                     _forget_events(connection, ids)
@@ -149,6 +152,28 @@ class Forgetting(StorePart):
             finally:
                 driver.close()
         return not (found and found[0])
+
+
+def _forget_sentences(connection: Connection, sheet: int, jobs: Iterable[Job]) -> None:
+    """What is kept of a stop quotes why rows failed. The stop stays, without these words."""
+    failed = (one for job in jobs for one in job.attempts if one.state is State.FAILED)
+    reasons = {one.reason for one in failed if one.reason}
+    of_sheet = meta.c.name.in_((f"why stopped of {sheet}", f"last pass of {sheet}"))
+    asked = select(meta.c.name, meta.c.value).where(of_sheet | meta.c.name.startswith("reported "))
+    for name, value in connection.execute(asked).all():
+        left = value
+        for reason in reasons:
+            pairs = zip(_as_kept(reason), _as_kept(reason_left(reason)), strict=True)
+            for words, instead in pairs:
+                left = left.replace(words, instead)
+        if left != value:
+            keep_value(connection, name, left)
+
+
+def _as_kept(reason: str) -> tuple[str, str]:
+    """The reason in quotes, as it stands in a sentence, and in JSON."""
+    quoted = f'"{reason}"'
+    return quoted, json.dumps(quoted)[1:-1]
 
 
 def _forget_attempts(

@@ -15,9 +15,12 @@ from pipeline.config import load
 from pipeline.core.forgetting import stays_by
 from pipeline.sandbox import Sandbox
 from pipeline.store import Store, Terms
+from pipeline.sync.last_pass import last_pass_of
+from pipeline.sync.quick_check import configuration_of
 from tests.fakes.program import Ended
 from tests.fakes.team import Team
 from tests.gestures.office import called
+from tests.server.test_watcher import loaded
 
 TASK_SECONDS = 0
 TEAM_TABLES = None
@@ -29,10 +32,15 @@ def forget(team: Team, *words: str) -> Ended:
     return team.start("forget", team.config, "--before", now, "--yes", *words)
 
 
+def content_of(team: Team) -> bytes:
+    """The files of the store and of the media folder."""
+    files = [*team.folder.glob("promptsheet.db*"), *team.folder.glob("media/*.jsonl")]
+    return b"".join(file.read_bytes() for file in files)
+
+
 def in_store(team: Team) -> list[str]:
     """The prompts and addresses that are in a file of the store or of the media folder."""
-    files = [*team.folder.glob("promptsheet.db*"), *team.folder.glob("media/*.jsonl")]
-    content = b"".join(file.read_bytes() for file in files)
+    content = content_of(team)
     return [word for word in (*WORDS, "/media/") if word.encode() in content]
 
 
@@ -88,6 +96,30 @@ def test_old_words_and_results_leave_the_store_and_nothing_is_paid_again(
     assert "(forgotten)" in (team.folder / "charges.csv").read_text()
     assert [one for one in ("does not show", "not saved") if one in doctor.out] == [], doctor.out
     assert [one["kind"] for one in history][-2:] == ["succeeded", "forgotten"]
+
+
+def test_what_a_stop_said_of_forgotten_rows_leaves_the_store_and_the_stop_stays(
+    team: Team, api: Sandbox
+) -> None:
+    team.configure()
+    team.write("prompt", *(f"a fox {number} [refuse]" for number in range(5)))
+    said = team.run().said
+    settings = loaded(team.config)
+    with wiring.campaigns([settings]) as (campaign,):
+        store, key, stop = campaign.store, campaign.key, last_pass_of(campaign.store, campaign.key)
+        assert stop
+        store.turns.stop(key, configuration_of(settings), stop.stop)
+    held = content_of(team)
+    assert forget(team).code == 0
+    left = content_of(team)
+    status = team.start("status", team.config).said
+
+    quoted = 'The first 5 were all refused alike ("{}"), so nothing more was sent.'
+    assert quoted.format("banned word in the prompt: refuse") in said
+    assert held.count(b"banned word in the prompt") > 5
+    assert left.count(b"banned word in the prompt") == 0
+    assert quoted.format("the reason was forgotten") in status
+    assert "until you run promptsheet resume" in status
 
 
 def test_a_changed_row_is_edited_and_a_retyped_one_is_recognized(team: Team, api: Sandbox) -> None:
