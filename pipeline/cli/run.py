@@ -35,6 +35,7 @@ from pipeline.server.signals import interrupting
 from pipeline.sync import row_reports
 from pipeline.sync.lease import Busy
 from pipeline.sync.outcome import INTERRUPTED, Asked, Outcome
+from pipeline.sync.progress import Progress
 from pipeline.sync.runner import Runner
 
 
@@ -148,10 +149,19 @@ async def _pass(
     started: Callable[[Runner], None],
 ) -> Outcome | Busy:
     """Run one pass. An error in one sheet, expected or not, does not stop the other sheets."""
-    bars = show.Bars(progress, settings.source.name)
+    title, said = settings.source.name, set[str]()
+    bars = show.Bars(progress, title)
+
+    def tell(step: Progress) -> None:
+        bars(step)
+        # A pass that does not wait ends at once, and its report says it.
+        if asked.wait and step.full not in {"", *said}:
+            said.add(step.full)
+            terminal.print_error(step.full, title)
+
     by = BY_RUN if sys.stdin.isatty() else BY_CRON
     run = wiring.run(
-        settings, asked, accept_columns=accept_columns, by=by, tell=bars, started=started
+        settings, asked, accept_columns=accept_columns, by=by, tell=tell, started=started
     )
     return await passes_.ended(settings, run)
 

@@ -22,7 +22,7 @@ from pipeline.core.statuses import Status
 from pipeline.core.text import joined, time_limit
 from pipeline.reports import rows_to_add
 from pipeline.reports.balances import Balance, balances
-from pipeline.sync.last_pass import why_full
+from pipeline.sync.last_pass import why_all_taken
 from pipeline.sync.quoting import NOTHING, Forecast, Speed, forecast
 from pipeline.sync.row_reports import needing
 from pipeline.sync.sheet_sync import SheetSync
@@ -214,7 +214,7 @@ def outlook(sync: SheetSync, settings: Settings, *, ask_balance: bool) -> Outloo
     full, most = "", settings.pace.in_flight
     if to_send(sync):
         most = min(most, speeds[0].at_once or most)
-        full = why_full(sync.store, sync.key, most, sync.rules.give_up_after)
+        full = why_all_taken(sync.store, sync.key, most, sync.rules.give_up_after)
     return Outlook(found, expected, ZoneInfo(settings.timezone), full)
 
 

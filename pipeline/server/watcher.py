@@ -37,6 +37,7 @@ from pipeline.sync.configured_sheet import Campaign
 from pipeline.sync.lease import Busy
 from pipeline.sync.logged import result_of
 from pipeline.sync.outcome import Asked, Outcome
+from pipeline.sync.progress import Progress
 from pipeline.sync.runner import Runner
 
 if TYPE_CHECKING:
@@ -276,6 +277,7 @@ class Watcher:
             store=campaign.store,
             start=f"{wiring.START}-{next(self._numbers)}",
             by=request.by,
+            tell=self._told,
             shown=self._shown,
             started=self._started,
         )
@@ -354,6 +356,13 @@ class Watcher:
                 self._console.print(line, markup=False)
             with suppress(PromptsheetError):  # the next pass reports them again
                 self._campaign.store.reports.keep_rows(outcome.key, ())
+
+    def _told(self, progress: Progress) -> None:
+        """Print why the pass that runs cannot go on, unless that was printed, as at its end."""
+        now, trouble = wiring.now(), trouble_of(progress.full)
+        if trouble and is_news({trouble}, self._printed, now):
+            self._print(self._campaign.settings.source.name, progress.full)
+            self._printed[trouble] = now
 
     def _print_problems(self, title: str, sentences: Collection[str]) -> None:
         """Print the problems of a pass: each one when it begins, and then once a day."""

@@ -5,7 +5,8 @@ It reads only.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
+from collections.abc import Collection
 from datetime import datetime
 from typing import NamedTuple
 
@@ -55,13 +56,6 @@ class Numbers(NamedTuple):
     sent: int
 
 
-class InDoubt(NamedTuple):
-    """Attempts at one account whose answers were lost: how many, and when the first was sent."""
-
-    number: int
-    first: datetime
-
-
 class Stats(StorePart):
     """How many of everything."""
 
@@ -77,17 +71,19 @@ class Stats(StorePart):
         by_state = Counter({state: n for state, n, _ in found})
         return Numbers(by_state, sum(sent for _, _, sent in found))
 
-    def in_doubt(self, sheet: str, since: datetime) -> list[InDoubt]:
-        """The lost submissions of a sheet since then, for each account that has any."""
+    def in_doubt(self, sheet: str, since: datetime) -> Collection[list[datetime]]:
+        """When the lost submissions of a sheet since then were sent, for each account with any."""
         asked = (
-            select(func.count(), func.min(attempts.c.sent_at))
+            select(attempts.c.api_key, attempts.c.sent_at)
             .select_from(attempts.join(jobs))
             .where(attempts.c.state == State.UNKNOWN, attempts.c.sent_at > since)
-            .group_by(attempts.c.api_key)
         )
+        sent_at = defaultdict[str, list[datetime]](list)
         with self._database.reading() as connection:
             here = asked.where(jobs.c.sheet == number_of(connection, sheet))
-            return [InDoubt(*row) for row in connection.execute(here)]
+            for api_key, at in connection.execute(here):
+                sent_at[api_key].append(at)
+        return sent_at.values()
 
     def last_event(self) -> int:
         """The number of the latest event of all sheets, for `took`."""

@@ -12,7 +12,7 @@ from pipeline.core.statuses import ON_THE_WAY, Status
 from pipeline.core.text import counted
 from pipeline.sync import row_reports
 from pipeline.sync.breaker import Stop
-from pipeline.sync.last_pass import why_full
+from pipeline.sync.last_pass import why_all_taken
 from pipeline.sync.outcome import Outcome
 from pipeline.sync.sheet_sync import SheetSync
 from pipeline.sync.tally import Tally
@@ -67,7 +67,7 @@ def note_troubles(
         outcome.stopped, outcome.stop = not stop.out_of_reach, stop.sentence
     elif outcome.statuses[Status.QUEUED]:
         with suppress(StoreError):  # the pass itself says what is wrong with the store
-            if full := why_full(sync.store, sync.key, places, sync.rules.give_up_after):
+            if full := why_all_taken(sync.store, sync.key, places, sync.rules.give_up_after):
                 outcome.worsen(1, full)
     if sheet:
         outcome.worsen(sheet.exit_code, str(sheet))

@@ -6,10 +6,11 @@ account share its places, because the account limits what all of them have in fl
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from pipeline.core.model import JobKey
+from pipeline.core.text import counted
 
 #: A job and the number of its attempt.
 Place = tuple[JobKey, int]
@@ -31,6 +32,8 @@ class InFlight:
         self._most, self._give_up_after, self._now = most, give_up_after, now
         self._on_room = on_room
         self._sent_at: dict[Place, datetime] = {}
+        #: Those without an answer, at the last look.
+        self._lost: Collection[Place] = ()
         #: How many attempts are being begun.
         self._coming = 0
         #: All lanes of the account, this one included. One list for all of them.
@@ -54,6 +57,14 @@ class InFlight:
         return self._most - sum(one._taken for one in self._account)
 
     @property
+    def full(self) -> str:
+        """That lost submissions take all places at the account; empty if they do not."""
+        young = self._now() - self._give_up_after
+        each = (one._sent_at.get(place) for one in self._account for place in one._lost)
+        lost = [sent_at for sent_at in each if sent_at and sent_at > young]
+        return why_full(lost, self._most, self._give_up_after)
+
+    @property
     def _taken(self) -> int:
         young = self._now() - self._give_up_after
         return self._coming + sum(sent_at > young for sent_at in self._sent_at.values())
@@ -63,9 +74,9 @@ class InFlight:
         for one in self._account:
             one._most = min(one._most, most)
 
-    def replace(self, sent_at: Mapping[Place, datetime]) -> None:
-        """Take over what a look found: every open attempt, and when it was sent."""
-        self._sent_at = dict(sent_at)
+    def replace(self, sent_at: Mapping[Place, datetime], lost: Collection[Place] = ()) -> None:
+        """Take over what a look found: every open attempt, when it was sent, and which are lost."""
+        self._sent_at, self._lost = dict(sent_at), lost
 
     def expect(self, attempts: int) -> None:
         """So many attempts are being begun: each takes a place from now on."""
@@ -80,3 +91,18 @@ class InFlight:
         if self._sent_at.pop(place, None):
             for one in self._account:
                 one._on_room()
+
+
+def why_full(lost: Sequence[datetime], most: int, patience: timedelta) -> str:
+    """That lost submissions take all places at an account; empty if they do not.
+
+    `lost` is when they were sent, `most` how many places there are; each is taken for `patience`.
+    """
+    if len(lost) < most:
+        return ""
+    until = (sorted(lost)[len(lost) - most] + patience).astimezone()
+    return (
+        f"{counted(len(lost), 'submission')} without an answer may be at work, and "
+        f"[pace] in_flight is {most}: nothing more is sent until {until:%Y-%m-%d %H:%M}. "
+        "promptsheet doctor looks for them. To send before that, raise in_flight."
+    )

@@ -11,7 +11,7 @@ from typing import Any
 
 from pipeline.core.errors import WireError
 from pipeline.core.lines import Line
-from pipeline.core.model import Attempt, JobKey, Request
+from pipeline.core.model import Attempt, JobKey, Request, State
 from pipeline.core.paths import first_text
 from pipeline.core.protocol import Verdict
 from pipeline.core.provider import Account
@@ -159,7 +159,10 @@ class Lane:
         Lost submissions of these rows are sent again.
         """
         self.resender.found(attempts, rows)
-        self.submitter.in_flight.replace({place: one.sent_at for place, one in attempts.items()})
+        self.submitter.in_flight.replace(
+            {place: one.sent_at for place, one in attempts.items()},
+            {place for place, one in attempts.items() if one.state is State.UNKNOWN},
+        )
 
     def follow(self, key: JobKey, attempt: Attempt, soon: bool = False) -> None:
         """Poll the attempt's task from now on."""

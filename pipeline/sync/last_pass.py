@@ -9,8 +9,8 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from pipeline.core.errors import PromptsheetError, StoreError, unforeseen
-from pipeline.core.text import counted
 from pipeline.store import Lease, Store
+from pipeline.sync.in_flight import why_full
 from pipeline.sync.outcome import Outcome
 from pipeline.sync.quick_check import configuration_of
 
@@ -135,22 +135,12 @@ def why_not_sent(store: Store, sheet: str, settings: Settings) -> str:
     The sending was stopped, or lost submissions take all places. Raises StoreError.
     """
     pace = settings.pace
-    return why_stopped(store, sheet, settings) or why_full(
+    return why_stopped(store, sheet, settings) or why_all_taken(
         store, sheet, pace.in_flight, pace.give_up_after
     )
 
 
-def why_full(store: Store, sheet: str, most: int, patience: timedelta) -> str:
-    """That lost submissions take all places at an account; empty if they do not.
-
-    `most` is how many places it has; a submission takes one for `patience`. Raises StoreError.
-    """
-    for lost in store.stats.in_doubt(sheet, store.now() - patience):
-        if lost.number >= most:
-            until = (lost.first + patience).astimezone()
-            return (
-                f"{counted(lost.number, 'submission')} without an answer may be at work, and "
-                f"[pace] in_flight is {most}: nothing more is sent until {until:%Y-%m-%d %H:%M}. "
-                "promptsheet doctor looks for them. To send before that, raise in_flight."
-            )
-    return ""
+def why_all_taken(store: Store, sheet: str, most: int, patience: timedelta) -> str:
+    """The same as `why_full`, of the lost submissions in the store. Raises StoreError."""
+    each = store.stats.in_doubt(sheet, store.now() - patience)
+    return next(filter(None, (why_full(lost, most, patience) for lost in each)), "")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from pipeline.core.costs import Cost
@@ -26,6 +26,8 @@ class Progress:
     saving: int = 0
     done: int = 0
     costs: tuple[Cost, ...] = ()
+    #: That lost submissions take all places at an API that rows wait for; empty if they do not.
+    full: str = ""
 
 
 class Reporter:
@@ -60,4 +62,10 @@ class Reporter:
             saved=counts.saved,
             saving=self._downloader.pending,
             costs=counts.costs,
+            full=next(filter(None, self._full()), ""),
         )
+
+    def _full(self) -> Iterator[str]:
+        for lane in self._lanes.all:
+            if lane.submitter.waiting:
+                yield lane.submitter.in_flight.full

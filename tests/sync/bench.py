@@ -30,6 +30,7 @@ from pipeline.store import Store
 from pipeline.sync.clock import Clock
 from pipeline.sync.outcome import Asked, Outcome
 from pipeline.sync.ports import ApiAccess, Pace
+from pipeline.sync.progress import Progress
 from pipeline.sync.runner import Runner
 
 T = TypeVar("T")
@@ -318,6 +319,7 @@ class Bench:
         before: Callable[[Store], None] = lambda store: None,
         called: bool = False,
         keep_lease: Callable[[], bool] = lambda: True,
+        tell: Callable[[Progress], None] = lambda progress: None,
     ) -> Outcome:
         """Run one pass; `before` runs before its first sync, `during` at the same time."""
         with self.store() as store:
@@ -343,6 +345,7 @@ class Bench:
                     asked or Asked(wait=True),
                     self.clock,
                     keep_lease=keep_lease,
+                    tell=tell,
                 )
                 beside = asyncio.ensure_future(during(self, store)) if during else None
                 outcome = await self.runner.run()

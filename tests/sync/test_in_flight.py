@@ -46,6 +46,24 @@ def test_the_result_of_a_sync_replaces_the_earlier_state() -> None:
     assert some.room == -1
 
 
+def test_lost_submissions_are_told_once_they_take_all_places_and_until_one_is_free() -> None:
+    clock = [NOW]
+    some = InFlight(2, HOUR, lambda: clock[0])
+    some.replace({place(1): NOW, place(2): NOW}, {place(1)})
+    one_lost = some.full
+    sent = {place(n): NOW + n * timedelta(minutes=1) for n in range(3)}
+    some.replace(sent, {*sent})
+    clock[0] += timedelta(minutes=30)
+    three_lost = some.full
+    some.end(place(1))
+    clock[0] += timedelta(minutes=31)
+
+    assert one_lost == ""
+    until = NOW + timedelta(minutes=61)
+    assert f"until {until.astimezone():%Y-%m-%d %H:%M}. " in three_lost, "two places are free then"
+    assert (some.room, some.full) == (1, "")
+
+
 def test_the_apis_of_one_account_share_its_places() -> None:
     freed: list[str] = []
     one = InFlight(3, HOUR, lambda: NOW, lambda: freed.append("one"))

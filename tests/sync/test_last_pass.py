@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
+import signal
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 from rich.console import Console
 
@@ -13,11 +16,13 @@ from pipeline.cli import doctor
 from pipeline.page.board import Board
 from pipeline.sandbox import Sandbox
 from pipeline.server.metrics import Metrics
+from pipeline.server.pass_requests import PassRequest
 from pipeline.server.watcher import Watcher
 from pipeline.store import Store
 from pipeline.sync.configured_sheet import Campaign
 from pipeline.sync.last_pass import LastPass, last_pass_of
-from pipeline.sync.outcome import Asked
+from pipeline.sync.outcome import INTERRUPTED, Asked
+from tests.fakes.program import Program
 from tests.fakes.team import Team
 from tests.server.test_watcher import loaded
 
@@ -111,6 +116,61 @@ def test_lost_answers_that_take_all_places_are_told_everywhere_and_not_once_one_
     assert free == [0, "", False, "", 1, 1], "two rows still need a person"
     assert team.finish().code == 0
     assert api.state()["tasks"] == dict.fromkeys(prompts, 1)
+
+
+def test_a_run_that_waits_says_at_once_that_lost_answers_take_all_places(
+    team: Team, api: Sandbox, tmp_path: Path
+) -> None:
+    lose_all_places(team, api)
+    errors = tmp_path / "errors"
+    with errors.open("w") as err, Program("run", team.config, "--wait", err=err.fileno()) as run:
+        run.until(lambda: errors.read_text().endswith("\n"), "it says so")
+        run.signal(signal.SIGINT)
+        code = run.end().code
+
+    assert code == INTERRUPTED
+    (line,) = errors.read_text().splitlines()
+    assert line.startswith("prompts.csv: 2 submissions without an answer may be at work, and")
+
+
+def test_watch_says_at_once_that_lost_answers_take_all_places_and_not_again(
+    team: Team, api: Sandbox
+) -> None:
+    lose_all_places(team, api)
+    said = Said()
+
+    async def passes(watcher: Watcher) -> None:
+        first = asyncio.create_task(watcher.turn(PassRequest()))
+        await said.something.wait()
+        watcher.end()
+        await first
+        await watcher.turn(PassRequest())
+
+    with wiring.campaigns([loaded(team.config)]) as (campaign,):
+        asyncio.run(passes(Watcher(campaign, Console(file=said, width=999))))
+
+    assert said.getvalue().count("submissions without an answer") == 1
+    assert api.state()["tasks_taken"] == 2
+
+
+class Said(io.StringIO):
+    """What was printed. The event is set once something was."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.something = asyncio.Event()
+
+    def write(self, text: str) -> int:
+        self.something.set()
+        return super().write(text)
+
+
+def lose_all_places(team: Team, api: Sandbox) -> None:
+    """Let the answers to the next two submissions be lost; more are not allowed in flight."""
+    config = team.configure().read_text().partition("[pace]")[0]
+    team.config.write_text(f"{config}[pace]\nper_minute = 0\nin_flight = 2\n")
+    team.write_prompts([f"a fox {number}" for number in range(4)])
+    api.set(lost="next 2 rst")
 
 
 def test_a_row_to_retry_waits_for_resume_where_a_rule_stopped_the_sending(

@@ -13,7 +13,7 @@ import pytest
 from pipeline.core.errors import StoreFull
 from pipeline.store import Store
 from pipeline.sync.look import Look
-from tests.sync.bench import Bench
+from tests.sync.bench import START, Bench, reply
 
 
 @pytest.fixture
@@ -61,6 +61,27 @@ def test_a_waiting_pass_ends_although_its_store_is_full(bench: Bench, commits: i
     assert any("No space is left" in said for said in outcome.sentences)
     assert len(bench.api.received) == commits
     assert bench.loop.time() < 300
+
+
+def test_a_pass_tells_at_once_that_lost_answers_take_all_places_and_goes_on_when_they_end(
+    tmp_path: Path,
+) -> None:
+    prompts = ["a fox", "an owl", "a hen", "a cat"]
+    bench = Bench(tmp_path, prompts, "[pace]\nin_flight = 2\n")
+    bench.api.replies = dict.fromkeys(prompts[:2], reply({}, 500))
+    told: list[tuple[str, float]] = []
+
+    outcome = bench.run(tell=lambda its: told.append((its.full, bench.loop.time())))
+
+    bench.close()
+    first = dict(reversed(told))
+    (sentence,) = first.keys() - {""}
+    assert first[sentence] < 60
+    until = (START + timedelta(hours=1)).astimezone()
+    assert f"[pace] in_flight is 2: nothing more is sent until {until:%Y-%m-%d %H:%M}" in sentence
+    assert outcome.statuses == {"done": 2, "check needed": 2}
+    assert bench.api.prompts == dict.fromkeys(prompts, 1)
+    assert min(moment for moment, prompt in bench.api.received if prompt == "a hen") >= 3600
 
 
 def test_a_row_may_be_sent_for_a_minute_after_its_sheet_was_read() -> None:
