@@ -138,7 +138,7 @@ async def _matched(
     since: datetime | None,
     said: Sequence[_Said],
 ) -> tuple[tuple[Receipt, ...], tuple[str, ...]]:
-    attempts = store.charges.sent()
+    attempts = store.charges.sent(sheet)
     places = {(one.provider, one.base_url, one.account): one for one in attempts}
     of_account = grouped(attempts, {place: _paid_at(rules, one) for place, one in places.items()})
     names = accounts(rules.apis)

@@ -9,9 +9,10 @@ import json
 from collections import defaultdict
 from collections.abc import Collection, Mapping
 from datetime import datetime
+from sys import intern
 from typing import Any
 
-from sqlalchemy import Connection, Text, func, literal_column, select, type_coerce
+from sqlalchemy import Connection, Text, case, func, literal_column, select, type_coerce
 
 from pipeline.core.charges import Charged
 from pipeline.core.model import State
@@ -23,6 +24,8 @@ from pipeline.store.schema import attempts, events, files, jobs, sheets
 from pipeline.store.serialization import result_from
 from pipeline.store.transactions import StorePart, chunks, number_of
 
+#: So many lines are in memory at a time.
+_AT_ONCE = 5_000
 #: The columns of `Sent`, in its order; `_sent` reads their plain values.
 _SENT = [
     attempts.c.job,
@@ -47,6 +50,8 @@ _SENT = [
 ]
 #: How many pictures an attempt has, and what is wrong with which of them.
 WrongPictures = tuple[int, tuple[tuple[int, Findings], ...]]
+#: Those that a receipt shows, and only of its own sheet.
+_WORDS = ("row_id", "inputs", "prompt")
 _STATES = {str(state): state for state in State}
 
 
@@ -73,14 +78,21 @@ class Charges(StorePart):
         with self._database.reading() as connection:
             return [Charged(*row) for row in connection.execute(asked)]
 
-    def sent(self) -> list[Sent]:
-        """Every attempt of every sheet, in the order of the jobs."""
-        plain: list[Any] = [type_coerce(column, Text) for column in _SENT]
-        asked = select(*plain).select_from(attempts.join(jobs).join(sheets))
+    def sent(self, sheet: str) -> list[Sent]:
+        """Every attempt of every sheet, in the order of the jobs.
+
+        Those of other sheets than this one have no words, which would fill the memory.
+        """
         with self._database.reading() as connection:
-            again = _sent_again(connection)
-            found = connection.execute(asked.order_by(attempts.c.job, attempts.c.number))
-            wrong = _wrong_pictures(connection)
+            again, wrong = _sent_again(connection), _wrong_pictures(connection)
+            is_own = jobs.c.sheet == number_of(connection, sheet)
+            plain: list[Any] = [
+                case((is_own, words), else_="") if column.key in _WORDS else words
+                for column, words in ((one, type_coerce(one, Text)) for one in _SENT)
+            ]
+            asked = select(*plain).select_from(attempts.join(jobs).join(sheets))
+            asked = asked.order_by(attempts.c.job, attempts.c.number)
+            found = connection.execute(asked, execution_options={"yield_per": _AT_ONCE})
             return [_sent(again, wrong, *row) for row in found]
 
     def paid_since(self, sheet: str, moment: datetime) -> list[Paid]:
@@ -182,13 +194,13 @@ def _sent(
     pictures, findings = wrong.get((job, number), (0, ()))
     return Sent(
         job,
-        unescaped(sheet),
+        intern(unescaped(sheet)),
         unescaped(row_id),
         take,
         part,
         number,
         _STATES[state],
-        unescaped(endpoint),
+        intern(unescaped(endpoint)),
         unescaped(inputs),
         unescaped(prompt),
         unescaped(task_id),
@@ -197,9 +209,9 @@ def _sent(
         from_number(sent_at),
         from_number(ended_at),
         unescaped(reason),
-        provider,
-        base_url,
-        api_key,
+        intern(provider),
+        intern(base_url),
+        intern(api_key),
         from_number(again.get((job, number))),
         findings,
         pictures,

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, timedelta
 
 import pytest
@@ -469,6 +471,25 @@ def test_a_file_with_the_same_content_is_found_without_a_look_at_all_files(store
     found = Twin(SavedFile("a.png", "", "5a"), KEY, 1, "a")
     assert store.files.with_content("sheet", "5a") == found
     assert "files_by_sha256" in plan
+
+
+def test_a_receipt_reads_every_attempt_and_the_words_of_its_own_sheet_only(store: Store) -> None:
+    long, others = '{"prompt":"' + "ä" * 10_000 + '"}', [KEY._replace(sheet="s")]
+    others += [KEY._replace(sheet="s", take=take) for take in range(2, 301)]
+    store.jobs.add([KEY, *others])
+    store.attempts.begin([replace(intent(key), inputs=long) for key in others], LIMITS)
+    store.attempts.begin([replace(intent(), prompt="a fine cat")], LIMITS)
+    store.charges.sent("sheet")
+    tracemalloc.start()
+    sent = store.charges.sent("sheet")
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    (own,) = (one for one in sent if one.sheet == "sheet")
+    assert (own.row_id, own.inputs, own.made_prompt) == (KEY.row_id, intent().inputs, "a fine cat")
+    assert len(sent) == 301
+    assert most < 1_000_000, "the words of the others are 3 MB"
+    assert {one.inputs for one in store.charges.sent("s") if one.sheet == "s"} == {long}
 
 
 def test_files_are_noted_together_and_those_without_a_job_are_left_out(store: Store) -> None:

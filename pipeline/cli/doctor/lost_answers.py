@@ -155,7 +155,7 @@ async def _look(settings: Settings, store: Store, rules: Rules) -> list[_Asked]:
         for one in job.attempts
         if one.state is State.UNKNOWN and not one.task_id
     }
-    attempts = store.charges.sent() if unknown else []
+    attempts = store.charges.sent(rules.sheet) if unknown else []
     hooks: dict[Sent, str] = {}
     of_api: dict[int, list[Sent]] = {}
     elsewhere: dict[int, list[Sent]] = {}
