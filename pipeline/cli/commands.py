@@ -117,7 +117,7 @@ def run(
     warn = sys.stderr.isatty() and not (plan and not row)
     settings = _loaded(paths, need_key=not plan, warn=warn or bool(plan and row))
     if plan:
-        from pipeline.cli.run import show_plans
+        from pipeline.cli.plan import show_plans
 
         raise typer.Exit(show_plans(settings, _console(), as_json, strict, row, limit, output))
     from pipeline.cli.run import run_all

@@ -16,7 +16,8 @@ from typing import Final, NamedTuple
 from rich.console import Console
 
 from pipeline import wiring
-from pipeline.cli import output as show
+from pipeline.cli.output import prompt_of
+from pipeline.cli.plan import show_plan
 from pipeline.cli.questions import confirm
 from pipeline.config import Settings, load
 from pipeline.core.combinations import (
@@ -235,9 +236,9 @@ def _show(console: Console, sync: SheetSync, wanted: _Wanted, settings: Settings
         more = wanted.more_of(
             line.seen.place - wanted.places.start, (PROMPT, *rules.prompt_columns)
         )
-        return ", ".join(filter(None, (more, show.prompt_of(line, rules))))
+        return ", ".join(filter(None, (more, prompt_of(line, rules))))
 
-    show.show_plan(console, sync, outlook(sync, settings, ask_balance=True), said, words)
+    show_plan(console, sync, outlook(sync, settings, ask_balance=True), said, words)
     if len(to_send(sync)) + len(following(sync)) + len(settling(sync)) == len(each(lines)):
         return f"The next run sends {'it' if number == 1 else 'them'}."
     return "Not all of them are sent by the next run: see above."

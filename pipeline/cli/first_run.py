@@ -18,7 +18,7 @@ from rich.console import Console
 
 from pipeline import wiring
 from pipeline.cli import next_steps
-from pipeline.cli.output import show_plan
+from pipeline.cli.plan import show_plan
 from pipeline.cli.questions import ask, confirm
 from pipeline.cli.run import run_all
 from pipeline.cli.stand_in import is_stand_in

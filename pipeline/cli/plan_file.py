@@ -6,10 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pipeline.core.errors import ConfigError
-from pipeline.core.followers import to_follow
-from pipeline.core.plan_files import PlannedSheet, of_text, planned_rows, terms_of, to_text
-from pipeline.reports.plan import settling, to_send
-from pipeline.sync.sheet_sync import SheetSync
+from pipeline.core.plan_files import PlannedSheet, of_text, to_text
 
 
 def check_options(
@@ -22,13 +19,6 @@ def check_options(
         raise ConfigError("--from-plan sends exactly a plan: leave out --plan, --row and --limit.")
     if output:
         _check_place(output)
-
-
-def planned(sync: SheetSync, made_at: str) -> PlannedSheet:
-    """The plan of a sheet that was just previewed, without what is held back."""
-    lines = [*to_send(sync), *to_follow(sync.last.plan.lines), *settling(sync)]
-    rows = planned_rows(lines, sync.rules)
-    return PlannedSheet(sync.key, sync.sheet.title, made_at, terms_of(sync.rules), rows)
 
 
 def _check_place(file: Path) -> None:

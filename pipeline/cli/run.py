@@ -18,21 +18,18 @@ from pipeline import terminal, wiring
 from pipeline.cli import output as show
 from pipeline.cli import plan_file
 from pipeline.cli.deliveries import delivering_for
-from pipeline.cli.exit_codes import worst_code
 from pipeline.config import Settings
 from pipeline.core.causes import BY_CRON, BY_RUN
 from pipeline.core.errors import ConfigError, SheetError, StoreError
 from pipeline.core.lines import Line
-from pipeline.core.plan_files import PlannedSheet
+from pipeline.core.named_rows import NamedRow, find_rows, no_row
 from pipeline.core.repeats import BUSY, is_news
 from pipeline.core.statuses import Status
-from pipeline.core.text import counted, one_line
+from pipeline.core.text import one_line
 from pipeline.open_sheet import place_of
 from pipeline.reports import summary
-from pipeline.reports.plan import NamedRow, find_rows, narrowed, no_row, outlook
 from pipeline.server import event_loop
 from pipeline.server.signals import interrupting
-from pipeline.sync import row_reports
 from pipeline.sync.lease import Busy
 from pipeline.sync.outcome import INTERRUPTED, Asked, Outcome
 from pipeline.sync.progress import Progress
@@ -308,40 +305,3 @@ def checked(settings: list[Settings], row: str) -> list[Settings]:
     if row:
         the_row(settings, row)
     return settings
-
-
-def show_plans(
-    settings: list[Settings],
-    console: Console,
-    as_json: bool,
-    strict: bool,
-    row: str,
-    limit: int | None,
-    output: Path | None,
-) -> int:
-    """Print what runs would do and cost, without doing it, and return the worst exit code.
-
-    With `output`, the plans are also written into that file, unless one of them cannot be made.
-    """
-    plans: list[PlannedSheet] = []
-
-    def shown(one: Settings) -> int:
-        with wiring.previewing(one, ask_prices=one.api_key is not None, whole=False) as sync:
-            sync.restrict(narrowed(sync, row, limit))
-            seen = outlook(sync, one, ask_balance=True)
-            (show.plan_as_json if as_json else show.show_plan)(console, sync, seen)
-            needed = strict and bool(row_reports.needing(sync))
-            hold = sync.last.hold
-            if output and not hold:
-                plans.append(plan_file.planned(sync, wiring.now().isoformat(timespec="seconds")))
-            return max(needed, hold.exit_code if hold else bool(seen.full))
-
-    code = worst_code(checked(settings, row), shown)
-    if output and len(plans) == len(settings):
-        plan_file.write(output, plans)
-        if not as_json:
-            rows = sum(len(plan.rows) for plan in plans)
-            console.print(f"Written into {output}: {counted(rows, 'row')}.", markup=False)
-    elif output:
-        terminal.print_error(f"{output} was not written: not every sheet has a plan.")
-    return code

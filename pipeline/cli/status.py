@@ -27,12 +27,12 @@ from pipeline.core.generations import label
 from pipeline.core.lines import Line
 from pipeline.core.model import State
 from pipeline.core.money import Money, of_budget
+from pipeline.core.named_rows import find_rows, no_row
 from pipeline.core.states import state_of
 from pipeline.core.statuses import Status
 from pipeline.core.text import counted, is_or_are, one_line, printable
 from pipeline.open_sheet import open_sheet
 from pipeline.reports import summary
-from pipeline.reports.plan import find_rows, no_row
 from pipeline.store import HistoryLine, Limits
 from pipeline.sync import outlet_states, row_reports
 from pipeline.sync.last_pass import stop_of_rule, why_not_sent

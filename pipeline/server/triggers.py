@@ -22,9 +22,10 @@ from starlette.routing import BaseRoute, Route
 from pipeline import wiring
 from pipeline.callers import caller_of, limited_logger
 from pipeline.core.errors import ConfigError, PromptsheetError, StoreError
+from pipeline.core.named_rows import find_rows, no_row
 from pipeline.core.statuses import Status
 from pipeline.core.text import counted, one_line, rounded
-from pipeline.reports.plan import PlanFigures, figures, find_rows, narrowed, no_row
+from pipeline.reports.plan import PlanFigures, figures, narrowed
 from pipeline.server.pass_requests import PassControl, PassRequest, Taken
 from pipeline.server.trigger_access import TriggerAccess
 from pipeline.server.trigger_orders import Order, Refused, body_of, order_of

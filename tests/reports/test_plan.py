@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from pipeline import wiring
-from pipeline.cli.output import show_plan
+from pipeline.cli.plan import show_plan
 from pipeline.reports.plan import narrowed, outlook
 from pipeline.sandbox import Sandbox
 from tests.fakes.team import Team
