@@ -34,12 +34,11 @@ class Screen(Console):
         terminal.discard_output()
 
 
-def screen(*, stderr: bool = False, quiet: bool = False) -> Screen:
+def screen(*, stderr: bool = False) -> Screen:
     """A console for standard output, or for standard error."""
     stream = sys.stderr if stderr else sys.stdout
     return Screen(
         stderr=stderr,
-        quiet=quiet,
         highlight=False,
         soft_wrap=not stderr and not stream.isatty(),
     )

@@ -31,10 +31,8 @@ NEAR: Final = 0.1
 #: For each known duration there are so many in a population, so that its last part can hold
 #: durations longer than all known ones.
 _FINE: Final = 8
-#: The tail of durations is taken to be no heavier than this, and is learnt from the longest tenth,
-#: but from so many tasks if there are so many.
+#: The tail of durations is taken to be no heavier than this.
 _HEAVIEST: Final = 0.5
-_TAIL: Final = 10
 #: The window of a limit by the minute; the store counts whole seconds.
 _WINDOW: Final = 61.0
 
@@ -131,6 +129,10 @@ def _population(known: Sequence[float], chance: Random) -> list[float]:
 
 
 def _numbers(many: int) -> set[int]:
+    """From how many of the longest tasks the tail is learnt: a tenth and a twentieth of all.
+
+    Of few tasks these are ten and five, but at most half of all.
+    """
     return {max(many // part, min(many // 2, least)) for part, least in ((10, 10), (20, 5))} - {0}
 
 

@@ -131,9 +131,7 @@ def digest_card(messages: Sequence[Message], pictures: int, link: str = "") -> C
         alerts=_alerts(digest.sentences),
         facts=tuple(_counts(digest)),
         **_entries(digest.rows),
-        pictures=tuple(
-            (url, shortened(name, NAME) or "–") for url, name in _turned(digest.pictures)
-        ),
+        pictures=tuple((url, shortened(name, NAME) or "–") for name, url in digest.pictures),
         more_pictures=digest.more_pictures if pictures else 0,
         links=_links(link),
         is_repeat=digest.is_repeat,
@@ -331,8 +329,3 @@ def _which(rows: Sequence[NoticeRow]) -> str:
 
 def _links(page: str) -> tuple[tuple[str, str], ...]:
     return ((LINK, page),) if page else ()
-
-
-def _turned(pictures: Iterable[tuple[str, str]]) -> Iterator[tuple[str, str]]:
-    """The pictures of a digest, the address first."""
-    return ((url, name) for name, url in pictures)

@@ -6,7 +6,7 @@ import json
 import math
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from email.utils import formatdate
 from uuid import uuid4
 
@@ -32,10 +32,6 @@ class Reply:
     loss: str = ""
     #: The task that was accepted, whatever the answer says about it.
     task: Task | None = None
-
-    def as_outcome(self, outcome: str) -> Reply:
-        """The same answer, counted as this."""
-        return replace(self, outcome=outcome)
 
 
 def say(

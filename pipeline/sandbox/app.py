@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -37,10 +36,9 @@ def create_app(
     *,
     key: str = "sandbox",
     seed: int = 0,
-    clock: Callable[[], float] = time.monotonic,
 ) -> Starlette:
     """The application. Answers can only be lost under the server of `pipeline.sandbox.server`."""
-    desk = Desk(settings or SandboxSettings(), key=key, seed=seed, clock=clock)
+    desk = Desk(settings or SandboxSettings(), key=key, seed=seed)
     owner = _Owner(desk)
     api = _routes(desk)
     app = Starlette(

@@ -41,9 +41,9 @@ class Window:
 class Gauge:
     """How many there are now, and how many there were at most."""
 
-    def __init__(self, now: int = 0) -> None:
-        self.now = now
-        self.most = now
+    def __init__(self) -> None:
+        self.now = 0
+        self.most = 0
 
     def enter(self) -> None:
         """One more is there."""

@@ -67,15 +67,13 @@ class Desk:
     The key of version 2 is that of version 1 with `afk_` before it.
     """
 
-    def __init__(
-        self, settings: SandboxSettings, *, key: str, seed: int, clock: Callable[[], float]
-    ) -> None:
-        self.clock = clock
+    def __init__(self, settings: SandboxSettings, *, key: str, seed: int) -> None:
+        self.clock = time.monotonic
         self.key = key.removeprefix(V2_KEY)
         self.key_v2 = V2_KEY + self.key
         self._seed = seed
         self._first_settings = settings
-        self.courier = Courier(lambda: self.settings, lambda: self.chance, clock, self._letter)
+        self.courier = Courier(lambda: self.settings, lambda: self.chance, self.clock, self._letter)
         self.user_id, self.team_id = USER_ID, TEAM_ID
         self.v1, self.v2 = V1(self), V2(self)
         # The busiest first: routes are tried one after the other.
@@ -315,7 +313,7 @@ class Desk:
                 "no_id": say({"ok": True}, status),
                 "text": Reply(status, b"Accepted", (TEXT,)),
             }
-            return garbled.get(fault.kind, Reply(status, b"")).as_outcome("garbled")
+            return replace(garbled.get(fault.kind, Reply(status, b"")), outcome="garbled")
         return answer
 
     def _striker(self, call: Call) -> Callable[[str], Fault | None]:

@@ -104,7 +104,8 @@ def channel_of(settings: Settings, say: Callable[[str], None]) -> DriveChannel |
 def _wants_channel(settings: Settings) -> bool:
     trigger = settings.trigger
     has_address = bool(trigger.token) and trigger.public_url.startswith("https://")
-    return has_address and settings.schedule.wants_edits and _is_google(settings)
+    is_google = isinstance(settings.source, GoogleSource)
+    return has_address and settings.schedule.wants_edits and is_google
 
 
 def is_channel_token(settings: Settings, text: str) -> bool:
@@ -119,7 +120,3 @@ def _token_of(settings: Settings) -> str:
     assert secret, "only a configuration with a token has channels"
     about = f"edits of {settings.trigger.name}".encode()
     return hmac.new(secret.reveal().encode(), about, hashlib.sha256).hexdigest()
-
-
-def _is_google(settings: Settings) -> bool:
-    return isinstance(settings.source, GoogleSource)

@@ -52,7 +52,7 @@ def write_claim(target: Path, claim: Claim, instead_of: Claim | None) -> bool:
     with file_errors(path), locked(target.parent):
         if instead_of is not None and read_claim(target) != instead_of:
             return False
-        part = write_beside(target, _text(claim), 0o600)
+        part = write_beside(target, _text(claim))
         share_like(part, target)
         if instead_of is not None:
             part.replace(path)

@@ -105,11 +105,14 @@ def after_a_kill(target: Path, exchange: Exchange = exchange) -> None:
                     settle(target, exchange)
 
 
-def write_beside(target: Path, content: bytes, mode: int = 0o666) -> Path:
-    """Write a file to disk, in the same folder, under a name that a later start deletes."""
+def write_beside(target: Path, content: bytes) -> Path:
+    """Write a file to disk, in the same folder, under a name that a later start deletes.
+
+    Only its owner can read it.
+    """
     part = part_name(target)
     try:
-        write_new(part, content, mode)
+        write_new(part, content, 0o600)
     except BaseException:
         part.unlink(missing_ok=True)
         raise
@@ -197,11 +200,11 @@ def _keep_original(target: Path, content: bytes) -> None:
     """Keep the file as it was before our first change; only once."""
     original = target.with_name(f"{target.name}.before-promptsheet")
     if not os.path.lexists(original):
-        appear_once(_dressed(write_beside(target, content, 0o600), target), original)
+        appear_once(_dressed(write_beside(target, content), target), original)
 
 
 def _incoming(target: Path, base: bytes, fresh: bytes) -> Path:
-    part = _dressed(write_beside(target, fresh, 0o600), target)
+    part = _dressed(write_beside(target, fresh), target)
     return part.rename(incoming_name(target, base, fresh))
 
 
