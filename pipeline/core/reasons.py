@@ -50,6 +50,12 @@ NOT_REACHED: Final = message("it cannot be reached")
 NAME_UNKNOWN: Final = message("its name is not known")
 NO_ANSWER: Final = message("no answer came in time")
 TOOK_LONGER: Final = message("it took longer than {seconds} s")
+# Why there is no connection to an API.
+NOT_TRUSTED: Final = message("its certificate is not trusted")
+NO_TLS: Final = message("no TLS connection could be made")
+NAME_NOT_FOUND: Final = message("its name was not found (DNS)")
+NOT_CONNECTED: Final = message("no connection in time")
+NO_CONNECTION: Final = message("no connection ({why})")
 # Why it is not known if a task was accepted.
 NOT_READABLE: Final = message("HTTP {status} without a readable answer")
 NO_TASK: Final = message("HTTP {status} without a task id")

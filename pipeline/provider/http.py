@@ -40,10 +40,10 @@ NEVER_LEFT: Final = (
 
 #: What went wrong, in a few words without address or key; the first that fits.
 WORDS: Final[tuple[tuple[type[BaseException], str], ...]] = (
-    (aiohttp.ClientConnectorCertificateError, "its certificate is not trusted"),
-    (aiohttp.ClientSSLError, "no TLS connection could be made"),
-    (aiohttp.ClientConnectorDNSError, "its name was not found (DNS)"),
-    (aiohttp.ConnectionTimeoutError, "no connection in time"),
+    (aiohttp.ClientConnectorCertificateError, reasons.NOT_TRUSTED),
+    (aiohttp.ClientSSLError, reasons.NO_TLS),
+    (aiohttp.ClientConnectorDNSError, reasons.NAME_NOT_FOUND),
+    (aiohttp.ConnectionTimeoutError, reasons.NOT_CONNECTED),
     (aiohttp.ServerDisconnectedError, reasons.CLOSED),
     (aiohttp.ClientConnectionError, reasons.CONNECTION_BROKE),
     (aiohttp.ClientPayloadError, reasons.BROKE_OFF),
@@ -254,8 +254,8 @@ def failed(error: Exception) -> WireError:
 def _why(cause: BaseException) -> str:
     if type(cause) is aiohttp.ClientConnectorError:
         # The text of the exception itself names the address.
-        return f"no connection ({os.strerror(cause.errno or 0).lower()})"
+        return reasons.NO_CONNECTION.format(why=os.strerror(cause.errno or 0).lower())
     for kind, words in WORDS:
         if isinstance(cause, kind):
             return words
-    return f"the answer cannot be read ({type(cause).__name__})"
+    return reasons.ANSWER_UNREADABLE.format(error=type(cause).__name__)

@@ -12,6 +12,7 @@ from pipeline.core.model import Request
 from pipeline.core.paths import first_text
 from pipeline.core.protocol import meaning_of, reason_of
 from pipeline.core.provider import Provider
+from pipeline.core.reasons import told
 from pipeline.sync.ports import Wire
 
 #: Seconds for one account: nothing waits longer for it.
@@ -41,7 +42,7 @@ async def ask_balance(provider: Provider, way: Wire) -> Told:
     try:
         response = await way.ask(Request("GET", its.path), WITHIN)
     except WireError as e:
-        return unknown(str(e).rstrip("."))
+        return unknown(told(str(e).rstrip(".")))
     if meaning_of(provider, response) != "taken":
         said = reason_of(provider, response).rstrip(".")
         status = say("it answers {status}", status=response.status)

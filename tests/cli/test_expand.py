@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from pipeline.sandbox import Sandbox
 from pipeline.store import Store, utc_now
 from tests.fakes.google_sheets import Asked, Cut, google_sheets
 from tests.fakes.google_team import GoogleTeam
-from tests.fakes.program import KEY, Program, at_one_instant, call
+from tests.fakes.program import KEY, KEY_NAME, Program, at_one_instant, call
 from tests.fakes.team import Team
 from tests.fakes.terminal import terminal
 
@@ -152,11 +151,11 @@ def test_a_mistake_is_named_before_anything_is_written(
 
 
 def test_calls_at_one_instant_and_a_run_leave_each_combination_once(
-    campaign: Team, api: Sandbox
+    campaign: Team, api: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     wide = f"product={','.join(f'bird {n}' for n in range(40))}"
     words = ("expand", str(campaign.config), wide, "style=ink,neon", "--yes")
-    os.environ["APIFRAME_API_KEY"] = KEY
+    monkeypatch.setenv(KEY_NAME, KEY)
 
     ends = at_one_instant([words, words, ("run", str(campaign.config), "--wait"), words])
 

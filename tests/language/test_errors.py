@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import ast
+import asyncio
 import json
 import re
+from contextlib import AsyncExitStack
+from dataclasses import replace
 
 import pytest
 
+from pipeline.config import Secret
 from pipeline.core.job_status import job_status
 from pipeline.core.language import Said
 from pipeline.core.messages import write_take
 from pipeline.core.model import Attempt, Response, State
 from pipeline.core.protocol import verdict
+from pipeline.core.provider import Account
+from pipeline.core.reasons import told
 from pipeline.core.states import Accepted, Failed, Lost, Postponed
 from pipeline.core.statuses import Status
 from pipeline.provider.http import WORDS
+from pipeline.provider.lazy import LazyApiClient
+from pipeline.sync.balance import ask_balance
 from tests.core.build import NOW, PROVIDER, RULES, attempt, job, wrote
 from tests.fakes.cases import each
 from tests.language.collected import ROOT
@@ -55,6 +63,26 @@ def test_each_answer_to_a_submission_ends_in_one_note_with_one_remedy(
 @each("words", sorted({words for _, words in WORDS}))
 def test_each_broken_connection_ends_in_one_note_with_one_remedy(words: str) -> None:
     _check(Status.CHECK_NEEDED, attempt(State.UNKNOWN, reason=words))
+
+
+@each("words", sorted({words for _, words in WORDS}))
+def test_each_broken_connection_is_told_in_both_languages(words: str) -> None:
+    assert GERMAN.text(told(words)) != words
+
+
+def test_why_a_balance_is_not_known_is_told_in_both_languages() -> None:
+    async def asked() -> str:
+        provider = replace(PROVIDER, account=Account("/account"))
+        async with AsyncExitStack() as stack:
+            way = LazyApiClient(
+                provider, Secret("key"), base_url="http://127.0.0.1:1", concurrency=1, stack=stack
+            )
+            return (await ask_balance(provider, way)).trouble
+
+    trouble = asyncio.run(asked())
+
+    assert ": no connection (connect" in trouble
+    assert ": keine Verbindung (connect" in GERMAN.text(trouble)
 
 
 def test_a_task_that_failed_without_a_reason_says_so_in_both_languages() -> None:
