@@ -21,10 +21,10 @@ from pipeline import wiring
 from pipeline.sandbox import Sandbox
 from pipeline.sync.quick_check import Found, found
 from tests.fakes.outlets.receiver import SECRET, Receiver
-from tests.fakes.outlets.service import HANGS, LOST, Service, answers, serving
 from tests.fakes.program import KEY, KEY_NAME, Program, call, until
 from tests.fakes.sandbox_process import sandbox_process
 from tests.fakes.team import Team
+from tests.fakes.web_service import HANGS, LOST, Service, answers, serving
 
 
 class Desk:

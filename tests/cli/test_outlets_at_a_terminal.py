@@ -12,10 +12,10 @@ import pytest
 
 from tests.fakes.outlets.chat_services import Channel, channel
 from tests.fakes.outlets.receiver import SECRET, Receiver
-from tests.fakes.outlets.service import Service, answers, serving
 from tests.fakes.program import KEY
 from tests.fakes.team import Team
 from tests.fakes.terminal import terminal
+from tests.fakes.web_service import Service, answers, serving
 
 
 class Desk:

@@ -12,11 +12,11 @@ import pytest
 from pipeline.sandbox import Sandbox
 from tests.fakes.outlets.chat_services import Channel, channel
 from tests.fakes.outlets.receiver import SECRET, Receiver
-from tests.fakes.outlets.service import Service, serving
 from tests.fakes.program import KEY, Program, call, until
 from tests.fakes.sandbox_process import sandbox_process
 from tests.fakes.team import Team
 from tests.fakes.terminal import terminal
+from tests.fakes.web_service import Service, serving
 
 ROWS = 5
 

@@ -13,11 +13,11 @@ import pytest
 
 from pipeline.sandbox import Sandbox
 from tests.fakes.outlets.receiver import SECRET, Receiver
-from tests.fakes.outlets.service import Service, answers, serving
 from tests.fakes.program import KEY, Ended, Program, call, until
 from tests.fakes.sandbox_process import sandbox_process
 from tests.fakes.team import Team
 from tests.fakes.terminal import terminal
+from tests.fakes.web_service import Service, answers, serving
 
 PUSH = (
     '[[outlets]]\nkind = "push"\nurl = "file:address"\nsecret = "file:secret"\n'

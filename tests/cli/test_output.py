@@ -10,10 +10,8 @@ import logging
 import os
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 from pipeline import terminal as output
@@ -22,6 +20,7 @@ from pipeline.sandbox import Sandbox
 from tests.fakes.program import KEY, KEY_NAME, ROOT
 from tests.fakes.team import Team
 from tests.fakes.terminal import terminal
+from tests.fakes.web_service import Reply, serving
 
 #: Terminal controls: escape, return, bell, backspace, C1, direction marks, line ends.
 EVIL = "\x1b[31mred\x1b]0;title\x07 \x08\r\x9b2J\x85 \u202erot\u2066\u2028.\x7f"
@@ -198,27 +197,6 @@ def _start(
 def _rude_api() -> Iterator[str]:
     """An API that refuses everything, with control characters in its messages."""
 
-    class Refuses(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            self.rfile.read(int(self.headers["content-length"]))
-            self._answer()
-
-        def do_GET(self) -> None:
-            self._answer()
-
-        def _answer(self) -> None:
-            body = json.dumps({"errors": [{"msg": f"no {EVIL}"}]}).encode()
-            self.send_response(400)
-            self.send_header("content-length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Refuses) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-        thread.join()
+    body = json.dumps({"errors": [{"msg": f"no {EVIL}"}]}).encode()
+    with serving(lambda call: Reply(400, body)) as service:
+        yield service.url

@@ -6,10 +6,8 @@ import gzip
 import os
 import subprocess
 import sys
-import threading
 from collections import Counter
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.util import find_spec
 
 import pytest
@@ -17,6 +15,7 @@ import pytest
 from pipeline.sandbox import Sandbox
 from tests.fakes.program import KEY, KEY_NAME, ROOT, Ended
 from tests.fakes.team import Team
+from tests.fakes.web_service import Call, Reply, serving
 
 needs_sdk = pytest.mark.skipif(
     not find_spec("opentelemetry.sdk"), reason="the extra telemetry is not installed"
@@ -28,33 +27,21 @@ NOWHERE = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9", "OTEL_EXPORTER_O
 class Collector:
     """Keeps the bodies of what arrives, by path."""
 
-    def __init__(self, url: str) -> None:
-        self.url, self.bodies = url, list[tuple[str, bytes]]()
+    def __init__(self) -> None:
+        self.url, self.bodies = "", list[tuple[str, bytes]]()
+
+    def accept(self, call: Call) -> Reply:
+        is_packed = call.headers.get("content-encoding") == "gzip"
+        self.bodies.append((call.path, gzip.decompress(call.body) if is_packed else call.body))
+        return Reply()
 
 
 @pytest.fixture
 def collector() -> Iterator[Collector]:
-    class Calls(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            if self.headers.get("Content-Encoding") == "gzip":
-                body = gzip.decompress(body)
-            its.bodies.append((self.path, body))
-            self.send_response(200)
-            self.send_header("Content-Length", "0")
-            self.end_headers()
-
-        def log_message(self, *args: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Calls)
-    its = Collector(f"http://127.0.0.1:{server.server_port}")
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-    thread.start()
-    yield its
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    its = Collector()
+    with serving(its.accept) as service:
+        its.url = service.url
+        yield its
 
 
 def run(team: Team, variables: dict[str, str], *words: str) -> Ended:

@@ -26,10 +26,10 @@ import httpx
 
 from tests.compat.n8n_server import N8n, version_of
 from tests.fakes.outlets.receiver import problems_of
-from tests.fakes.outlets.service import Call, Reply, serving
 from tests.fakes.program import until
 from tests.fakes.sandbox_process import sandbox_process
 from tests.fakes.team import Team
+from tests.fakes.web_service import Call, Reply, serving
 
 ROOT: Final = Path(__file__).parents[2]
 WORKFLOW: Final = ROOT / "configs/deploy/n8n/receive-push.json"

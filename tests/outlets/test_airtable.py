@@ -23,8 +23,8 @@ from tests.fakes.outlets.airtable import BASE, COLUMNS, TABLE, TOKEN, Airtable
 from tests.fakes.outlets.killed import deliver_and_kill
 from tests.fakes.outlets.messages import NASTY, POISON, notice, repeated
 from tests.fakes.outlets.rows import LINK, row
-from tests.fakes.outlets.service import DROPPED, LOST, Service, answers, serving
 from tests.fakes.service import free_port
+from tests.fakes.web_service import DROPPED, LOST, Service, answers, serving
 
 
 @pytest.fixture(autouse=True)

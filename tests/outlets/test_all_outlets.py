@@ -13,7 +13,7 @@ from pipeline.core.outbox import Delivered, Message, Result, RowMessage, Trouble
 from pipeline.outlets import Outlet
 from pipeline.server import event_loop
 from tests.fakes.outlets.messages import NASTY, POISON, repeated, row, rows
-from tests.fakes.outlets.service import DROPPED, LOST, Failure, answers
+from tests.fakes.web_service import DROPPED, LOST, Failure, answers
 from tests.outlets.trials import TRIALS, Trial
 
 T = TypeVar("T")

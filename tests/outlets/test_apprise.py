@@ -16,7 +16,7 @@ from pipeline.outlets.apprise import AppriseOutlet
 from pipeline.server import event_loop
 from tests.fakes.cases import each
 from tests.fakes.outlets.mail_server import MailServer, mail_server
-from tests.fakes.outlets.service import (
+from tests.fakes.web_service import (
     DROPPED,
     LOST,
     Call,

@@ -34,7 +34,7 @@ from pipeline.server import event_loop
 from tests.fakes.cases import each
 from tests.fakes.outlets import chat_services
 from tests.fakes.outlets.chat_services import POISON, channel
-from tests.fakes.outlets.service import DROPPED, LOST, Call, Failure, answers
+from tests.fakes.web_service import DROPPED, LOST, Call, Failure, answers
 
 AT = datetime(2026, 11, 28, 9, 30, tzinfo=UTC)
 SERVICES = {"slack": SLACK, "teams": TEAMS, "discord": DISCORD}

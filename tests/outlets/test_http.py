@@ -14,7 +14,7 @@ from pipeline.core.outbox import Trouble, Undelivered
 from pipeline.outlets.http import MOST_OF_ANSWER, Poster, verdict
 from pipeline.server import event_loop
 from tests.fakes.cases import each
-from tests.fakes.outlets.service import (
+from tests.fakes.web_service import (
     DROPPED,
     HANGS,
     LOST,

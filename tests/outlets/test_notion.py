@@ -17,8 +17,8 @@ from tests.fakes.outlets.killed import deliver_and_kill
 from tests.fakes.outlets.messages import NASTY, POISON, notice, repeated
 from tests.fakes.outlets.notion import DATABASE, PROPERTIES, SOURCE, TOKEN, Notion
 from tests.fakes.outlets.rows import LINK, row
-from tests.fakes.outlets.service import DROPPED, LOST, Service, answers, serving
 from tests.fakes.service import free_port
+from tests.fakes.web_service import DROPPED, LOST, Service, answers, serving
 
 
 @pytest.fixture(autouse=True)

@@ -16,7 +16,7 @@ from pipeline.server import event_loop
 from tests.fakes.cases import each
 from tests.fakes.outlets.messages import POISON, notice, repeated, row, rows
 from tests.fakes.outlets.receiver import SECRET, Receiver
-from tests.fakes.outlets.service import LOST, Call, Reply, answers, serving
+from tests.fakes.web_service import LOST, Call, Reply, answers, serving
 
 T = TypeVar("T")
 OTHER_SECRET = "whsec_" + "YW5vdGhlciBzZWNyZXQgb2YgdGVzdHMsIDI0IGJ5dGVzIGFuZCBtb3Jl"

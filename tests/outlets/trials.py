@@ -30,7 +30,7 @@ from tests.fakes.outlets.messages import POISON
 from tests.fakes.outlets.notion import DATABASE, Notion
 from tests.fakes.outlets.notion import TOKEN as NOTION_TOKEN
 from tests.fakes.outlets.receiver import SECRET, Receiver
-from tests.fakes.outlets.service import Call, Reply, Service, serving
+from tests.fakes.web_service import Call, Reply, Service, serving
 
 
 @dataclass(frozen=True)

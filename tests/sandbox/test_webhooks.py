@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import json
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import httpx
 import pytest
 
 from pipeline.sandbox import Sandbox, running
+from tests.fakes.web_service import Call, Reply, serving
 from tests.sandbox.calls import until
 
 KEY = "k-123"
@@ -22,10 +20,10 @@ KEY = "k-123"
 class Listener:
     """A web server that keeps what is posted to it, and answers as it is set to."""
 
-    def __init__(self, port: int) -> None:
-        self.url = f"http://127.0.0.1:{port}/hooks/abc"
-        self.received: list[tuple[str, dict[str, str], dict[str, Any]]] = []
-        self.connections: set[tuple[str, int]] = set()
+    def __init__(self) -> None:
+        self.url = ""
+        self.received: list[tuple[str, Mapping[str, str], dict[str, Any]]] = []
+        self.connections: set[int] = set()
         #: Answers, the next one first; then 204.
         self.answers: list[int] = []
 
@@ -34,36 +32,11 @@ class Listener:
         """The statuses, in the order of arrival."""
         return [body.get("status", "") for _, _, body in self.received]
 
-
-@contextmanager
-def listening() -> Iterator[Listener]:
-    class Ear(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def do_POST(self) -> None:
-            body = json.loads(self.rfile.read(int(self.headers["content-length"])))
-            headers = {name.casefold(): value for name, value in self.headers.items()}
-            listener.received.append((self.path, headers, body))
-            listener.connections.add(self.client_address)
-            self.send_response(listener.answers.pop(0) if listener.answers else 204)
-            self.send_header("location", f"{listener.url}/elsewhere")
-            self.send_header("content-length", "0")
-            self.end_headers()
-
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-            """Say nothing."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Ear)
-    server.daemon_threads = True
-    listener = Listener(server.server_port)
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-    thread.start()
-    try:
-        yield listener
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    def accept(self, call: Call) -> Reply:
+        self.received.append((call.path, call.headers, json.loads(call.body)))
+        self.connections.add(call.port)
+        status = self.answers.pop(0) if self.answers else 204
+        return Reply(status, headers={"location": f"{self.url}/elsewhere"})
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +53,9 @@ def sandbox(server: Sandbox) -> Sandbox:
 
 @pytest.fixture
 def receiver(sandbox: Sandbox) -> Iterator[Listener]:
-    with listening() as listener:
+    listener = Listener()
+    with serving(listener.accept) as service:
+        listener.url = f"{service.url}/hooks/abc"
         yield listener
 
 

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +21,7 @@ from pipeline.sync.configured_sheet import Campaign
 from tests.fakes.called_back import SECRET, final, progress, proof, served, to_bytes
 from tests.fakes.program import ROOT, Program, call
 from tests.fakes.team import Team
+from tests.fakes.web_service import Call, Reply, serving
 
 WEBHOOK = {"webhook": {"public_url": "https://hooks.example.com/team", "secret": "env:HOOKS"}}
 
@@ -36,6 +35,9 @@ class Api:
         #: How long a task takes.
         self.seconds = 0.0
         self._taken: list[float] = []
+
+    def accept(self, call: Call) -> Reply:
+        return Reply(200, to_bytes(self.answer(call.path, json.loads(call.body))))
 
     def answer(self, path: str, said: dict[str, Any]) -> dict[str, Any]:
         """What to answer."""
@@ -57,22 +59,6 @@ class Api:
         return [one["webhook_url"].rsplit("/", 1)[1] for one in self.asked]
 
 
-class _Door(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    api: Api
-
-    def do_POST(self) -> None:
-        said = json.loads(self.rfile.read(int(self.headers["content-length"])))
-        body = to_bytes(self.api.answer(self.path, said))
-        self.send_response(200)
-        self.send_header("content-length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
-        pass
-
-
 @pytest.fixture
 def api() -> Api:
     return Api()
@@ -82,15 +68,8 @@ def api() -> Api:
 def team(tmp_path: Path, api: Api, monkeypatch: pytest.MonkeyPatch) -> Iterator[Team]:
     """A team whose program uses this API."""
     monkeypatch.setenv("HOOKS", SECRET)
-    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Door", (_Door,), {"api": api}))
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-    thread.start()
-    try:
-        yield Team(tmp_path, f"http://127.0.0.1:{server.server_port}")
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with serving(api.accept) as service:
+        yield Team(tmp_path, service.url)
 
 
 @contextmanager

@@ -119,7 +119,7 @@ def test_what_the_service_answers_changes_nothing_and_its_address_is_in_no_log(
 
 
 def test_a_service_that_is_not_there_changes_nothing(team: Team) -> None:
-    configure(team, Monitor("http://127.0.0.1:9"))
+    configure(team, Monitor("http://127.0.0.1:9/ping"))
     team.write("prompt", "a fox")
     ended = team.finish()
 

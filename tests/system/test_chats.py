@@ -10,9 +10,9 @@ import pytest
 
 from tests.fakes.outlets.chat_services import Channel, SlackChannel, channel
 from tests.fakes.outlets.mail_server import mail_server
-from tests.fakes.outlets.service import Call, Reply, serving
 from tests.fakes.program import Program, until
 from tests.fakes.team import Team
+from tests.fakes.web_service import Call, Reply, serving
 
 ROWS = 12
 CHATS = ("slack", "teams", "discord")

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from tests.fakes.outlets.receiver import SECRET, Receiver
-from tests.fakes.outlets.service import Call, Reply, Service, serving
 from tests.fakes.program import Program, until
 from tests.fakes.team import Team
+from tests.fakes.web_service import Call, Reply, Service, serving
 
 ROWS, KILLS = 25, 2
 

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from tests.fakes.outlets import airtable, notion
-from tests.fakes.outlets.service import Call, Reply, serving
 from tests.fakes.program import Program, until
 from tests.fakes.team import Team
+from tests.fakes.web_service import Call, Reply, serving
 
 ROWS = 6
 

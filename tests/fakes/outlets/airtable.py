@@ -10,7 +10,7 @@ from itertools import count
 from typing import Any
 
 from tests.fakes.outlets.messages import POISON
-from tests.fakes.outlets.service import Call, Reply
+from tests.fakes.web_service import Call, Reply
 
 TOKEN = "patTESTTESTTEST1.s3cr3t"
 BASE, TABLE = "appTESTTESTTES123", "tblTESTTESTTES123"

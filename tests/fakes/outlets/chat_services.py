@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from tests.fakes.outlets.service import Call, Reply, Service, serving
+from tests.fakes.web_service import Call, Reply, Service, serving
 
 #: A text with which every service refuses a message.
 POISON = "POISON"

@@ -7,7 +7,7 @@ import sys
 import threading
 from collections.abc import Callable
 
-from tests.fakes.outlets.service import Call, Reply, Service
+from tests.fakes.web_service import Call, Reply, Service
 
 _PROGRAM = """
 import asyncio

@@ -9,7 +9,7 @@ from itertools import count
 from typing import Any
 
 from tests.fakes.outlets.messages import POISON
-from tests.fakes.outlets.service import Call, Reply
+from tests.fakes.web_service import Call, Reply
 
 TOKEN = "ntn_s3cr3t"
 DATABASE, SOURCE = "d" * 32, "5" * 32

@@ -10,7 +10,7 @@ from jsonschema import Draft202012Validator, FormatChecker  # type: ignore[impor
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 from tests.fakes.outlets.messages import POISON
-from tests.fakes.outlets.service import Call, Reply
+from tests.fakes.web_service import Call, Reply
 
 SCHEMA: Final = json.loads(
     (Path(__file__).parents[3] / "docs" / "reference" / "push.schema.json").read_text("utf-8")

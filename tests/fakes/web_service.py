@@ -1,6 +1,6 @@
-"""A web service that receives messages, on a real socket, with failures on demand.
+"""A web service on a real socket, with failures on demand.
 
-What it accepts is decided by a function of each kind of service. A failure is used up by one call:
+A function decides what it accepts and answers. A failure is used up by one call:
 either nothing was accepted, or the message was accepted and its answer is lost.
 """
 
@@ -22,6 +22,8 @@ class Call:
     path: str
     headers: Mapping[str, str]
     body: bytes
+    #: The port that it came from: the same for all requests over one connection.
+    port: int = 0
 
 
 @dataclass(frozen=True)
@@ -110,7 +112,8 @@ def serving(accept: Callable[[Call], Reply]) -> Iterator[Service]:
         def _any(self) -> None:
             body = self.rfile.read(int(self.headers.get("content-length", 0)))
             headers = {name.lower(): value for name, value in self.headers.items()}
-            reply = service.answer(Call(self.command, self.path, headers, body))
+            port = self.client_address[1]
+            reply = service.answer(Call(self.command, self.path, headers, body, port))
             if reply is None:
                 self.close_connection = True
                 return
