@@ -301,6 +301,11 @@ def the_webhook_address_leads_nowhere(team: Team, api: Sandbox) -> None:
     webhook(team, f"http://127.0.0.1:{free_port()}")
 
 
+@stays("webhook", "This configuration receives none: its [webhook] listen is not set.")
+def nothing_receives_webhooks(team: Team, api: Sandbox) -> None:
+    webhook(team, f"http://127.0.0.1:{free_port()}")
+
+
 @stays("webhook", "and not as Promptsheet does")
 def the_webhook_address_leads_to_another_program(team: Team, api: Sandbox) -> None:
     webhook(team, api.url)

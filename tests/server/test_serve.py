@@ -117,6 +117,22 @@ def test_serve_reports_that_there_is_nothing_to_serve(tmp_path: Path) -> None:
     assert "There is nothing to serve" in ended.said
 
 
+def test_serve_says_which_webhooks_it_does_not_receive(tmp_path: Path) -> None:
+    team, page, hooks = Team(tmp_path, "http://127.0.0.1:9"), free_port(), free_port()
+    team.write_prompts(PROMPTS)
+    team.write_prompts(PROMPTS, "others.csv")
+    first = service(team, page=page, hooks=hooks)
+    second = service(team, "others", sheet="others.csv", page=page, hooks=hooks)
+    first.write_text(first.read_text().replace(f'listen = "127.0.0.1:{hooks}"\n', ""))
+    with Program("serve", first, second) as program:
+        program.until(lambda: is_up(page) and is_up(hooks), "it answers")
+        program.signal(signal.SIGTERM)
+        said = program.end().said
+
+    assert "Webhooks for others.csv are received at http://127.0.0.1:" in said
+    assert "Webhooks for prompts.csv are not received here: [webhook] listen is not set." in said
+
+
 def test_two_configurations_that_share_a_page_must_agree_on_its_token(tmp_path: Path) -> None:
     team, page = Team(tmp_path, "http://127.0.0.1:9"), free_port()
     team.write_prompts(PROMPTS)

@@ -22,9 +22,10 @@ _SAYS_NOTHING = b"A call of promptsheet doctor"
 
 def reached(case: Case) -> Iterator[Finding]:
     """Call the receiver through `[webhook] public_url`, as the API would; it records nothing."""
-    address = case.settings.webhook.public_url
+    address, listen = case.settings.webhook.public_url, case.settings.webhook.listen
     if not address:
         return
+    unset = "" if listen else " This configuration receives none: its [webhook] listen is not set."
     import httpx
 
     try:
@@ -33,8 +34,8 @@ def reached(case: Case) -> Iterator[Finding]:
         yield Finding(
             "person",
             f"Webhooks do not reach this program: {address} cannot be reached "
-            f"({type(why).__name__}). See whether serve or watch is running, and its proxy. Until "
-            "then, results are polled.",
+            f"({type(why).__name__}). See whether serve or watch is running, and its proxy.{unset} "
+            "Until then, results are polled.",
         )
         return
     if answer.status_code == 405 and answer.headers.get("allow") == "POST":
@@ -53,8 +54,8 @@ def reached(case: Case) -> Iterator[Finding]:
     yield Finding(
         "person",
         f"Webhooks do not reach this program: {address} answers {answer.status_code}, and not as "
-        f"Promptsheet does. Let the proxy pass on {PATH} to [webhook] listen. Until then, results "
-        "are polled.",
+        f"Promptsheet does. Let the proxy pass on {PATH} to [webhook] listen.{unset} Until then, "
+        "results are polled.",
     )
 
 
