@@ -6,7 +6,9 @@ Each example is a store after a history, which the store's own functions wrote, 
 from __future__ import annotations
 
 import csv
+import tracemalloc
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import timedelta
 from importlib.util import find_spec
 from itertools import count
@@ -19,12 +21,15 @@ from hypothesis import strategies as st
 
 from pipeline import wiring
 from pipeline.config import Settings
+from pipeline.core.cell_errors import FormulaZero
 from pipeline.core.header import ALWAYS, believed
 from pipeline.core.inputs import canonical
 from pipeline.core.model import Attempt, JobKey, KnownRow, Result, State, Unsaved
 from pipeline.notebook import jobs, tables
+from pipeline.notebook.cells import Sheet
+from pipeline.notebook.plain_jobs import all_plain, plain_jobs
 from pipeline.open_sheet import open_sheet
-from pipeline.reports.results import results, results_of
+from pipeline.reports.results import Shown, results, results_of
 from pipeline.store import Store
 from pipeline.store.schema import jobs as job_table
 from pipeline.store.serialization import NEW_ATTEMPT, to_plain
@@ -168,6 +173,70 @@ def test_rows_as_they_are_after_a_run_need_no_object_each(
 
     assert len(jobs.jobs(config)) == (5 if kind == "all" else 4)
     assert asked == ([1] if kind == "all" else [])
+
+
+def test_the_texts_of_a_sheet_are_no_python_objects_while_its_jobs_are_read(
+    new_sheet: Callable[[], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = wiring.load(new_sheet())
+    row = Made("x" * 5_000, "", "", "", "y" * 5_000, "", ((PLAIN,),), "", 0)
+    happened(config, [row] * 100)
+    jobs.jobs(config)  # the first one imports what it needs
+    held: list[int] = []
+    real = plain_jobs
+
+    def measured(*its: Any) -> Any:
+        held.append(tracemalloc.get_traced_memory()[0])
+        return real(*its)
+
+    monkeypatch.setattr(jobs, "plain_jobs", measured)
+    tracemalloc.start()
+    try:
+        jobs.jobs(config)
+    finally:
+        tracemalloc.stop()
+
+    assert held[0] < 500_000 < Path(str(config.source)).stat().st_size
+
+
+def test_a_row_that_arrow_cannot_hold_is_given_back_as_it_was(
+    new_sheet: Callable[[], Path],
+) -> None:
+    header = wiring.load(new_sheet()).header
+    zero, half = FormulaZero("0"), "half \ud83e of a pair"
+    grid = (TITLES, (zero, "1:1"), (), (half, *[""] * 6, "r_000000002"), ("a", "b"), ("c", "d"))
+    sheet = Sheet.of(grid, header.read(grid), ["", "r_000000002"])
+
+    empty = [""] * (len(TITLES) - 2)
+    assert sheet.grid()[1:3] == (grid[1], ("", "", *empty))
+    assert type(sheet.grid()[1][0]) is FormulaZero
+    assert sheet.grid()[4:] == (("a", "b", *empty), ("c", "d", *empty))
+    assert sheet.grid(["r_000000002"]) == (TITLES, grid[3])
+
+
+def test_jobs_are_put_into_order_without_a_second_copy_of_all() -> None:
+    long = [Shown(f"r{n}", n, "", 1, "p" * 9_000, {}, "e", "done", "n" * 9_000) for n in range(400)]
+    long = [replace(one, text="t" * 9_000, feedback="f" * 9_000) for one in reversed(long)]
+
+    lines, size, peak = _put_into_order(long)
+
+    assert lines == [*range(400)]
+    assert peak < 1.6 * size
+
+
+def _put_into_order(shown: list[Shown]) -> tuple[list[int], int, int]:
+    """The lines of these jobs in order, the bytes of their table, and the most at one time."""
+    import pyarrow as pa
+
+    was, pool = pa.default_memory_pool(), pa.proxy_memory_pool(pa.system_memory_pool())
+    pa.set_memory_pool(pool)
+    try:
+        ordered = jobs._in_order(all_plain(tables.of_shown(shown)))
+        lines, size = ordered["line"].to_pylist(), ordered.nbytes
+        del ordered  # Before the pool, of which it is a part.
+    finally:
+        pa.set_memory_pool(was)
+    return lines, size, pool.max_memory()
 
 
 def happened(config: Settings, rows: list[Made]) -> None:

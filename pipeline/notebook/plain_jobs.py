@@ -51,9 +51,10 @@ LATEST: Final = 2**62
 class PlainJobs(NamedTuple):
     """The plain jobs, and the rows with others."""
 
-    #: With the columns of `tables.JOBS`, in any order.
+    #: With the columns of `tables.JOBS`, in any order, and `is_plain`: of a row in `others` no job
+    #: is. To leave those out here would be one more copy of all.
     jobs: pyarrow.Table
-    #: Ids of the rows of which at least one job is not plain: none of theirs is in `jobs`.
+    #: Ids of the rows of which at least one job is not plain.
     others: set[str]
 
 
@@ -69,14 +70,19 @@ def plain_jobs(store: Store, sheet: Sheet, rules: Rules, media: Path | None) -> 
         promote_options="default",
     )
     if not len(made):
-        return PlainJobs(tables.empty_jobs(), set())
+        return PlainJobs(all_plain(tables.empty_jobs()), set())
     known = _known(store, rules.sheet)
     made = with_files(_with_rows(_with_places(made, sheet.order), known))
     others = pc.unique(made["row_id"].filter(pc.invert(made["is_plain"])))
-    if len(others):
-        made = made.filter(pc.invert(pc.is_in(made["row_id"], value_set=others)))
-    made = made.drop_columns(["is_plain", "wrote"])
-    return PlainJobs(with_cells(made, known, sheet), set(others.to_pylist()))
+    made = put(made, "is_plain", pc.invert(pc.is_in(made["row_id"], value_set=others)))
+    made = with_cells(made.drop_columns(["wrote"]), known, sheet)
+    return PlainJobs(made, set(others.to_pylist()))
+
+
+def all_plain(made: pyarrow.Table) -> pyarrow.Table:
+    """The table with the column `is_plain`, true for all."""
+    pa = needed("pyarrow")
+    return made.append_column("is_plain", pa.repeat(pa.scalar(True), len(made)))
 
 
 def _of(its: JobTexts, rules: Rules, media: Path | None, names: set[str]) -> pyarrow.Table:

@@ -65,13 +65,12 @@ class Reading:
     def said(self, ids: Iterable[str], memory: Memory) -> dict[str, RowCells]:
         """The cells of these rows, if id and inputs still match the store."""
         grid, _ = self._found
-        return row_cells(grid, self._campaign.settings, memory, self._at(ids))
+        return row_cells(grid, self.columns, memory, self._at(ids))
 
     def recalled(self, ids: Iterable[str]) -> Recalled:
         """The texts of these rows that the store has forgotten."""
         grid, _ = self._found
-        settings, store = self._campaign.settings, self._campaign.store
-        return recalled_by(grid, settings, store, self._at(ids))
+        return recalled_by(grid, self.columns, self._campaign.store, self._at(ids))
 
     def _at(self, ids: Iterable[str]) -> list[int]:
         _, places = self._found

@@ -97,8 +97,9 @@ def sheet_receipt(settings: Settings, since: datetime | None) -> SheetReceipt:
         memory = store.rows.memory(sheet.key)
         try:
             grid = sheet.read()
-            memory = recalled_by(grid, settings, store).memory(memory)
-            cells = row_cells(grid, settings, memory)
+            columns = settings.header.read(grid)
+            memory = recalled_by(grid, columns, store).memory(memory)
+            cells = row_cells(grid, columns, memory)
         except SheetError:
             cells = {}
         rows = {

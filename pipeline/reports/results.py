@@ -139,33 +139,39 @@ def results_and_waiting_rows(settings: Settings) -> list[Shown]:
     with wiring.scratch_store(settings) as store:
         sheet = open_sheet(settings, store)
         grid = grid_now(sheet)
-        recalled = recalled_by(grid, settings, store) if grid else Recalled()
+        columns = settings.header.read(grid)
+        recalled = recalled_by(grid, columns, store)
         memory = recalled.memory(store.rows.memory(sheet.key))
         jobs = recalled.jobs(store.jobs.all(sheet.key))
-        view = _view(memory, grid, settings, wiring.rules(settings, sheet.key, store))
+        rules = wiring.rules(settings, sheet.key, store)
+        view = View(memory, row_cells(grid, columns, memory), rules, settings.media, wiring.now())
         view = replace(view, dismissed=store.rows.dismissed(sheet.key))
         return list(_in_order(jobs.values(), view))
 
 
 def results_of(
-    rows: Collection[str], grid: Grid, settings: Settings, store: Store, rules: Rules
+    rows: Collection[str],
+    grid: Grid,
+    columns: Columns,
+    store: Store,
+    rules: Rules,
+    media: Path | None,
 ) -> list[tuple[Shown, datetime | None]]:
-    """The jobs of some rows, each with when it was made. `grid` is the sheet as it is now."""
-    recalled = recalled_by(grid, settings, store) if grid else Recalled()
+    """The jobs of some rows, each with when it was made.
+
+    `grid` has these rows as they are in the sheet now, and others that may hold forgotten texts.
+    """
+    recalled = recalled_by(grid, columns, store)
     memory = recalled.memory(store.rows.memory(rules.sheet, rows))
     order = {row_id: memory.order[row_id] for row_id in rows if row_id in memory.order}
-    view = _view(replace(memory, order=order), grid, settings, rules)
+    memory = replace(memory, order=order)
+    view = View(memory, row_cells(grid, columns, memory), rules, media, wiring.now())
     jobs = recalled.jobs(store.jobs.of_rows(rules.sheet, rows))
     return [
         (one, jobs[JobKey(rules.sheet, one.row_id, one.take, one.part)].made_at)
         for one in _in_order(jobs.values(), view)
         if one.state is not None
     ]
-
-
-def _view(memory: Memory, grid: Grid, settings: Settings, rules: Rules) -> View:
-    cells = row_cells(grid, settings, memory) if grid else {}
-    return View(memory, cells, rules, settings.media, wiring.now())
 
 
 @dataclass(frozen=True, slots=True)
@@ -389,20 +395,19 @@ def grid_now(sheet: Sheet) -> Grid:
 
 
 def recalled_by(
-    grid: Grid, settings: Settings, store: Store, among: Iterable[int] | None = None
+    grid: Grid, columns: Columns, store: Store, among: Iterable[int] | None = None
 ) -> Recalled:
     """The forgotten texts of the store that stand in a reading; with `among`, at these places."""
     recalled = Recalled(store.forgetting.tracer())
     if recalled.tracer is None:
         return recalled
-    return recalled.reading(settings.header.read(grid).rows(grid, among))
+    return recalled.reading(columns.rows(grid, among))
 
 
 def row_cells(
-    grid: Grid, settings: Settings, memory: Memory, among: Iterable[int] | None = None
+    grid: Grid, columns: Columns, memory: Memory, among: Iterable[int] | None = None
 ) -> dict[str, RowCells]:
     """The cells of the rows in a reading, by id; with `among`, only at these places."""
-    columns = settings.header.read(grid)
     return dict(_confirmed(grid, columns, memory, among))
 
 
