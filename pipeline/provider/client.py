@@ -12,7 +12,6 @@ import json
 import logging
 import secrets
 from collections.abc import Awaitable, Callable, Coroutine
-from types import TracebackType
 from typing import Final, Self
 
 from tenacity import (
@@ -94,12 +93,7 @@ class ApiClient:
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         self._closed = True
         if self._wire:
             await self._wire.close()

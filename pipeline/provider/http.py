@@ -18,7 +18,6 @@ import zlib
 from collections.abc import AsyncIterator, Mapping
 from contextvars import ContextVar
 from functools import lru_cache
-from types import TracebackType
 from typing import Final, Self
 
 import aiohttp
@@ -84,12 +83,7 @@ class HttpAnswer:
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self._stream.aclose()
 
     async def chunks(self) -> AsyncIterator[bytes]:
