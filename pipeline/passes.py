@@ -55,7 +55,7 @@ async def ended(
 
 async def _check_accounts(settings: Settings, key: str, store: Store | None) -> None:
     """Ask the accounts with a `[budget] warn_below` what is left."""
-    tables = [settings.budget, *(other.budget for other in settings.others)]
+    tables = [one.budget for one in settings.apis]
     if not any(table.warn_below for table in tables):
         return
     async with AsyncExitStack() as stack:

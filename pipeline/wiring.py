@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import secrets
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, ExitStack, contextmanager, suppress
-from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -25,7 +24,6 @@ from pipeline.core.cell_links import CellLinks
 from pipeline.core.errors import StoreError
 from pipeline.core.header import folded
 from pipeline.core.model import Grid
-from pipeline.core.money import Cap
 from pipeline.core.prompt_templates import Prompts
 from pipeline.core.provider import Provider
 from pipeline.core.rules import Rules
@@ -154,49 +152,36 @@ def _prices(provider: Provider, base_url: str, store: Store | None) -> PriceList
 
 def _budgeted(settings: Settings) -> tuple[str, ...]:
     """The columns of which each value has a budget at some API."""
-    tables = settings.budget, *(other.budget for other in settings.others)
-    return tuple({folded(name): name for table in tables for name in table.per}.values())
+    named = (name for one in settings.apis for name in one.budget.per)
+    return tuple({folded(name): name for name in named}.values())
 
 
-def _folded(per: Mapping[str, Cap]) -> dict[str, Cap]:
-    return {folded(name): cap for name, cap in per.items()}
+def limits(settings: Settings, *, at: datetime | None = None) -> Limits:
+    """The limits at the sheet's own API (see `all_limits`)."""
+    return all_limits(settings, at=at)[0]
 
 
-def limits(settings: Settings, start: str = "", *, at: datetime | None = None) -> Limits:
-    """The limits on spending and requests, with the date in the configured time zone.
-
-    `at` is the time of the store, which may be on a server; None: that of this machine.
-    """
-    return Limits(
-        api_key=_account(settings.base_url, settings.api_key),
-        run=start or START,
-        day=_day(ZoneInfo(settings.timezone), at or now()),
-        per_run=settings.budget.per_run,
-        per_day=settings.budget.per_day,
-        per_month=settings.budget.per_month,
-        per=_folded(settings.budget.per),
-        credit_price=settings.provider.credit_price,
-        per_minute=settings.pace.per_minute or None,
-    )
-
-
-def more_limits(
+def all_limits(
     settings: Settings, start: str = "", *, at: datetime | None = None
 ) -> tuple[Limits, ...]:
-    """The limits of each other API of the configuration."""
-    own = limits(settings, start, at=at)
+    """The limits on spending and requests at each API, the sheet's own first.
+
+    They have the date in the configured time zone. `at` is the time of the store, which may be on a
+    server; None: that of this machine.
+    """
     return tuple(
-        replace(
-            own,
+        Limits(
             api_key=_account(one.base_url, one.api_key),
+            run=start or START,
+            day=_day(ZoneInfo(settings.timezone), at or now()),
             per_run=one.budget.per_run,
             per_day=one.budget.per_day,
             per_month=one.budget.per_month,
-            per=_folded(one.budget.per),
+            per={folded(name): cap for name, cap in one.budget.per.items()},
             credit_price=one.provider.credit_price,
             per_minute=one.pace.per_minute or None,
         )
-        for one in settings.others
+        for one in settings.apis
     )
 
 
@@ -226,8 +211,7 @@ def pace(settings: Settings, table: PaceTable | None = None) -> Pace:
 
 def paces(settings: Settings) -> list[Pace]:
     """The limits on speed of each API, the sheet's own first."""
-    tables = (settings.pace, *(other.pace for other in settings.others))
-    return [pace(settings, table) for table in tables]
+    return [pace(settings, one.pace) for one in settings.apis]
 
 
 def callback(settings: Settings, provider: Provider) -> Callback | None:
@@ -240,18 +224,16 @@ def callback(settings: Settings, provider: Provider) -> Callback | None:
 
 def wires(settings: Settings, stack: AsyncExitStack) -> list[LazyApiClient]:
     """The ways to the APIs of a configuration, the sheet's own first. `stack` closes them."""
-    own = (settings.provider, settings.api_key, settings.base_url, settings.pace)
-    others = ((o.provider, o.api_key, o.base_url, o.pace) for o in settings.others)
     return [
         LazyApiClient(
-            provider,
-            key,
-            base_url=url,
-            concurrency=table.concurrency,
+            one.provider,
+            one.api_key,
+            base_url=one.base_url,
+            concurrency=one.pace.concurrency,
             inputs=request_files(settings),
             stack=stack,
         )
-        for provider, key, url, table in (own, *others)
+        for one in settings.apis
     ]
 
 
@@ -272,9 +254,8 @@ def open_sync(
     clock: Clock = CLOCK,
 ) -> SheetSync:
     """The sheet and its store, ready for a pass."""
-    ruled, spent = rules(settings, sheet.key, store), limits(settings, start)
-    providers = (settings.provider, *(other.provider for other in settings.others))
-    is_called = any(callback(settings, provider) for provider in providers)
+    own, *others = all_limits(settings, start)
+    is_called = any(callback(settings, one.provider) for one in settings.apis)
     zone = ZoneInfo(settings.timezone)
 
     def today() -> str:
@@ -283,16 +264,16 @@ def open_sync(
     return SheetSync(
         sheet,
         store,
-        ruled,
+        rules(settings, sheet.key, store),
         settings.header,
-        spent,
+        own,
         config=str(settings.path),
         clock=clock,
         chance=SystemRandom(),
         accept_columns=accept_columns,
         is_called=is_called,
         today=today,
-        more_limits=more_limits(settings, start),
+        more_limits=others,
     )
 
 
@@ -343,12 +324,10 @@ async def _ask_prices(settings: Settings, store: Store) -> None:
 
 async def _refresh_prices(settings: Settings, store: Store, ways: Sequence[LazyApiClient]) -> None:
     """Read the price lists that are older than a day, of APIs that there is a key for."""
-    apis = [(settings.provider, settings.base_url, settings.api_key)]
-    apis += [(other.provider, other.base_url, other.api_key) for other in settings.others]
     lists = (
-        (provider, url, way)
-        for (provider, url, key), way in zip(apis, ways, strict=True)
-        if key is not None
+        (one.provider, one.base_url, way)
+        for one, way in zip(settings.apis, ways, strict=True)
+        if one.api_key is not None
     )
     await price_list.refresh(store, lists, now())
 

@@ -311,10 +311,9 @@ def _sentences(sync: SheetSync, settings: Settings) -> Iterator[str]:
 
 def _spent_today(sync: SheetSync, settings: Settings) -> Iterator[tuple[Cost, Limits]]:
     """What is spent today at each account with a key, and its limits."""
-    keys = [settings.api_key, *(other.api_key for other in settings.others)]
     apis = sync.rules.apis
-    for api, key, account in zip(apis, keys, accounts(apis), strict=True):
-        if api.sends and key is not None:
+    for api, its, account in zip(apis, settings.apis, accounts(apis), strict=True):
+        if api.sends and its.api_key is not None:
             limits = sync.spending.of(api)
             spent = sync.store.budget.spent(limits.api_key, limits.run, limits.day).day
             yield Cost(spent, account), limits

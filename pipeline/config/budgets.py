@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from pipeline.config.schema import BudgetTable
-from pipeline.config.settings import OtherApi
+from pipeline.config.settings import ApiSettings
 from pipeline.core.money import EXAMPLE, Money, credit_price
 from pipeline.core.provider import Provider
 
 
 def budget_problems(
-    provider: Provider, budget: BudgetTable, others: Sequence[OtherApi]
+    provider: Provider, budget: BudgetTable, others: Sequence[ApiSettings]
 ) -> Iterator[str]:
     """A sentence for each budget in money that no price of a credit makes credits of."""
     yield from _problems("provider", "budget", provider, budget)

@@ -35,8 +35,8 @@ from pipeline.config.schema import (
 )
 from pipeline.config.secrets import Secret, exposed, kept, resolved, text_of
 from pipeline.config.settings import (
+    ApiSettings,
     GoogleSource,
-    OtherApi,
     OutletSettings,
     PromptSettings,
     Settings,
@@ -251,10 +251,10 @@ def _others(
     environ: Mapping[str, str],
     problems: list[str],
     needed: bool,
-) -> tuple[OtherApi, ...]:
+) -> tuple[ApiSettings, ...]:
     """The APIs besides the sheet's own: other vendors, then the former one."""
 
-    def read(table: OtherTable | FormerTable, place: str, name: str) -> Iterator[OtherApi]:
+    def read(table: OtherTable | FormerTable, place: str, name: str) -> Iterator[ApiSettings]:
         key = _secret(table.api_key, path, environ, problems, needed, place)
         try:
             provider = read_provider(name, key, path.parent / "providers", shipped)
@@ -265,7 +265,7 @@ def _others(
         problems.extend(f"{place}.api_key: {problem}" for problem in wrong)
         base_url = base_url_of(provider, table.base_url)
         problems.extend(address_problems(f"{place}.base_url", base_url, "https://api.example.com"))
-        yield OtherApi(provider, base_url, key, PaceTable(), BudgetTable())
+        yield ApiSettings(provider, base_url, key, PaceTable(), BudgetTable())
 
     found = [
         replace(
@@ -348,7 +348,7 @@ def _outlets(
     return read_outlets(document.outlets, path, environ, problems, needed)
 
 
-def _fields(provider: Provider, others: Sequence[OtherApi]) -> set[str]:
+def _fields(provider: Provider, others: Sequence[ApiSettings]) -> set[str]:
     """The names of all columns that can be inputs of some endpoint."""
     providers = (provider, *(one.provider for one in others))
     return {name for p in providers for e in p.endpoints.values() for name in columns_of(e)}

@@ -134,8 +134,8 @@ class GoogleSource:
 
 
 @dataclass(frozen=True, slots=True)
-class OtherApi:
-    """An API besides the sheet's own: another vendor, or one that still has open tasks."""
+class ApiSettings:
+    """One API with its account: the sheet's own, another vendor's, or one with only open tasks."""
 
     provider: Provider
     base_url: str
@@ -214,7 +214,7 @@ class Settings:
     #: What the API's webhooks are signed with, where the vendor chose that secret.
     vendor_secret: Secret | None = None
     #: Other vendors (`[providers.NAME]`), and the former API (`[provider.former]`).
-    others: tuple[OtherApi, ...] = ()
+    others: tuple[ApiSettings, ...] = ()
     #: The language of notes.
     catalogue: Catalogue = ENGLISH
     #: None: the column `prompt` is the prompt.
@@ -260,6 +260,19 @@ class Settings:
         """The path of the sheet. Only for a sheet in a file."""
         assert isinstance(self.source, Path), "a Google Sheet is no file"
         return self.source
+
+    @property
+    def apis(self) -> tuple[ApiSettings, ...]:
+        """All APIs, the sheet's own first."""
+        own = ApiSettings(
+            self.provider,
+            self.base_url,
+            self.api_key,
+            self.pace,
+            self.budget,
+            vendor_secret=self.vendor_secret,
+        )
+        return (own, *self.others)
 
     @property
     def saves_files(self) -> bool:

@@ -77,11 +77,11 @@ def sheet_status_of(
     stopped = is_stopped(store, key, settings)
     why = why_not_sent if checks >= settings.pace.in_flight else why_stopped
     hold = store.turns.why_stopped(key) if stopped else record.hold or why(store, key, settings)
-    limits = wiring.limits(settings, at=store.now())
+    limits, *more_limits = wiring.all_limits(settings, at=store.now())
     has_key = settings.api_key is not None
     own, *others = accounts(wiring.rules(settings, key).apis)
     sample, waits = settings.rules.sample, record.sample_waits if settings.rules.sample else 0
-    apis = zip(settings.others, wiring.more_limits(settings, at=store.now()), others, strict=True)
+    apis = zip(settings.others, more_limits, others, strict=True)
     return SheetStatus(
         title=record.title if record.passed_at else "",
         spent=limits.spent_today(store.budget) if has_key else None,

@@ -67,13 +67,12 @@ def balances(settings: Settings, rules: Rules, costs: Sequence[Cost]) -> tuple[B
 
     Only of accounts whose key is set, and whose API tells. Nothing is raised.
     """
-    apis = [(settings.provider, settings.api_key)]
-    apis += [(other.provider, other.api_key) for other in settings.others]
     paid = {cost.account: cost.amount for cost in costs}
+    each = zip(settings.apis, accounts(rules.apis), strict=True)
     wanted = [
         (at, account, paid[account])
-        for at, account in enumerate(accounts(rules.apis))
-        if account in paid and apis[at][1] is not None and apis[at][0].account
+        for at, (api, account) in enumerate(each)
+        if account in paid and api.api_key is not None and api.provider.account
     ]
     return asyncio.run(_asked(settings, wanted)) if wanted else ()
 
@@ -81,10 +80,10 @@ def balances(settings: Settings, rules: Rules, costs: Sequence[Cost]) -> tuple[B
 async def _asked(
     settings: Settings, wanted: Sequence[tuple[int, Account, Credits]]
 ) -> tuple[Balance, ...]:
-    providers = [settings.provider, *(other.provider for other in settings.others)]
+    apis = settings.apis
     async with AsyncExitStack() as stack:
         ways = wiring.wires(settings, stack)
-        asked = (_balance(providers[at], ways[at], account, cost) for at, account, cost in wanted)
+        asked = (_balance(apis[at].provider, ways[at], which, cost) for at, which, cost in wanted)
         return tuple(await asyncio.gather(*asked))
 
 

@@ -91,7 +91,7 @@ def sheet_receipt(settings: Settings, since: datetime | None) -> SheetReceipt:
         rules = wiring.rules(settings, "", store)
         starts = [since or _start(store, api) for api in rules.apis]
     # The list is read before the store: a task that is in the list is then in the store as well.
-    said = _run(_read_all(settings, rules, starts))
+    said = _run(_read_all(settings, starts))
     with wiring.scratch_store(settings) as store:
         sheet = open_sheet(settings, store)
         memory = store.rows.memory(sheet.key)
@@ -143,7 +143,7 @@ async def _matched(
     places = {(one.provider, one.base_url, one.account): one for one in attempts}
     of_account = grouped(attempts, {place: _paid_at(rules, one) for place, one in places.items()})
     names = accounts(rules.apis)
-    paces = [settings.pace, *(other.pace for other in settings.others)]
+    paces = [one.pace for one in settings.apis]
     receipts: list[Receipt] = []
     troubles: list[str] = []
     async with AsyncExitStack() as stack:
@@ -226,21 +226,17 @@ class _Said:
         return Reading(self.began, self.charges, self.left, earlier)
 
 
-async def _read_all(
-    settings: Settings, rules: Rules, starts: Sequence[datetime | None]
-) -> list[_Said]:
-    paces = [settings.pace, *(other.pace for other in settings.others)]
-    has_key = [settings.api_key, *(other.api_key for other in settings.others)]
+async def _read_all(settings: Settings, starts: Sequence[datetime | None]) -> list[_Said]:
     async with AsyncExitStack() as stack:
         ways = wiring.wires(settings, stack)
         reads = []
-        for at, api in enumerate(rules.apis):
-            if has_key[at] is None:
+        for at, api in enumerate(settings.apis):
+            if api.api_key is None:
                 title = api.provider.full_title
                 words = f"The API key of {title} is not set, so it was not asked."
                 reads.append(_nothing(f"{words} {_RESTS_ON}"))
             else:
-                reads.append(_read(ways[at], api.provider, starts[at], _pause(paces[at])))
+                reads.append(_read(ways[at], api.provider, starts[at], _pause(api.pace)))
         return list(await asyncio.gather(*reads))
 
 

@@ -183,15 +183,9 @@ class _StoreCollector(Collector):
         by_key: dict[str, tuple[str, Store, Limits]] = {}
         for one in reversed(self._campaigns):
             its, now = one.settings, one.store.now()
-            apis = [(its.provider.title, its.api_key, wiring.limits(its, at=now))]
-            apis += [
-                (other.provider.title, other.api_key, limits)
-                for other, limits in zip(its.others, wiring.more_limits(its, at=now), strict=True)
-                if other.sends
-            ]
-            for title, key, limits in apis:
-                if key:
-                    by_key[limits.api_key] = title, one.store, limits
+            for api, limits in zip(its.apis, wiring.all_limits(its, at=now), strict=True):
+                if api.sends and api.api_key:
+                    by_key[limits.api_key] = api.provider.title, one.store, limits
         names = _distinct(title for title, _, _ in by_key.values())
         for name, (api_key, (_, store, limits)) in zip(names, by_key.items(), strict=True):
             gauge.add_metric([name], store.stats.credits(api_key, limits.day))

@@ -14,10 +14,9 @@ def proofs_of(settings: Settings, rules: Rules) -> Iterator[tuple[Api, Proofs]]:
     """Each API of a configuration that sends webhooks, and what its calls are proved with."""
     ours = settings.webhook
     secrets = tuple(one.reveal() for one in (ours.secret, ours.previous_secret) if one)
-    own = settings.api_key, settings.vendor_secret
-    others = ((one.api_key, one.vendor_secret) for one in settings.others)
-    for api, private in zip(rules.apis, (own, *others), strict=True):
+    for api, its in zip(rules.apis, settings.apis, strict=True):
         if webhook := api.provider.webhook:
+            private = its.api_key, its.vendor_secret
             api_key, vendor_secret = (one.reveal() if one else "" for one in private)
             match webhook.proof:  # What does not prove a call must not tell two groups apart.
                 case "signature":

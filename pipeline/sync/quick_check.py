@@ -168,7 +168,7 @@ def configuration_of(settings: Settings) -> str:
 
     Where the servers of a machine listen, and what is unsafe about its files, may differ.
     """
-    keys = [settings.api_key, *(other.api_key for other in settings.others)]
+    keys = [one.api_key for one in settings.apis]
     revealed = [key.reveal() if key else "" for key in keys]
     its_own: dict[str, Any] = dict.fromkeys(("webhook", "page", "trigger", "warnings"))
     shared = replace(settings, **its_own)

@@ -41,13 +41,12 @@ class Answer:
 
 async def asked(settings: Settings) -> list[Answer]:
     """The sheet's own account, then those at other vendors and at the former API."""
-    own = settings.provider
-    accounts = [(own, settings.api_key), *((one.provider, one.api_key) for one in settings.others)]
     answers = []
     async with AsyncExitStack() as stack:
         ways = wiring.wires(settings, stack)
-        for at, ((provider, key), way) in enumerate(zip(accounts, ways, strict=True)):
-            if key is None:
+        for at, (api, way) in enumerate(zip(settings.apis, ways, strict=True)):
+            provider = api.provider
+            if api.api_key is None:
                 answers.append(_without_a_key(provider, is_own=at == 0))
             elif provider.account:
                 answers.append(await _answer(provider, provider.account, way, is_own=at == 0))

@@ -84,7 +84,7 @@ def listed_prices(case: Case) -> Iterator[Finding]:
 
 def old_prices(case: Case) -> Iterator[Finding]:
     """Name provider files whose prices were read long ago, where the API has no price list."""
-    for provider in (case.settings.provider, *(one.provider for one in case.settings.others)):
+    for provider in (one.provider for one in case.settings.apis):
         read = provider.credits_read
         has_list = provider.account is not None and provider.account.prices
         if read and not has_list and wiring.now().date() - read > OLD:

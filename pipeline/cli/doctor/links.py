@@ -56,7 +56,7 @@ async def _dead(settings: Settings, links: Sequence[_Link]) -> list[_Link]:
     """Those links that do not work. One whose server gives no clear answer counts as working."""
     from pipeline.provider.downloads.fetching import Fetcher
 
-    allowed = [settings.base_url, *(one.base_url for one in settings.others)]
+    allowed = [one.base_url for one in settings.apis]
     found = []
     with tempfile.TemporaryDirectory(prefix="promptsheet-") as folder:
         fetcher = Fetcher(Path(folder), allowed=allowed, most_bytes=MOST_BYTES, within=WITHIN)

@@ -173,11 +173,11 @@ async def _look(settings: Settings, store: Store, rules: Rules) -> list[_Asked]:
         of_api.setdefault(rules.apis.index(api), []).append(sent)
     others = [_Asked(rules.apis[at], its, trouble=_ELSEWHERE) for at, its in elsewhere.items()]
     asked = [_Asked(rules.apis[at], its) for at, its in of_api.items()]
-    paces = [settings.pace, *(other.pace for other in settings.others)]
+    per_minute = [one.pace.per_minute for one in settings.apis]
     async with AsyncExitStack() as stack:
         ways = wiring.wires(settings, stack)
         for at, one in zip(of_api, asked, strict=True):
-            pause = 60 / paces[at].per_minute if paces[at].per_minute else 0.0
+            pause = 60 / per_minute[at] if per_minute[at] else 0.0
             try:
                 one.found = await _matched(store, one, attempts, hooks, ways[at], pause)
             except Unread as e:

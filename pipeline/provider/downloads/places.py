@@ -18,7 +18,7 @@ from pipeline.provider.downloads.previews import Previews
 def media_of(settings: Settings) -> Media:
     """The downloads of a configuration that saves files. Nothing is opened yet."""
     sheet = settings.source if isinstance(settings.source, Path) else None
-    allowed = [settings.base_url, *(one.base_url for one in settings.others)]
+    allowed = [one.base_url for one in settings.apis]
     # In a local folder, a finished file only gets another name.
     work = settings.media or settings.work
     return Media(
