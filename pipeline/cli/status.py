@@ -229,12 +229,10 @@ def _picked(sync: SheetSync, rows: list[str], unknown: bool) -> Iterator[Line]:
         yield from (line for line in sync.last.plan.each if _state(line) in wanted)
         return
     for row in rows:
-        found = find_rows(sync.last.plan.lines, row)
-        if not found:
-            raise ConfigError(no_row(row))
-        its = [line for line in found[0].each if _state(line) in wanted]
+        found = _found(sync, row)
+        its = [line for line in found.each if _state(line) in wanted]
         if not its:
-            raise ConfigError(_cannot_be_retried(row, found[0]))
+            raise ConfigError(_cannot_be_retried(row, found))
         yield from its
 
 

@@ -113,6 +113,11 @@ class Columns:
         same = self.spelled.get(folded(name), ())
         return same[0] if len(same) == 1 else name
 
+    @property
+    def ours(self) -> dict[str, int]:
+        """Our columns that are in this sheet: name -> column, in the order of `OURS`."""
+        return {name: self.index[name] for name in OURS if name in self.index}
+
     def cell(self, row: Sequence[str], name: str) -> str:
         """The text of a named cell; empty if the sheet has no such column or the row is short."""
         at = self.index.get(name, -1)
@@ -144,8 +149,7 @@ class Columns:
 
     def filled(self, grid: Grid, name: str) -> bool:
         """Returns whether any cell below the header of that column holds something."""
-        at = self.index[name]
-        return any(at < len(row) and not is_blank(row[at]) for row in grid[1:])
+        return is_filled(grid, self.index[name])
 
     def surplus(self, row: Sequence[str]) -> bool:
         """True if a cell to the right of all columns that people named is filled, and is not ours.
@@ -193,7 +197,7 @@ class Columns:
         """
         inputs_of, others_of = self.reader_of_inputs(), self.reader_of_others()
         results = [self.index[n] for n in ("task_id", "image_urls") if n in self.index]
-        marks = [self.index[n] for n in OURS if n in self.index and n != "row_id"]
+        marks = [at for name, at in self.ours.items() if name != "row_id"]
         row_id, take = self.index.get("row_id", _NOWHERE), self.index.get("take", _NOWHERE)
         pick, feedback = self.index.get("pick", _NOWHERE), self.index.get("feedback", _NOWHERE)
         for place in range(1, len(grid)) if among is None else among:
@@ -367,6 +371,11 @@ def believed(columns: Columns) -> tuple[str, ...]:
 
 
 @lru_cache(maxsize=4096)
+def is_filled(grid: Grid, at: int) -> bool:
+    """Returns whether any cell below the header of this column holds something."""
+    return any(at < len(row) and not is_blank(row[at]) for row in grid[1:])
+
+
 def folded(title: str) -> str:
     """A column title as it is compared: without case, spaces, hyphens, underscores and invisible
     characters.

@@ -13,7 +13,7 @@ from random import Random
 
 from pipeline.core.cell_links import page_link_of, row_and_take
 from pipeline.core.chains import as_written
-from pipeline.core.header import OURS, ROW_ID, Columns, Marked
+from pipeline.core.header import ROW_ID, Columns, Marked
 from pipeline.core.model import Grid, Job, KnownRow, RowKind
 from pipeline.core.statuses import is_ours
 
@@ -74,7 +74,7 @@ def made_by_us(columns: Columns, grid: Grid) -> frozenset[str]:
     marks = {mark for row in grid[1:] if (mark := columns.cell(row, "row_id").strip())}
     if not marks or not all(map(is_id, marks)):
         return frozenset()
-    ours = {name for name in OURS if name in columns.index}
+    ours = set(columns.ours)
     said = {columns.cell(row, "status").strip() for row in grid[1:]}
     if not all(is_ours(word) for word in said if word):
         ours.discard("status")

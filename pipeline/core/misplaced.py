@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from difflib import SequenceMatcher
 
-from pipeline.core.header import OURS, Columns
+from pipeline.core.header import Columns
 from pipeline.core.verified_writes import Raw, RowWrite, Snapshot, Unverified, at_column, proof_of
 
 
@@ -80,7 +80,7 @@ class _Counterparts:
         self._id = columns.index.get("row_id", -1)
         #: Ids that were written now: they do not identify the rows that they are in.
         self._written = wrong.get(self._id, set())
-        ours = {columns.index[name] for name in OURS if name in columns.index}
+        ours = set(columns.ours.values())
         #: People's columns that were not hit, now and before.
         self._theirs = [
             (at, came_from[at])

@@ -12,8 +12,7 @@ from typing import NamedTuple
 
 from pipeline.core.fields import IMAGE
 from pipeline.core.generations import COUNT, RATIOS
-from pipeline.core.header import CONTROLS, Columns, folded
-from pipeline.core.invisible import is_blank
+from pipeline.core.header import CONTROLS, Columns, folded, is_filled
 from pipeline.core.model import Grid
 from pipeline.core.text import quoted
 
@@ -78,7 +77,7 @@ def unsent_image(columns: Columns, grid: Grid, ignore: Collection[str]) -> str:
     at = next((n for n, one in enumerate(columns.header) if folded(one) == title), None)
     if at is None or IMAGE in columns.index or title in map(folded, ignore):
         return ""
-    if not any(at < len(row) and not is_blank(row[at]) for row in grid[1:]):
+    if not is_filled(grid, at):
         return ""
     shown = columns.header[at].strip()
     return (

@@ -18,7 +18,7 @@ from typing import Final, NamedTuple
 from pipeline.core.approval import Tick, approval
 from pipeline.core.chains import may_follow
 from pipeline.core.generations import has_several
-from pipeline.core.header import ALWAYS, OURS, PREVIEW, Columns
+from pipeline.core.header import ALWAYS, PREVIEW, Columns
 from pipeline.core.invisible import visible
 from pipeline.core.known_rows import is_id
 from pipeline.core.messages import as_text
@@ -65,8 +65,7 @@ class Settled(NamedTuple):
 
 def can_settle(columns: Columns, rules: Rules) -> bool:
     """Returns whether the cells of a done row follow from its result, under these rules."""
-    ours = (name for name in OURS if name in columns.index)
-    return _OF_RESULT.issuperset(ours) and not rules.links.own
+    return _OF_RESULT.issuperset(columns.ours) and not rules.links.own
 
 
 def settled_rows(grid: Grid, columns: Columns, rules: Rules, done: Iterable[DoneRow]) -> Settled:

@@ -21,7 +21,7 @@ from operator import is_
 
 from pipeline.core.cells import ASTRAY
 from pipeline.core.chains import relatives
-from pipeline.core.header import ALWAYS, OURS, Columns, Marked
+from pipeline.core.header import ALWAYS, Columns, Marked
 from pipeline.core.inputs import parsed
 from pipeline.core.invisible import visible
 from pipeline.core.known_rows import is_id
@@ -82,7 +82,7 @@ DIGEST = 16
 
 def is_usual(columns: Columns, ours: Collection[str]) -> bool:
     """Returns whether all our columns are in the sheet and are known to be ours."""
-    there = {name for name in OURS if name in columns.index}
+    there = set(columns.ours)
     return there <= set(ours) and there >= set(ALWAYS) and not columns.doubled
 
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from itertools import zip_longest
 from typing import NamedTuple
 
-from pipeline.core.header import OURS, Columns
+from pipeline.core.header import Columns
 from pipeline.core.model import Grid, Patch
 
 Raw = str | int | float | bool
@@ -95,7 +95,7 @@ def with_text_marked(grid: Grid, snapshot: Snapshot, columns: Columns) -> Snapsh
     A snapshot may show such text like a formula. But a cell that shows in the reading what was
     entered is text: a formula shows its value. `grid` must agree with the snapshot.
     """
-    ours = {columns.index[n] for n in OURS if n in columns.index and n != "row_id"}
+    ours = {at for name, at in columns.ours.items() if name != "row_id"}
     return tuple(
         tuple(
             f"'{cell}" if at in ours and is_formula(cell) and at_column(shown, at) == cell else cell
@@ -181,7 +181,7 @@ class _Places:
     def __init__(self, grid: Grid, snapshot: Snapshot, columns: Columns) -> None:
         self._grid, self._snapshot, self._columns = grid, snapshot, columns
         self._id = columns.index.get("row_id", -1)
-        ours = {columns.index[name] for name in OURS if name in columns.index}
+        ours = set(columns.ours.values())
         self._theirs = [at for at in range(len(columns.header)) if at not in ours]
         self._taken: set[int] = set()
         self._whole = agree(grid, snapshot)

@@ -16,7 +16,7 @@ from typing import Final
 
 from pipeline.core.cell_errors import is_value
 from pipeline.core.generations import COUNT, RATIOS
-from pipeline.core.header import OURS, Columns, Header
+from pipeline.core.header import Columns, Header
 from pipeline.core.job_status import TAKEN_OVER
 from pipeline.core.known_rows import Seen, new_id
 from pipeline.core.lines import Line
@@ -57,9 +57,8 @@ class Adopted:
 def take_over_columns(sheet: Sheet, store: Store, header: Header) -> list[str]:
     """Claim all columns with one of our names, even if they are filled. Returns their titles."""
     columns = header.read(sheet.read())
-    ours = {name for name in OURS if name in columns.index}
-    store.sheets.update(sheet.key, ours=store.sheets.get(sheet.key).ours | ours)
-    return [columns.title(name) for name in OURS if name in ours]
+    store.sheets.update(sheet.key, ours=store.sheets.get(sheet.key).ours.union(columns.ours))
+    return [*map(columns.title, columns.ours)]
 
 
 def adopt(

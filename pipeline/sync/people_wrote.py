@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 
-from pipeline.core.header import OURS, Columns
+from pipeline.core.header import Columns
 from pipeline.core.model import Grid
 
 
@@ -14,7 +14,7 @@ def people_wrote(grid: Grid, columns: Columns) -> str:
     """A digest of the title line and of what is in people's columns; empty without a title line."""
     if not grid:
         return ""
-    ours = {columns.index[name] for name in OURS if name in columns.index}
+    ours = set(columns.ours.values())
     cells = [_trimmed([c for at, c in enumerate(row) if at not in ours]) for row in grid]
     return hashlib.sha256(json.dumps(cells).encode("utf-8", "surrogatepass")).hexdigest()
 

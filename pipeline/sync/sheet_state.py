@@ -11,7 +11,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import NamedTuple
 
-from pipeline.core.header import ALWAYS, OURS, Columns, Marked
+from pipeline.core.header import ALWAYS, Columns, Marked
 from pipeline.core.known_rows import Memory
 from pipeline.core.lines import Line
 from pipeline.core.model import Attempt, Claim, Grid, Job, JobKey, KnownRow, State
@@ -156,7 +156,7 @@ class SheetState:
 
     def make_ours(self, columns: Columns) -> None:
         """Remember which columns are ours, before the first word is written into one."""
-        ours = self.record.ours | {n for n in OURS if n in columns.index} | set(ALWAYS)
+        ours = self.record.ours.union(columns.ours, ALWAYS)
         if ours != self.record.ours:
             self._store.sheets.update(self.key, ours=ours)
             self.record = replace(self.record, ours=ours)

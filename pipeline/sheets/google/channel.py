@@ -7,7 +7,6 @@ Source: https://developers.google.com/workspace/drive/api/guides/push.
 
 from __future__ import annotations
 
-import re
 import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -20,7 +19,7 @@ from google.auth.exceptions import GoogleAuthError
 from pipeline.core.errors import SheetError
 from pipeline.core.text import quoted
 from pipeline.google_session import authorized_session, token_session, words
-from pipeline.sheets.google.client import GoogleAccount
+from pipeline.sheets.google.client import ENABLE, GoogleAccount
 
 #: The least that a channel needs. It shows names and dates of files, and no content.
 SCOPE: Final = "https://www.googleapis.com/auth/drive.metadata.readonly"
@@ -30,7 +29,6 @@ TIMEOUT: Final = (5.0, 20.0)
 _FILES: Final = "https://www.googleapis.com/drive/v3/files"
 _STOP: Final = "https://www.googleapis.com/drive/v3/channels/stop"
 _LIBRARY: Final = "https://console.cloud.google.com/apis/library/drive.googleapis.com"
-_ENABLE: Final = re.compile(r"https://console\.(?:developers|cloud)\.google\.com/[\w./?=&-]*\w")
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +101,7 @@ class Channels:
         reason = str(first.get("reason", "")) if isinstance(first, dict) else ""
         message, who = str(error.get("message", "")), self._account.called
         if reason == "accessNotConfigured":
-            link = _ENABLE.search(message)
+            link = ENABLE.search(message)
             return (
                 f"The Google Drive API is not enabled in the project of {who}. Enable it at "
                 f"{link[0] if link else _LIBRARY}."

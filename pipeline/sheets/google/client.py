@@ -43,8 +43,8 @@ PATIENCE: Final = 75.0
 #: Google allows 60 readings to an account in a minute, and 60 writes. We make fewer of each.
 PER_MINUTE: Final = 50
 _LIBRARY = "https://console.cloud.google.com/apis/library/sheets.googleapis.com"
-
-_ENABLE = re.compile(r"https://console\.(?:developers|cloud)\.google\.com/[\w./?=&-]*\w")
+#: The address in a refusal of Google at which a person switches the API on.
+ENABLE = re.compile(r"https://console\.(?:developers|cloud)\.google\.com/[\w./?=&-]*\w")
 _MAKE_A_KEY = (
     "Make one in the Google Cloud console (IAM, Service accounts, Keys, JSON), and name that file."
 )
@@ -276,7 +276,7 @@ class Spreadsheet:
         if code >= 500 or code == 408:
             return Unsure(f"Google reports an internal error ({code}). Try again later.")
         if code == 403 and "SERVICE_DISABLED" in str(said.get("details", "")):
-            link = _ENABLE.search(reason)
+            link = ENABLE.search(reason)
             return GoogleRefused(
                 f"The Google Sheets API is not enabled in the project of {who}. Enable it at "
                 f"{link[0] if link else _LIBRARY}, wait a minute, and run again.",

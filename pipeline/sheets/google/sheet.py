@@ -17,7 +17,7 @@ from typing import Final
 from pipeline.core import verified_writes
 from pipeline.core.combinations import NewRow
 from pipeline.core.errors import MaybeWritten, SheetError
-from pipeline.core.header import OURS, Columns
+from pipeline.core.header import Columns
 from pipeline.core.model import Claim, Grid, Patch
 from pipeline.sheets.google import claim as google_claim
 from pipeline.sheets.google import formatting as dress
@@ -168,8 +168,8 @@ class GoogleSheet:
                 f"The header of {self.title} is protected against {who}, and these columns are "
                 f"missing in it: {titles}. Write them there, or let {who} edit the first row."
             )
-        ours = self._columns_of(look.grid[0] if look.grid else ()).index
-        if out and not left and closed.is_all(len(look.grid), (ours[n] for n in OURS if n in ours)):
+        ours = self._columns_of(look.grid[0] if look.grid else ()).ours
+        if out and not left and closed.is_all(len(look.grid), ours.values()):
             raise self._writing.all_closed()
         return {at: patch[at] for at in left}
 
