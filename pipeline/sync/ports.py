@@ -16,7 +16,7 @@ PATIENCE = 60.0
 
 
 class Wire(Protocol):
-    """The interface to the API that a pass needs (`provider.client.Api`)."""
+    """The interface to the API that a pass needs (`provider.lazy.LazyApiClient`)."""
 
     def open(self) -> None:
         """Load what a request needs, so that no request waits once it is on disk as sent."""
