@@ -68,7 +68,10 @@ def show_plans(
         with wiring.previewing(one, ask_prices=one.api_key is not None, whole=False) as sync:
             sync.restrict(narrowed(sync, row, limit))
             seen = outlook(sync, one, ask_balance=True)
-            (plan_as_json if as_json else show_plan)(console, sync, seen)
+            if as_json:
+                terminal.write_json(_as_json(sync, seen))
+            else:
+                show_plan(console, sync, seen)
             needed = strict and bool(row_reports.needing(sync))
             hold = sync.last.hold
             if output and not hold:
@@ -179,14 +182,14 @@ def _plan_warnings(sync: SheetSync, noted: Collection[int] = ()) -> Iterator[str
     yield from sync.last.notices
 
 
-def plan_as_json(console: Console, sync: SheetSync, seen: Outlook) -> None:
-    """Print what a run would do, for programs, as one line of JSON.
+def _as_json(sync: SheetSync, seen: Outlook) -> dict[str, object]:
+    """What a run would do, for programs.
 
     Each of the `credits` counts the sheet's own account only, in its unit; the `costs` beside it
     has the amount of every account, with its unit.
     """
     now, after, later = to_send(sync), following(sync), settling(sync)
-    noted = {
+    return {
         "sheet": sync.sheet.title,
         "api": sync.rules.provider.full_title,
         "rows": {name: number for name, number, _ in _groups(sync)},
@@ -212,7 +215,6 @@ def plan_as_json(console: Console, sync: SheetSync, seen: Outlook) -> None:
         "warnings": list(_plan_warnings(sync)),
         "read_as": sync.sheet.read_as,
     }
-    terminal.write_json(noted)
 
 
 def _groups(sync: SheetSync) -> Iterator[tuple[str, int, list[Line]]]:

@@ -218,9 +218,9 @@ class DriveApi:
             raise Broken("The connection to Google Drive broke. A later run tries again.") from None
         if answer.status_code < 300 or (answer.status_code == 308 and method == "PUT"):
             return answer
-        raise self._refused(answer, method, url)
+        raise self._refused(answer, method)
 
-    def _refused(self, answer: requests.Response, method: str, url: str) -> Exception:
+    def _refused(self, answer: requests.Response, method: str) -> Exception:
         status = answer.status_code
         reason, message = _said(answer)
         if status == 409:
