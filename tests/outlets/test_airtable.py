@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +15,15 @@ from pipeline.core.outbox import (
     Message,
     MessageKind,
     Result,
-    RowMessage,
     Trouble,
     Undelivered,
 )
 from pipeline.outlets.airtable import MOST, AirtableOutlet
 from tests.fakes.outlets.airtable import BASE, COLUMNS, TABLE, TOKEN, Airtable
 from tests.fakes.outlets.killed import deliver_and_kill
-from tests.fakes.outlets.messages import NASTY, POISON, notice, repeated
+from tests.fakes.outlets.messages import NASTY, POISON, notice
 from tests.fakes.outlets.rows import LINK, row
+from tests.fakes.outlets.use import tried_again, using
 from tests.fakes.service import free_port
 from tests.fakes.web_service import DROPPED, LOST, Service, answers, serving
 
@@ -48,38 +49,17 @@ def service(base: Airtable) -> Iterator[Service]:
 
 def deliver(service: Service, *messages: Message, **settings: Any) -> Sequence[Result]:
     """The results of one delivery by a new outlet."""
-
-    async def delivered() -> Sequence[Result]:
-        outlet = outlet_for(service.url, **settings)
-        try:
-            return await outlet.deliver(messages)
-        finally:
-            await outlet.close()
-
-    return asyncio.run(delivered())
+    opened = partial(outlet_for, service.url, **settings)
+    return using(opened, lambda outlet: outlet.deliver(messages))
 
 
 def check(service: Service, **settings: Any) -> Sequence[str]:
-    async def checked() -> Sequence[str]:
-        outlet = outlet_for(service.url, **settings)
-        try:
-            return await outlet.check()
-        finally:
-            await outlet.close()
-
-    return asyncio.run(checked())
+    return using(partial(outlet_for, service.url, **settings), lambda outlet: outlet.check())
 
 
 def outlet_for(url: str, **settings: Any) -> AirtableOutlet:
     usual = {"token": TOKEN, "base": BASE, "table": TABLE, "base_url": url}
     return AirtableOutlet(**(usual | settings))
-
-
-def _again(message: RowMessage, results: Sequence[Result]) -> RowMessage:
-    """The same message once more, with what the outlet remembers."""
-    [result] = results
-    assert isinstance(result, Delivered)
-    return repeated(message, result.remote)
 
 
 def test_each_row_has_one_record_and_a_later_take_overwrites_it(
@@ -111,8 +91,8 @@ def test_ten_records_go_in_one_request(base: Airtable, service: Service) -> None
 
 def test_pictures_are_sent_only_when_they_change(base: Airtable, service: Service) -> None:
     first = row()
-    second = _again(first, deliver(service, first))
-    third = _again(row(urls=(LINK, f"{LINK}?2")), deliver(service, second))
+    second = tried_again(first, deliver(service, first))
+    third = tried_again(row(urls=(LINK, f"{LINK}?2")), deliver(service, second))
     deliver(service, third)
 
     assert base.copied == [LINK, LINK, f"{LINK}?2"]
@@ -120,7 +100,7 @@ def test_pictures_are_sent_only_when_they_change(base: Airtable, service: Servic
 
 def test_a_deleted_record_is_made_again_with_its_pictures(base: Airtable, service: Service) -> None:
     message = row()
-    again = _again(message, deliver(service, message))
+    again = tried_again(message, deliver(service, message))
     base.records.clear()
 
     deliver(service, again)
@@ -134,7 +114,7 @@ def test_with_the_take_in_the_key_every_take_has_its_record(service: Service) ->
     service.accept = base
     first = row(take=1)
     remote = deliver(service, first, key=("row_id", "Take"))
-    second = _again(row(take=2), remote)
+    second = tried_again(row(take=2), remote)
     deliver(service, second, key=("row_id", "Take"))
 
     assert [(one["Take"], "Image URLs" in one) for one in base.by_name()] == [(1, True), (2, True)]
@@ -337,7 +317,7 @@ def test_a_kill_at_any_request_leaves_one_record_for_each_row(
 
 def test_a_failed_row_says_so_and_has_no_pictures(base: Airtable, service: Service) -> None:
     message = row()
-    again = _again(row(take=2, kind=MessageKind.FAILED, urls=()), deliver(service, message))
+    again = tried_again(row(take=2, kind=MessageKind.FAILED, urls=()), deliver(service, message))
     deliver(service, again)
     [record] = base.by_name()
     assert (record["Status"], record.get("Image URLs")) == ("failed", None)

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import gc
 import logging
-from collections.abc import Awaitable, Callable, Iterator, Sequence
-from typing import TypeVar
+from collections.abc import Iterator, Sequence
 
 import pytest
 
 from pipeline.core.outbox import Delivered, Message, Result, RowMessage, Trouble, Undelivered
 from pipeline.outlets import Outlet
-from pipeline.server import event_loop
 from tests.fakes.outlets.messages import NASTY, POISON, repeated, row, rows
+from tests.fakes.outlets.use import using
 from tests.fakes.web_service import DROPPED, LOST, Failure, answers
 from tests.outlets.trials import TRIALS, Trial
-
-T = TypeVar("T")
 
 
 @pytest.fixture(params=list(TRIALS))
@@ -33,19 +30,6 @@ def served(request: pytest.FixtureRequest) -> Iterator[Trial]:
         yield made
 
 
-def using(trial: Trial, use: Callable[[Outlet], Awaitable[T]]) -> T:
-    """What `use` makes of the opened outlet."""
-
-    async def run() -> T:
-        outlet = trial.open()
-        try:
-            return await use(outlet)
-        finally:
-            await outlet.close()
-
-    return event_loop.run(run())
-
-
 async def in_calls(outlet: Outlet, messages: Sequence[Message]) -> list[Result]:
     """The results of as many calls as the outlet's pace needs; its pauses are left out."""
     results: list[Result] = []
@@ -56,7 +40,7 @@ async def in_calls(outlet: Outlet, messages: Sequence[Message]) -> list[Result]:
 
 def delivered(trial: Trial, messages: Sequence[Message]) -> list[Result]:
     """The results of delivering these messages."""
-    return using(trial, lambda outlet: in_calls(outlet, messages))
+    return using(trial.open, lambda outlet: in_calls(outlet, messages))
 
 
 def with_failures(served: Trial, *failures: Failure) -> None:
@@ -77,8 +61,8 @@ def test_a_call_without_messages_does_nothing(trial: Trial) -> None:
     async def none(outlet: Outlet) -> Sequence[Result]:
         return await outlet.deliver([])
 
-    if using(trial, lambda outlet: _most(outlet)) > 1:
-        assert list(using(trial, none)) == []
+    if using(trial.open, lambda outlet: _most(outlet)) > 1:
+        assert list(using(trial.open, none)) == []
         assert trial.count() == 0
 
 
@@ -155,7 +139,7 @@ def test_a_second_delivery_is_harmless_where_the_outlet_says_so(served: Trial) -
     (third,) = delivered(served, [repeated(row(), second.remote)])
 
     assert isinstance(third, Delivered)
-    assert served.count() == (1 if using(served, _repeatable) else 3)
+    assert served.count() == (1 if using(served.open, _repeatable) else 3)
 
 
 async def _repeatable(outlet: Outlet) -> bool:
@@ -166,7 +150,7 @@ def test_two_takes_of_a_row_have_one_place_where_the_outlet_says_so(trial: Trial
     for take in (1, 2):
         (result,) = delivered(trial, [row(1, take=take)])
         assert isinstance(result, Delivered)
-    assert trial.count() == (1 if using(trial, _one_take) else 2)
+    assert trial.count() == (1 if using(trial.open, _one_take) else 2)
 
 
 async def _one_take(outlet: Outlet) -> bool:
@@ -186,7 +170,7 @@ def test_a_check_finds_nothing_wrong_and_delivers_nothing(trial: Trial) -> None:
     async def check(outlet: Outlet) -> Sequence[str]:
         return await outlet.check()
 
-    assert list(using(trial, check)) == []
+    assert list(using(trial.open, check)) == []
     assert trial.count() == 0
 
 
@@ -198,7 +182,7 @@ def test_a_check_finds_nothing_wrong_with_a_place_that_is_away(
         return await outlet.check()
 
     with_failures(served, *[failure] * 9)
-    assert list(using(served, check)) == []
+    assert list(using(served.open, check)) == []
 
 
 def test_no_repr_shows_a_secret(trial: Trial) -> None:
@@ -207,7 +191,7 @@ def test_no_repr_shows_a_secret(trial: Trial) -> None:
         inner = " ".join(map(repr, vars(outlet).values()))
         return f"{outlet!r} {inner if type(outlet).__repr__ is not object.__repr__ else ''}"
 
-    text = using(trial, shown)
+    text = using(trial.open, shown)
     assert [one for one in trial.secrets if one in text] == []
 
 
@@ -218,4 +202,4 @@ def test_an_outlet_keeps_no_message_that_it_has_delivered(trial: Trial) -> None:
         return sum(isinstance(one, RowMessage) for one in gc.get_objects())
 
     # One call may still be held by a finished task.
-    assert using(trial, kept) <= 1
+    assert using(trial.open, kept) <= 1

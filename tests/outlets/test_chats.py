@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import pytest
@@ -30,10 +31,10 @@ from pipeline.outlets.chat import Chat, Service
 from pipeline.outlets.discord import DISCORD
 from pipeline.outlets.slack import SLACK
 from pipeline.outlets.teams import TEAMS
-from pipeline.server import event_loop
 from tests.fakes.cases import each
 from tests.fakes.outlets import chat_services
 from tests.fakes.outlets.chat_services import POISON, channel
+from tests.fakes.outlets.use import using
 from tests.fakes.web_service import DROPPED, LOST, Call, Failure, answers
 
 AT = datetime(2026, 11, 28, 9, 30, tzinfo=UTC)
@@ -82,26 +83,12 @@ def delivered(
     service: Service, url: str, messages: Sequence[Message], **options: Any
 ) -> Sequence[Result]:
     """The results of one call."""
-
-    async def run() -> Sequence[Result]:
-        chat = Chat(service, url, link=PAGE, **options)
-        try:
-            return await chat.deliver(messages)
-        finally:
-            await chat.close()
-
-    return event_loop.run(run())
+    opened = partial(Chat, service, url, link=PAGE, **options)
+    return using(opened, lambda chat: chat.deliver(messages))
 
 
 def checked(service: Service, url: str) -> Sequence[str]:
-    async def run() -> Sequence[str]:
-        chat = Chat(service, url)
-        try:
-            return await chat.check()
-        finally:
-            await chat.close()
-
-    return event_loop.run(run())
+    return using(partial(Chat, service, url), lambda chat: chat.check())
 
 
 def trouble_of(result: Result) -> Trouble:

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from pipeline.core.outbox import Delivered, Message, Result, RowMessage, Trouble, Undelivered
+from pipeline.core.outbox import Delivered, Message, Result, Trouble, Undelivered
 from pipeline.outlets import notion
 from pipeline.outlets.notion import NotionOutlet
 from pipeline.outlets.notion_values import in_pieces
 from tests.fakes.outlets.killed import deliver_and_kill
-from tests.fakes.outlets.messages import NASTY, POISON, notice, repeated
+from tests.fakes.outlets.messages import NASTY, POISON, notice
 from tests.fakes.outlets.notion import DATABASE, PROPERTIES, SOURCE, TOKEN, Notion
 from tests.fakes.outlets.rows import LINK, row
+from tests.fakes.outlets.use import tried_again, using
 from tests.fakes.service import free_port
 from tests.fakes.web_service import DROPPED, LOST, Service, answers, serving
 
@@ -41,37 +43,16 @@ def service(workspace: Notion) -> Iterator[Service]:
 
 def deliver(service: Service, *messages: Message, **settings: Any) -> Sequence[Result]:
     """The results of one delivery by a new outlet."""
-
-    async def delivered() -> Sequence[Result]:
-        outlet = outlet_for(service.url, **settings)
-        try:
-            return await outlet.deliver(messages)
-        finally:
-            await outlet.close()
-
-    return asyncio.run(delivered())
+    opened = partial(outlet_for, service.url, **settings)
+    return using(opened, lambda outlet: outlet.deliver(messages))
 
 
 def check(service: Service, **settings: Any) -> Sequence[str]:
-    async def checked() -> Sequence[str]:
-        outlet = outlet_for(service.url, **settings)
-        try:
-            return await outlet.check()
-        finally:
-            await outlet.close()
-
-    return asyncio.run(checked())
+    return using(partial(outlet_for, service.url, **settings), lambda outlet: outlet.check())
 
 
 def outlet_for(url: str, **settings: Any) -> NotionOutlet:
     return NotionOutlet(**({"token": TOKEN, "database": DATABASE, "base_url": url} | settings))
-
-
-def again(message: RowMessage, results: Sequence[Result]) -> RowMessage:
-    """The same message once more, with what the outlet remembers."""
-    [result] = results
-    assert isinstance(result, Delivered)
-    return repeated(message, result.remote)
 
 
 def test_each_row_has_one_page_and_a_later_take_overwrites_it(
@@ -79,7 +60,7 @@ def test_each_row_has_one_page_and_a_later_take_overwrites_it(
 ) -> None:
     first = deliver(service, row())
     deliver(service, row())  # nothing remembered: found by its key
-    deliver(service, again(row(take=2, prompt="a grey wolf"), first))
+    deliver(service, tried_again(row(take=2, prompt="a grey wolf"), first))
 
     assert workspace.texts() == [
         {
@@ -99,7 +80,7 @@ def test_a_remembered_page_costs_one_request(service: Service) -> None:
         outlet = outlet_for(service.url)
         first = await outlet.deliver([row()])
         before = len(service.calls)
-        await outlet.deliver([again(row(take=2), first)])
+        await outlet.deliver([tried_again(row(take=2), first)])
         await outlet.close()
         return len(service.calls) - before
 
@@ -116,7 +97,7 @@ def test_a_page_that_somebody_removed_is_made_again(
     else:
         workspace.pages.clear()
 
-    [result] = deliver(service, again(row(), first))
+    [result] = deliver(service, tried_again(row(), first))
 
     assert isinstance(result, Delivered)
     [page] = workspace.pages.keys() - workspace.trash
@@ -153,14 +134,14 @@ def test_saved_pictures_are_uploaded_once_and_others_are_linked(
     message = row(urls=(LINK, f"{LINK}?2"), files=(saved, odd))
 
     first = deliver(service, message)
-    deliver(service, again(message, first))
+    deliver(service, tried_again(message, first))
 
     assert list(workspace.uploads.values()) == [b"a picture"]
     [page] = workspace.texts()
     assert page["Image URLs"] == [{"id": "upload-1"}, {"url": f"{LINK}?2"}]
 
     saved.unlink()
-    deliver(service, again(row(urls=(LINK,), files=(saved,)), first))
+    deliver(service, tried_again(row(urls=(LINK,), files=(saved,)), first))
     assert workspace.texts()[0]["Image URLs"] == [{"url": LINK}]
 
 
@@ -216,7 +197,7 @@ def test_with_the_take_in_the_key_every_take_has_its_page(service: Service) -> N
     service.accept = workspace
     key = ("row_id", "Take")
     first = deliver(service, row(), key=key)
-    deliver(service, again(row(take=2), first), key=key)
+    deliver(service, tried_again(row(take=2), first), key=key)
     deliver(service, row(take=2, is_repeat=True), key=key)
     assert [page["Take"] for page in workspace.texts()] == [1, 2]
 
@@ -336,9 +317,9 @@ def test_each_failure_is_asked_once_and_has_its_meaning(
         first = await outlet.deliver([row()])
         before = len(service.calls)
         service.fail(failure)
-        [failed] = await outlet.deliver([again(row(take=2), first)])
+        [failed] = await outlet.deliver([tried_again(row(take=2), first)])
         asked = len(service.calls) - before
-        [after] = await outlet.deliver([again(row(take=2), first)])
+        [after] = await outlet.deliver([tried_again(row(take=2), first)])
         await outlet.close()
         return failed, after, asked
 
@@ -351,14 +332,9 @@ def test_each_failure_is_asked_once_and_has_its_meaning(
 
 
 def test_a_service_that_is_not_there_is_tried_later() -> None:
-    async def delivered() -> Sequence[Result]:
-        outlet = outlet_for(f"http://127.0.0.1:{free_port()}")
-        try:
-            return await outlet.deliver([row()])
-        finally:
-            await outlet.close()
+    opened = partial(outlet_for, f"http://127.0.0.1:{free_port()}")
+    [result] = using(opened, lambda outlet: outlet.deliver([row()]))
 
-    [result] = asyncio.run(delivered())
     assert isinstance(result, Undelivered)
     assert result.trouble is Trouble.LATER
 

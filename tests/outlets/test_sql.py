@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, nullcontext
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from tests.fakes.cases import each
 from tests.fakes.databases import HAS_MARIADB, HAS_POSTGRESQL, PASSWORD, mariadb
 from tests.fakes.outlets.messages import notice
 from tests.fakes.outlets.rows import AT, row
+from tests.fakes.outlets.use import using
 from tests.fakes.service import free_port
 
 TEXTS = "row_id VARCHAR(32) PRIMARY KEY, prompt TEXT, status TEXT"
@@ -78,26 +80,12 @@ class Database:
 
 def deliver(url: str, *messages: Message, **settings: Any) -> Sequence[Result]:
     """The results of one delivery by a new outlet."""
-
-    async def delivered() -> Sequence[Result]:
-        outlet = outlet_for(url, **settings)
-        try:
-            return await outlet.deliver(messages)
-        finally:
-            await outlet.close()
-
-    return asyncio.run(delivered())
+    opened = partial(outlet_for, url, **settings)
+    return using(opened, lambda outlet: outlet.deliver(messages))
 
 
 def check(url: str, **settings: Any) -> Sequence[str]:
-    async def checked() -> Sequence[str]:
-        outlet = outlet_for(url, **settings)
-        try:
-            return await outlet.check()
-        finally:
-            await outlet.close()
-
-    return asyncio.run(checked())
+    return using(partial(outlet_for, url, **settings), lambda outlet: outlet.check())
 
 
 def outlet_for(url: str, **settings: Any) -> SqlOutlet:
