@@ -3,10 +3,9 @@
 #
 # The docstring says that TaskFailedError is raised if the task fails or is cancelled. AsyncRunwayML
 # does that. RunwayML, the synchronous client, ends only at SUCCEEDED and FAILED: a task that another
-# process cancelled with `tasks.delete` is asked for again and again until the timeout of ten minutes,
-# and for ever with `timeout=None`. The error is then TaskTimeoutError, so a program that takes a
-# timeout for "still running" waits for what was stopped, or pays for it once more. Waiting for a
-# workflow ends at CANCELLED in both clients.
+# process cancelled with `tasks.delete` is asked for again and again until the timeout of ten minutes.
+# The error is then TaskTimeoutError, so a program that takes a timeout for "still running" waits for
+# what was stopped, or pays for it once more. Waiting for a workflow ends at CANCELLED in both clients.
 #
 # Seen (with a timeout of ten seconds; the last status is that of the error):
 #   RunwayML       several polls  TaskTimeoutError  CANCELLED
