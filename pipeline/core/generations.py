@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from pipeline.core.inputs import canonical, parsed, ratio
+from pipeline.core.inputs import canonical, parsed, ratio, without_decimals
 from pipeline.core.language import Said, say, together
 from pipeline.core.messages import or_ignore
 from pipeline.core.model import Attempt, Job, State
@@ -36,7 +36,6 @@ MOST: Final = 20
 _HAS = (f'"{COUNT}":', f'"{RATIOS}":')
 _BETWEEN = re.compile(r"[\s,;|]+")
 _SPACED_COLON = re.compile(r"\s*:\s*")
-_DECIMALS = re.compile(r"(?<=[0-9])[.,]0+$")
 _NO_LETTER = re.compile(r"[^a-z0-9]+")
 _NUMBERED_PART = re.compile(r"(.*?)(?:_| *\()([1-9][0-9]?)\)?")
 #: The longest ratio; the part of a job is at most 40 letters long.
@@ -226,7 +225,7 @@ def _made(wrote: dict[str, str], ratios: dict[str, str], count: int) -> Iterator
 
 
 def _count(text: str) -> int | None:
-    text = _DECIMALS.sub("", text.strip())  # how a spreadsheet may save the number as text
+    text = without_decimals(text.strip())
     if not text:
         return 1
     if not (text.isascii() and text.isdecimal()) or len(text) > 3:

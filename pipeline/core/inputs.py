@@ -55,6 +55,14 @@ def ratio(text: str) -> str:
 _TIME = re.compile(r"([0-9]{1,4}):([0-5]?[0-9])(?::00(?:[.,]0+)?)?(?:\s?([AaPp][Mm]))?")
 
 
+def without_decimals(text: str) -> str:
+    """The text without the `.0` with which a spreadsheet may save a whole number as text."""
+    return _DECIMALS.sub("", text)
+
+
+_DECIMALS = re.compile(r"(?<=[0-9])[.,]0+$")
+
+
 def canonical(inputs: Mapping[str, str]) -> str:
     """Inputs as one text: equal inputs, equal text."""
     # As JSON with sorted keys and without spaces. A JSON encoder takes three times as long.

@@ -11,14 +11,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from pipeline.core.cell_links import CellLinks
+from pipeline.core.inputs import without_decimals
 from pipeline.core.invisible import visible
 from pipeline.core.model import Attempt, Job
 from pipeline.core.states import shown, with_results
 
 PICK: Final = "pick"
 PICKED: Final = "picked"
-#: How a spreadsheet may save a whole number as text.
-_DECIMALS: Final = re.compile(r"(?<=[0-9])[.,]0+$")
 _BETWEEN: Final = re.compile(r"[\s,;+&/]+")
 _NUMBER: Final = re.compile(r"#?([0-9]{1,4})")
 
@@ -87,7 +86,7 @@ def newest_pictures(
 
 def numbers_in(cell: str) -> tuple[int, ...]:
     """The numbers in a cell such as `2` or `1, 3`, each once; none if it holds anything else."""
-    words = [word for word in _BETWEEN.split(_DECIMALS.sub("", visible(cell))) if word]
+    words = [word for word in _BETWEEN.split(without_decimals(visible(cell))) if word]
     found = [_NUMBER.fullmatch(word) for word in words]
     return tuple(dict.fromkeys(int(one[1]) for one in found if one)) if all(found) else ()
 

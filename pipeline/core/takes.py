@@ -6,13 +6,13 @@ latest take.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterable
 from functools import lru_cache
 
 from pipeline.core import messages
 from pipeline.core.cell_errors import is_value
 from pipeline.core.header import Columns
+from pipeline.core.inputs import without_decimals
 from pipeline.core.known_rows import Seen
 from pipeline.core.language import Said
 from pipeline.core.model import Job, KnownRow, RowKind, State
@@ -21,7 +21,6 @@ from pipeline.core.statuses import Status, StatusAndNote
 
 #: More digits than any take has; Python reads no number of more than 4,300.
 _MOST_DIGITS = 6
-_DECIMALS = re.compile(r"(?<=[0-9])[.,]0+$")
 
 
 def take_of(cell: str, extra_takes: int) -> int | None:
@@ -29,7 +28,7 @@ def take_of(cell: str, extra_takes: int) -> int | None:
 
     None if the cell holds no whole number from 1; an empty one counts as 1.
     """
-    text = _DECIMALS.sub("", cell.strip())  # how a spreadsheet may save the number as text
+    text = without_decimals(cell.strip())
     if not text:
         return 1 + extra_takes
     if not (text.isascii() and text.isdecimal()) or len(text) > _MOST_DIGITS or int(text) < 1:

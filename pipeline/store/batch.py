@@ -24,7 +24,7 @@ from pipeline.core.model import Attempt, JobKey
 from pipeline.core.money import Money, spent
 from pipeline.core.outbox import MessageKind
 from pipeline.store.admission import Admission, Intent, Limits, Refusal
-from pipeline.store.attempt_events import Fact, kind_of, to_body
+from pipeline.store.attempt_events import Fact, TimedFact, kind_of, to_body
 from pipeline.store.budget import CounterName, at_other_prices, correct, held, hold
 from pipeline.store.column_types import escaped, to_number
 from pipeline.store.history import HistoryValues, history_line, write_history
@@ -44,9 +44,6 @@ from pipeline.store.transactions import (
     locked,
     raise_versions,
 )
-
-#: Facts, and when they were reported.
-TimedFacts = Sequence[tuple[Fact, datetime]]
 
 #: The order in which budgets are told.
 _TOLD_FIRST: Final = ("day", "run", "month", "share")
@@ -102,7 +99,7 @@ class Batches(StorePart):
         self._left: dict[str, Left] = {}
 
     def commit(
-        self, facts: TimedFacts, intents: Sequence[Intent], limits: Limits | None
+        self, facts: Sequence[TimedFact], intents: Sequence[Intent], limits: Limits | None
     ) -> BatchResult:
         """Record what happened, then begin what may: both are committed, or neither.
 

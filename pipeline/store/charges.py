@@ -21,7 +21,7 @@ from pipeline.core.receipt_lines import Sent
 from pipeline.core.states import Paid
 from pipeline.store.column_types import from_number, unescaped
 from pipeline.store.schema import attempts, events, files, jobs, sheets
-from pipeline.store.serialization import result_from
+from pipeline.store.serialization import STATES, result_from
 from pipeline.store.transactions import StorePart, chunks, number_of
 
 #: So many lines are in memory at a time.
@@ -52,7 +52,6 @@ _SENT = [
 WrongPictures = tuple[int, tuple[tuple[int, Findings], ...]]
 #: Those that a receipt shows, and only of its own sheet.
 _WORDS = ("row_id", "inputs", "prompt")
-_STATES = {str(state): state for state in State}
 
 
 class Charges(StorePart):
@@ -111,9 +110,9 @@ class Charges(StorePart):
             # By the index of deadlines, which are later than that. The plus keeps the databases
             # from looking at all jobs of the sheet instead.
             here = literal_column("+jobs.sheet") == number_of(connection, sheet)
-            late = attempts.c.state.in_(_STATES), attempts.c.deadline >= moment
+            late = attempts.c.state.in_(STATES), attempts.c.deadline >= moment
             found = connection.execute(asked.where(here, *late, attempts.c.sent_at >= moment))
-            return [Paid(_STATES[state], *its) for state, *its in found]
+            return [Paid(STATES[state], *its) for state, *its in found]
 
     def first_sent_at(self, api_key: str) -> datetime | None:
         """When the first attempt at an account was sent; None if there was none."""
@@ -199,7 +198,7 @@ def _sent(
         take,
         part,
         number,
-        _STATES[state],
+        STATES[state],
         intern(unescaped(endpoint)),
         unescaped(inputs),
         unescaped(prompt),

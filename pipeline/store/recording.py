@@ -15,8 +15,8 @@ from pipeline.core.errors import StoreFull
 from pipeline.core.model import Attempt, JobKey, State
 from pipeline.core.text import counted, is_or_are
 from pipeline.store.admission import Intent, Limits, Refusal
-from pipeline.store.attempt_events import Fact
-from pipeline.store.batch import Batches, BatchResult, TimedFacts
+from pipeline.store.attempt_events import Fact, TimedFact
+from pipeline.store.batch import Batches, BatchResult
 from pipeline.store.rescue_file import RescueFile
 from pipeline.store.schema import attempts, jobs
 from pipeline.store.transactions import Database, StorePart, number_of
@@ -161,5 +161,5 @@ class Attempts(StorePart):
         path = self._database.rescue
         return RescueFile(path) if path else None
 
-    def _timed(self, facts: Sequence[Fact]) -> TimedFacts:
-        return [(fact, self._database.now()) for fact in facts]
+    def _timed(self, facts: Sequence[Fact]) -> list[TimedFact]:
+        return [TimedFact(fact, self._database.now()) for fact in facts]

@@ -12,13 +12,12 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import datetime
 from io import FileIO
 from pathlib import Path
 from typing import Final
 
 from pipeline.core.errors import StoreFull
-from pipeline.store.attempt_events import Fact, TimedFact, from_line, to_line
+from pipeline.store.attempt_events import TimedFact, from_line, to_line
 
 if sys.platform != "win32":
     import fcntl
@@ -27,7 +26,6 @@ if sys.platform != "win32":
 SIZE: Final = 256 * 1024
 
 _log = logging.getLogger(__name__)
-_TimedFacts = Sequence[tuple[Fact, datetime]]
 
 
 class RescueFile:
@@ -41,7 +39,7 @@ class RescueFile:
         with self._opened() as file:
             _take_blocks(file)
 
-    def write(self, facts: _TimedFacts) -> None:
+    def write(self, facts: Sequence[TimedFact]) -> None:
         """Add the facts, and wait until they are on disk. Raises StoreFull, and none was added."""
         new = "".join(f"\n{to_line(fact, at)}" for fact, at in facts).encode() + b"\n"
         with self._opened() as file:
@@ -52,7 +50,7 @@ class RescueFile:
                 raise StoreFull(f"The rescue file {self.path} is full too. Free some space.")
             _write_over(file, end, new)
 
-    def emptied(self, record: Callable[[_TimedFacts], object]) -> int:
+    def emptied(self, record: Callable[[Sequence[TimedFact]], object]) -> int:
         """Record its facts, then empty it. Returns how many there were."""
         if not self.path.exists():
             return 0

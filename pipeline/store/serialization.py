@@ -39,7 +39,8 @@ NEW_ATTEMPT = Prepared(
     "shares",
     "credit_price",
 )
-_STATES = {str(state): state for state in State}
+#: The text of a state in the store -> the state.
+STATES = {str(state): state for state in State}
 _NOTHING = Result()
 _decoded = json.JSONDecoder().decode
 
@@ -113,7 +114,7 @@ def from_plain(fields: Iterable[Any]) -> Attempt:
     provider, base_url, account, resend_key, poll_at, asked_at, hook = sent_to
     return Attempt(
         number,
-        _STATES[state],
+        STATES[state],
         unescaped(inputs),
         _columns(columns),
         unescaped(endpoint),

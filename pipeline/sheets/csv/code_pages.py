@@ -103,7 +103,8 @@ _SHAPES = {
 }
 _VOWELS = frozenset("aeiouyæøœı")
 _WORD = re.compile(rb"[A-Za-z\x80-\xff]++")
-_HIGH = bytes(range(0x80, 0x100))
+#: All bytes that are not ASCII.
+HIGH = bytes(range(0x80, 0x100))
 _MOST_WORDS = 200
 
 
@@ -113,7 +114,7 @@ def is_surely_western(content: bytes) -> bool:
     # This many words from the whole alphabet are enough, and reading stays fast.
     some = sorted(words)[:: len(words) // _MOST_WORDS + 1]
     western = _score(some, WESTERN)
-    if western < _LEAST * sum(len(word) - len(word.translate(None, _HIGH)) for word in some):
+    if western < _LEAST * sum(len(word) - len(word.translate(None, HIGH)) for word in some):
         return False
     return all(
         western - _score(some, codec) >= _MARGIN

@@ -15,7 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from pipeline.sheets.csv.code_pages import is_surely_western, readings
+from pipeline.sheets.csv.code_pages import HIGH, is_surely_western, readings
 
 
 class NotText(ValueError):
@@ -149,7 +149,7 @@ def _as_western(content: bytes, error: UnicodeDecodeError) -> str:
 def _telling_line(content: bytes) -> tuple[int, bytes]:
     """The first line with the most different accented letters: its number from 1, and its bytes."""
     lines = _LINE_END.split(content)
-    number = max(range(len(lines)), key=lambda at: len({*lines[at]} & {*_HIGH}))
+    number = max(range(len(lines)), key=lambda at: len({*lines[at]} & {*HIGH}))
     return number + 1, lines[number].strip()
 
 
@@ -163,11 +163,10 @@ def _is_damaged_utf_8(content: bytes, error: UnicodeDecodeError) -> bool:
     such letter proves nothing.
     """
     rest, letters = _UTF_8_LETTER.subn(b"", content)
-    others = len(rest) - len(rest.translate(None, _HIGH))
+    others = len(rest) - len(rest.translate(None, HIGH))
     return letters >= others or error.reason == "unexpected end of data"
 
 
-_HIGH = bytes(range(0x80, 0x100))
 _UTF_8_LETTER = re.compile(
     rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}"
 )
