@@ -54,6 +54,10 @@ _REFUSALS: Final = {
 }
 
 
+#: What a log says beside the reason. Anybody can make such a call, so it is no alarm.
+_CURES: Final = {"proof": ": if the API made it, promptsheet doctor says why"}
+
+
 class CallRefused(Exception):
     """A refused call. Its text is a key of `_REFUSALS`."""
 
@@ -113,7 +117,8 @@ class Hooks:
             self.tally.refused[why] += 1
             # No token, secret or body, because many people read a log. The reason is a fixed word.
             caller = caller_of(scope["client"][0] if scope["client"] else "")
-            log.info(f"a call was refused ({why}); the caller was %s", caller)
+            cure = _CURES.get(why, "")
+            log.info(f"a call was refused ({why}){cure}; the caller was %s", caller)
             response = _REFUSALS[why]
         except _Left:
             self.tally.refused["left"] += 1

@@ -81,6 +81,8 @@ _WORDS: Final = {
     "resolve host": "cannot be reached: its host name is unknown. Check the address",
     "Connection refused": "cannot be reached: nothing listens there. Is the server running, and "
     "is the port in the address right?",
+    "closed the connection": _LOST,
+    "pipeline mode": _LOST,  # It was lost in the middle of many statements at once.
     "timeout expired": "cannot be reached: no answer came. Check the address, and a firewall",
 }
 

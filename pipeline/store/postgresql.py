@@ -69,7 +69,8 @@ def open_postgresql(url: URL, patience: float, clock: StoreClock) -> Engine:
         )
     except ModuleNotFoundError:
         raise MissingExtra("A store on PostgreSQL", "postgresql") from None
-    logging.getLogger("psycopg").setLevel(logging.CRITICAL)  # it logs what it also raises
+    for name in ("psycopg", "sqlalchemy.pool"):  # They log what they also raise.
+        logging.getLogger(name).setLevel(logging.CRITICAL)
 
     @event.listens_for(engine, "connect")
     def connected(connection: Driver[Any], entry: ConnectionPoolEntry) -> None:

@@ -396,7 +396,7 @@ def test_the_callers_address_is_taken_only_from_our_own_proxies(
     ):
         httpx.post(f"{url}{PATH}unknown", headers={"x-forwarded-for": "203.0.113.9"})
 
-    assert f"a call was refused (proof); the caller was {who}" in caplog.text
+    assert f"promptsheet doctor says why; the caller was {who}" in caplog.text
 
 
 def test_refused_calls_add_one_log_line_a_minute_without_outside_text(
@@ -418,7 +418,10 @@ def test_refused_calls_add_one_log_line_a_minute_without_outside_text(
         client.post(f"{PATH}last")
 
     first, last = caplog.messages
-    assert first == "a call was refused (proof); the caller was unknown"
+    assert first == (
+        "a call was refused (proof): if the API made it, promptsheet doctor says why; "
+        "the caller was unknown"
+    )
     assert last.endswith("(and 20 more since the last such line)")
 
 

@@ -21,6 +21,7 @@ from pipeline.core.outbox import MessageKind
 from pipeline.store import Limits, OutletEntry, Refusal, Store, version_of
 from pipeline.store import clock as clocks
 from pipeline.store.postgresql import LOCK, _is_readable
+from pipeline.store.prepared import Prepared
 from pipeline.store.schema import VERSION
 from pipeline.sync.announcing import announce_silence
 from pipeline.sync.lease import this_process
@@ -234,11 +235,22 @@ def test_a_connection_that_is_lost_between_two_passes_is_made_again(
         assert isinstance(store.attempts.begin([intent()], LIMITS)[0], Attempt)
 
 
-def test_a_link_cut_at_the_first_statement_of_a_transaction_is_one_sentence_and_made_again(
-    url: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize("is_told", [False, True])
+def test_a_link_lost_at_the_first_statement_of_a_transaction_is_one_sentence_and_made_again(
+    postgresql_server: PostgresqlServer,
+    url: str,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    is_told: bool,
 ) -> None:
     said: list[str] = []
-    with Store(url) as store:
+    with Store(url) as store, postgresql_server.connected() as other:
+
+        def end(connection: Any) -> bool:
+            """Let the server end the connection, and tell the client."""
+            it = f"SELECT pg_terminate_backend({connection.info.backend_pid}, 9000)"
+            return not other.execute(text(it)).scalar()
+
         store.jobs.add([KEY])
         for use in (
             lambda: store.jobs.add([KEY]),  # takes the lock
@@ -246,8 +258,8 @@ def test_a_link_cut_at_the_first_statement_of_a_transaction_is_one_sentence_and_
             lambda: store.callbacks.by_hook(["one", "two"]),  # all at once
         ):
             with monkeypatch.context() as patched:
-                # The last look at the connection sees nothing: the link is cut after it.
-                patched.setattr("pipeline.store.postgresql._is_readable", cut)
+                # The last look at the connection sees nothing: the link is lost after it.
+                patched.setattr("pipeline.store.postgresql._is_readable", end if is_told else cut)
                 with pytest.raises(StoreError) as caught:
                     use()
             said.append(str(caught.value))
@@ -255,6 +267,25 @@ def test_a_link_cut_at_the_first_statement_of_a_transaction_is_one_sentence_and_
 
     assert all("the connection is lost. Is the server running?" in one for one in said), said
     assert not [one for one in caplog.records if one.name.startswith(("sqlalchemy", "psycopg"))]
+
+
+@pytest.mark.parametrize("many", [1, 2])
+def test_a_connection_that_the_server_ends_during_a_statement_is_one_sentence_and_made_again(
+    url: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, many: int
+) -> None:
+    suicide = Prepared(text("SELECT pg_terminate_backend(pg_backend_pid()), :n"), "n")
+    with Store(url) as store:
+        # The words of the server can arrive before the end of the link does.
+        dialect = store._database.engine.dialect
+        monkeypatch.setattr(dialect, "is_disconnect", lambda *_: False)
+        with (
+            pytest.raises(StoreError, match="the connection is lost"),
+            store._database.reading() as connection,
+        ):
+            suicide.rows_of_each(connection, [(f"{n}",) for n in range(many)])
+        assert store.callbacks.by_hook(["one"]) == {}
+
+    assert not [one for one in caplog.records if one.name.startswith("sqlalchemy")]
 
 
 def test_a_sheet_gets_another_number_if_the_database_was_restored_meanwhile(

@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 from pipeline.sandbox import Sandbox
 from pipeline.store import Store
 from tests.fakes.monitor import monitoring
 from tests.fakes.postgresql import PostgresqlServer, own_server
-from tests.fakes.program import KEY, Program, at_one_instant, call
+from tests.fakes.program import KEY, Program, at_one_instant, call, until
 from tests.fakes.sandbox_process import sandbox_process
 from tests.fakes.service import free_port, is_up, service
 from tests.fakes.team import Team
@@ -99,6 +100,49 @@ def test_watch_and_a_receiver_of_webhooks_share_one_database(tmp_path: Path, url
         assert all(one.is_plain for one in ended), ended
 
 
+@pytest.mark.parametrize("version", [1, 2])
+@pytest.mark.parametrize("sender", ["run", "watch"])
+def test_a_receiver_with_another_secret_or_key_accepts_nothing_and_every_row_is_polled(
+    tmp_path: Path, url: str, sender: str, version: int
+) -> None:
+    hooks = free_port()
+    with sandbox_process(KEY, task_seconds=0.3) as sandbox, ExitStack() as stack:
+        team = Team(tmp_path, sandbox.url, version=version)
+        team.write_prompts(PROMPTS[:4])
+        pace: dict[str, Any] = {"poll_every": "300ms"}
+        receives = service(team, "receiver", hooks=hooks, **pace)
+        sends = service(
+            team, "sender", public_url=f"http://127.0.0.1:{hooks}", hooks=free_port(), **pace
+        )
+        keep_in(url, receives, sends)
+        # A secret of the program proves the calls of version 1, the key of the API those of 2.
+        was = "secret" if version == 1 else "key"
+        (tmp_path / "earlier").write_text("afk_" + "the-one-of-before" * 3)
+        receives.write_text(receives.read_text().replace(f'"file:{was}"', '"file:earlier"'))
+        serving = stack.enter_context(Program("serve", receives, "-v"))
+        serving.until(lambda: is_up(hooks), "the receiver is up")
+
+        if sender == "watch":
+            watching = stack.enter_context(Program("watch", sends))
+            watching.until(lambda: team.statuses() == {"done": 4}, "the rows are done")
+        else:
+            until(
+                lambda: call("run", sends).code == 0 and team.statuses() == {"done": 4},
+                "the rows are done",
+            )
+        until(lambda: sandbox.state()["webhooks"].get("refused"), "a call is refused")
+        doctor = call("doctor", sends)
+        serving.signal(signal.SIGTERM)
+        log = serving.end()
+
+        assert sandbox.state()["tasks"] == dict.fromkeys(PROMPTS[:4], 1)
+        assert "accepted" not in sandbox.state()["webhooks"]
+        assert "has another secret or key for Apiframe than this configuration" in doctor.said
+        assert "Restart serve or watch there. Until then, results are polled." in doctor.said
+        assert "(proof): if the API made it, promptsheet doctor says why" in log.said
+        assert (log.is_plain, doctor.code) == (True, 1)
+
+
 def test_killed_processes_pay_nothing_twice_and_leave_only_what_was_in_flight(
     tmp_path: Path, url: str
 ) -> None:
@@ -152,6 +196,47 @@ def test_a_pass_whose_server_crashes_says_so_and_the_next_one_goes_on(tmp_path: 
         # The answers to what was in flight were kept in the rescue file.
         assert team.statuses() == {"done": 40}
         team.assert_whole(PROMPTS)
+
+
+def test_a_receiver_loses_no_result_while_its_server_ends_its_connections_and_crashes(
+    tmp_path: Path,
+) -> None:
+    hooks = free_port()
+    switches: dict[str, Any] = {"webhook_retries": 8, "webhook_retry_seconds": 0.2}
+    with (
+        own_server(safe=True) as server,
+        sandbox_process(KEY, task_seconds=2, webhook_progress=0, **switches) as sandbox,
+        ExitStack() as stack,
+    ):
+        team = Team(tmp_path, sandbox.url)
+        team.write_prompts(PROMPTS)
+        config = service(team, hooks=hooks)
+        keep_in(server.make_database("whole"), config)
+        serving = stack.enter_context(Program("serve", config))
+        serving.until(lambda: is_up(hooks), "the receiver is up")
+        sent = call("run", config)
+
+        def calls(outcome: str) -> int:
+            return int(sandbox.state()["webhooks"].get(outcome, 0))
+
+        with server.connected("whole") as connection:
+            others = text(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "WHERE datname = 'whole' AND pid <> pg_backend_pid()"
+            )
+            serving.until(lambda: connection.execute(others) and calls("posted") > 10, "calls come")
+        server.stop("immediate")
+        serving.until(lambda: calls("refused") > 0, "calls are answered with an error")
+        server.start()
+        serving.until(lambda: calls("accepted") == len(PROMPTS), "all are accepted")
+        serving.signal(signal.SIGTERM)
+        ended = [sent, serving.end(), call("run", config)]
+
+        assert all(one.code == 0 and one.is_plain for one in ended), ended
+        assert "pool" not in ended[1].out, ended
+        assert team.statuses() == {"done": len(PROMPTS)}
+        # No result had to be polled.
+        assert sandbox.state()["requests"] == {"/imagine": len(PROMPTS)}
 
 
 def test_a_team_moves_its_store_to_a_server_and_goes_on(tmp_path: Path, url: str) -> None:
