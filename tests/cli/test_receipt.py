@@ -94,18 +94,24 @@ def pay_as_a_stranger(api: Sandbox, prompt: str) -> str:
         return str(json.load(answer)["jobId"])
 
 
+def after_every_fault(folder: Path, api: Sandbox, version: int) -> Team:
+    """A team whose rows are all done, though everything that can go wrong did."""
+    team = team_at(folder, api.url, version=version)
+    team.write("prompt")
+    team.finish()
+    team.start("doctor", "--repair")
+    api.set(**FAULTS)
+    team.write("prompt", *PROMPTS)
+    run_until_done(team, api)
+    api.set(**dict.fromkeys(FAULTS, "off"))
+    return team
+
+
 def test_with_every_fault_each_charge_has_a_row_and_a_strangers_task_is_named(
     tmp_path: Path,
 ) -> None:
     with sandbox_process(KEY, task_seconds=0.05, plain_pictures="true") as api:
-        team = team_at(tmp_path, api.url, version=2)
-        team.write("prompt")
-        team.finish()
-        team.start("doctor", "--repair")
-        api.set(**FAULTS)
-        team.write("prompt", *PROMPTS)
-        run_until_done(team, api)
-        api.set(**dict.fromkeys(FAULTS, "off"))
+        team = after_every_fault(tmp_path, api, version=2)
         found = receipt(team)
         state = api.state()
         stranger = pay_as_a_stranger(api, "a cat of another program")
@@ -129,14 +135,7 @@ def test_version_1_says_what_its_receipt_rests_on_and_what_the_balance_does_not_
     tmp_path: Path,
 ) -> None:
     with sandbox_process(KEY, task_seconds=0.05, plain_pictures="true") as api:
-        team = team_at(tmp_path, api.url, version=1)
-        team.write("prompt")
-        team.finish()
-        team.start("doctor", "--repair")
-        api.set(**FAULTS)
-        team.write("prompt", *PROMPTS)
-        run_until_done(team, api)
-        api.set(**dict.fromkeys(FAULTS, "off"))
+        team = after_every_fault(tmp_path, api, version=1)
         found = receipt(team)
         words = team.start("receipt").out
         api.set(credits=int(str(api.state()["credits_left"])) - 4000)

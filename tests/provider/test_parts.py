@@ -30,19 +30,19 @@ def picture() -> bytes:
     return out.getvalue()
 
 
+def client(url: str, folder: Path) -> ApiClient:
+    """A client of this address whose requests may name the files of a folder."""
+    files = InputFiles(InputFolder(folder))
+    return ApiClient(APIFRAME, "key", base_url=url, concurrency=1, inputs=files)
+
+
 async def arrived(folder: Path, *parts: Part, reply: bytes = answer(200, {})) -> list[bytes]:
     """The requests that the API reads for a submission with these parts."""
     (folder / "mask.png").write_bytes(picture())
     body = {"prompt": "a fox", "input": {"size": 2}}
     async with (
         RawServer(answers(reply, answer(200, {"task_id": "t-1"}))) as server,
-        ApiClient(
-            APIFRAME,
-            "key",
-            base_url=server.url,
-            concurrency=1,
-            inputs=InputFiles(InputFolder(folder)),
-        ) as api,
+        client(server.url, folder) as api,
     ):
         await api.submit(Request("POST", "/imagine", body, parts=parts), 5.0)
         assert body == {"prompt": "a fox", "input": {"size": 2}}, "the attempt keeps no file"
@@ -98,13 +98,7 @@ def test_without_an_address_for_a_file_the_submission_is_not_sent(
         (tmp_path / "mask.png").write_bytes(picture())
         async with (
             RawServer(answers(reply, answer(200, {"task_id": "t-1"}))) as server,
-            ApiClient(
-                APIFRAME,
-                "key",
-                base_url=server.url,
-                concurrency=1,
-                inputs=InputFiles(InputFolder(tmp_path)),
-            ) as api,
+            client(server.url, tmp_path) as api,
         ):
             request = Request("POST", "/describe", {}, parts=(Part("u", "mask.png", "upload"),))
             with pytest.raises(PartUnread, match=r"did not take mask\.png") as refused:
@@ -132,13 +126,7 @@ def test_a_file_of_many_rows_is_uploaded_once(tmp_path: Path) -> None:
         )
         async with (
             RawServer(replies) as server,
-            ApiClient(
-                APIFRAME,
-                "key",
-                base_url=server.url,
-                concurrency=1,
-                inputs=InputFiles(InputFolder(tmp_path)),
-            ) as api,
+            client(server.url, tmp_path) as api,
         ):
             request = Request("POST", "/describe", {}, parts=(Part("u", "mask.png", "upload"),))
             for _ in range(2):

@@ -50,11 +50,27 @@ class Desk(Protocol):
         """The maximum length of a cell."""
 
 
-class CsvDesk:
-    """A CSV file in a folder."""
+class FileDesk:
+    """A file in a folder."""
 
-    def __init__(self, folder: Path) -> None:
-        self._path = folder / "prompts.csv"
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def take_away(self) -> None:
+        self._path.unlink()
+
+    def spoil_claim(self) -> None:
+        self._path.with_name(f"{self._path.name}.promptsheet").write_text('{"sheet": ')
+
+    def version(self) -> object:
+        stat = self._path.stat()
+        return stat.st_ino, stat.st_mtime_ns, sorted(self._path.parent.iterdir())
+
+
+class CsvDesk(FileDesk):
+    """A CSV file."""
+
+    longest = 50_000
 
     def save(self, grid: Grid) -> None:
         fresh = self._path.with_name("saved by a person")
@@ -65,26 +81,11 @@ class CsvDesk:
     def sheet(self) -> Sheet:
         return CsvSheet(self._path, pause=no_pause)
 
-    def take_away(self) -> None:
-        self._path.unlink()
 
-    def spoil_claim(self) -> None:
-        self._path.with_name("prompts.csv.promptsheet").write_text('{"sheet": ')
-
-    def version(self) -> object:
-        stat = self._path.stat()
-        return stat.st_ino, stat.st_mtime_ns, sorted(self._path.parent.iterdir())
-
-    longest = 50_000
-
-
-class ExcelDesk:
-    """A workbook in a folder, saved as another program does."""
+class ExcelDesk(FileDesk):
+    """A workbook, saved as another program does."""
 
     longest = 32_767
-
-    def __init__(self, folder: Path) -> None:
-        self._path = folder / "prompts.xlsx"
 
     def save(self, grid: Grid) -> None:
         book = Workbook()
@@ -99,16 +100,6 @@ class ExcelDesk:
 
     def sheet(self) -> Sheet:
         return ExcelSheet(self._path, pause=no_pause)
-
-    def take_away(self) -> None:
-        self._path.unlink()
-
-    def spoil_claim(self) -> None:
-        self._path.with_name("prompts.xlsx.promptsheet").write_text('{"sheet": ')
-
-    def version(self) -> object:
-        stat = self._path.stat()
-        return stat.st_ino, stat.st_mtime_ns, sorted(self._path.parent.iterdir())
 
 
 class GoogleDesk:
@@ -152,12 +143,12 @@ def no_pause(_: float) -> None:
 
 @contextmanager
 def at_a_csv_file(folder: Path) -> Iterator[Desk]:
-    yield CsvDesk(folder)
+    yield CsvDesk(folder / "prompts.csv")
 
 
 @contextmanager
 def at_a_workbook(folder: Path) -> Iterator[Desk]:
-    yield ExcelDesk(folder)
+    yield ExcelDesk(folder / "prompts.xlsx")
 
 
 @contextmanager
