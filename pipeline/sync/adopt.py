@@ -180,8 +180,8 @@ def _attempt(
     )
 
 
-def _close(job: Job, store: Store, now: datetime) -> int:
-    """Let a job that could still be sent count as sent: how often that had to be said (once)."""
+def _close(job: Job, store: Store, now: datetime) -> bool:
+    """Count a job that could still be sent as sent. Returns whether the store did not do so yet."""
     last = job.attempts[-1] if job.attempts else None
     attempt = Attempt(
         number=len(job.attempts) + 1,
@@ -194,4 +194,4 @@ def _close(job: Job, store: Store, now: datetime) -> int:
         deadline=now,
         reason=TAKEN_OVER,
     )
-    return int(store.jobs.adopt(job.key, attempt))
+    return store.jobs.adopt(job.key, attempt)
