@@ -22,21 +22,19 @@ from pipeline.cli.questions import confirm
 from pipeline.config import Settings, load
 from pipeline.core.combinations import (
     Combinations,
-    NewRow,
     ValueList,
     in_words,
     many,
     missing,
-    place_below,
     value_list,
     values_in,
-    with_rows,
 )
 from pipeline.core.errors import ConfigError, SheetError
 from pipeline.core.header import folded
 from pipeline.core.lines import Line, each
 from pipeline.core.model import Grid
 from pipeline.core.money import in_credits_and_money
+from pipeline.core.new_rows import NewRow, place_below, with_rows
 from pipeline.core.prompt_templates import PROMPT
 from pipeline.core.rules import Rules
 from pipeline.core.statuses import Status

@@ -9,20 +9,18 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from difflib import get_close_matches
 from itertools import product
 from math import prod
 from typing import Final, NamedTuple
 
-from pipeline.core.approval import Tick, box
 from pipeline.core.header import ALWAYS, OURS, WRITTEN, Columns, folded
 from pipeline.core.inputs import normalise
 from pipeline.core.model import Grid
+from pipeline.core.new_rows import NewRow
 from pipeline.core.text import quoted
 
-#: A row to add: column, counted from 0 -> the text of its cell.
-NewRow = Mapping[int, str]
 #: Columns that a person fills in row by row: their cells cause or allow a payment.
 _BY_HAND: Final = ("take", "approved")
 _FILE = re.compile(r"(.+?\.(?:csv|tsv|xlsx|xlsm))(?::(.*))?", re.IGNORECASE | re.DOTALL)
@@ -244,23 +242,3 @@ def missing(grid: Grid, columns: Columns, lists: Sequence[ValueList], title: str
         if mark not in here and columns.is_row([row.get(n, "") for n in range(max(row) + 1)]):
             lacking.setdefault(mark, texts)
     return Combinations(tuple(lacking.values()), there, places)
-
-
-def place_below(grid: Grid) -> int:
-    """The place below the last row. A line of nothing but unticked boxes is no row."""
-    for at in range(len(grid) - 1, 0, -1):
-        if any(box(cell) is not Tick.NO for cell in grid[at]):
-            return at + 1
-    return min(len(grid), 1)
-
-
-def with_rows(grid: Grid, rows: Sequence[NewRow]) -> Grid:
-    """The grid with these rows below its last one."""
-    at = place_below(grid)
-    return (*grid[:at], *whole(grid, rows), *grid[at:])
-
-
-def whole(grid: Grid, rows: Iterable[NewRow]) -> Iterator[tuple[str, ...]]:
-    """New rows, each as wide as the header."""
-    wide = len(grid[0]) if grid else 0
-    return (tuple(row.get(at, "") for at in range(max(wide, *row, 0) or 1)) for row in rows)

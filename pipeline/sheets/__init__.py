@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from pipeline.core.combinations import NewRow
 from pipeline.core.model import Claim, Grid, Patch
+from pipeline.core.new_rows import NewRow
 
 
 class Sheet(Protocol):

@@ -12,13 +12,12 @@ from pipeline.core.combinations import (
     in_words,
     many,
     missing,
-    place_below,
     value_list,
     values_in,
-    with_rows,
 )
 from pipeline.core.header import Header
 from pipeline.core.model import Grid
+from pipeline.core.new_rows import with_rows
 from tests.fakes.cases import each
 
 HEADER = Header(
@@ -152,14 +151,6 @@ def test_columns_that_cannot_be_listed_are_named(words: list[str], why: str) -> 
 
 def test_a_combination_without_anything_to_send_is_left_out() -> None:
     assert lacking((("prompt", "owner"),), "prompt=,fox", "owner=Zoë") == [("fox", "Zoë")]
-
-
-def test_new_rows_go_below_the_last_line_that_holds_more_than_unticked_boxes() -> None:
-    grid = (("prompt", "skip"), ("fox", ""), ("", "FALSE"), ("", ""))
-
-    assert place_below(grid) == 2
-    assert place_below(()) == 0
-    assert with_rows(grid, [{0: "owl"}])[2:4] == (("owl", ""), ("", "FALSE"))
 
 
 texts = st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=4)

@@ -16,9 +16,9 @@ from typing import Protocol
 import pytest
 from openpyxl import Workbook
 
-from pipeline.core.combinations import NewRow
 from pipeline.core.errors import SheetError
 from pipeline.core.model import Claim, Grid, Patch
+from pipeline.core.new_rows import NewRow
 from pipeline.sheets import Sheet
 from pipeline.sheets.csv.sheet import CsvSheet
 from pipeline.sheets.excel.sheet import ExcelSheet

@@ -11,10 +11,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 
-from pipeline.core.combinations import NewRow, place_below, whole
 from pipeline.core.errors import SheetError
 from pipeline.core.misplaced import moved
 from pipeline.core.model import Grid
+from pipeline.core.new_rows import NewRow, place_below, whole
 from pipeline.sheets.google import formatting as dress
 from pipeline.sheets.google.client import Json, Spreadsheet
 from pipeline.sheets.google.protected_ranges import Fenced
