@@ -53,7 +53,7 @@ class Fleet:
         self._store, self._say = store, say
         self._name = secrets.token_hex(8)
         for watcher in watchers:
-            watcher.machine = self._name
+            watcher.join(self._name)
         self._engine = Engine(url, self._name, self._perform)
         self._is_open = False
         self._lease: Lease | None = None

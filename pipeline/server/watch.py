@@ -118,7 +118,7 @@ class _Watching:
             with delivering(all_of_them):
                 async with open_servers(all_of_them, passes=controls, say=self._say) as servers:
                     for watcher in watchers:
-                        watcher.metrics = servers.metrics
+                        watcher.report_to(servers.metrics)
                     self._print([*servers.lines, *(watcher.first_line for watcher in watchers)])
                     background = [self._watch_files(self._load)] if self._load else []
                     async with service_manager.service("watch"), in_background(background, "watch"):

@@ -53,13 +53,13 @@ class Watcher:
     def __init__(self, campaign: Campaign, console: Console, quiet: bool = False) -> None:
         settings = campaign.settings
         self.interrupted = False
-        self.metrics: Metrics | None = None
+        self._metrics: Metrics | None = None
         self.running_since: datetime | None = None
         self.passes = 0
         #: True if a rule stopped the sending. It stays stopped until a person resumes it.
         self.is_stopped = False
         #: The name of this machine in a fleet.
-        self.machine = ""
+        self._machine = ""
         self._campaign, self._console, self._quiet = campaign, console, quiet
         self._configuration = quick_check.configuration_of(settings)
         self.schedule = Schedule(settings.schedule.cron, settings.schedule.every, settings.timezone)
@@ -111,6 +111,14 @@ class Watcher:
         """The sheet's name in the store."""
         return self._campaign.key
 
+    def join(self, machine: str) -> None:
+        """Run passes as this machine of a fleet."""
+        self._machine = machine
+
+    def report_to(self, metrics: Metrics | None) -> None:
+        """Count in these metrics how long results take to their cells."""
+        self._metrics = metrics
+
     def end(self) -> None:
         """Stop sending. `run` ends when the answers to open requests are recorded."""
         self._is_ending = True
@@ -145,7 +153,7 @@ class Watcher:
     async def watching_for_edits(self) -> AsyncIterator[None]:
         """Watch for edits during the block, as the configuration says."""
         channel = channel_of(self._campaign.settings, self._say_of_channel)
-        checks = channel is not None and not self.machine
+        checks = channel is not None and not self._machine
         edits = edits_of(self._campaign, self._fingerprint, is_told=checks)
         jobs = [edits.watch(self._edited)]
         if channel:
@@ -187,7 +195,7 @@ class Watcher:
         """
         if not is_channel_token(self._campaign.settings, token):
             return False
-        if self._edits and not self.machine:
+        if self._edits and not self._machine:
             self._edits.check_now()
         else:
             self._edited()
@@ -259,7 +267,7 @@ class Watcher:
                 turns.stop(self.key, self._configuration, outcome.stop)
             if outcome.looked_at:
                 self._rests_until = None
-                turns.looked(self.key, outcome.looked_at, outcome.version, self.machine)
+                turns.looked(self.key, outcome.looked_at, outcome.version, self._machine)
             elif result_of(outcome) == "failed":
                 why = outcome.sentences[0] if outcome.sentences else ""
                 self._rests_until = turns.failed(self.key, why)
@@ -284,8 +292,8 @@ class Watcher:
         return await passes.ended(campaign.settings, run, campaign.store)
 
     def _shown(self, seconds: float) -> None:
-        if self.metrics:
-            self.metrics.shown(self._campaign, seconds)
+        if self._metrics:
+            self._metrics.shown(self._campaign, seconds)
 
     def _started(self, runner: Runner) -> None:
         self._runner = runner

@@ -48,7 +48,6 @@ class Watcher:
     key = SHEET
 
     schedule = Schedule(every=timedelta(hours=1))
-    machine = ""
     is_stopped = interrupted = False
     passes = 0
     running_since: datetime | None = NOON
@@ -61,6 +60,9 @@ class Watcher:
         self.ends = list(ends)
         self.turns: list[PassRequest] = []
         self.looks = 0
+
+    def join(self, machine: str) -> None:
+        self.machine = machine
 
     def waits(self) -> float | None:
         return None
