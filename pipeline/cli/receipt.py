@@ -23,7 +23,7 @@ from pipeline.core.costs import Cost
 from pipeline.core.credits import Credits, total
 from pipeline.core.generations import label
 from pipeline.core.messages import as_text
-from pipeline.core.receipt_lines import Basis, Charge, Line, Sent
+from pipeline.core.receipt_lines import Basis, ListedCharge, ReceiptLine, Sent
 from pipeline.core.receipts import Receipt, Refund, Why, closing
 from pipeline.core.refund_claims import claims
 from pipeline.core.text import counted, one_line, shortened
@@ -118,7 +118,7 @@ def _list(console: Console, lines: Iterator[str]) -> None:
         console.print(f"  and {len(every) - MOST_LISTED} more")
 
 
-def _table(found: SheetReceipt, lines: list[tuple[Line, Receipt]], width: int) -> Table:
+def _table(found: SheetReceipt, lines: list[tuple[ReceiptLine, Receipt]], width: int) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold", width=min(width, 160))
     table.add_column("date", no_wrap=True, style="dim")
     table.add_column("row", justify="right", no_wrap=True)
@@ -152,7 +152,7 @@ def _table(found: SheetReceipt, lines: list[tuple[Line, Receipt]], width: int) -
     return table
 
 
-def _stranger(charge: Charge, one: Receipt) -> str:
+def _stranger(charge: ListedCharge, one: Receipt) -> str:
     at = f"{charge.at.astimezone():%Y-%m-%d %H:%M}, " if charge.at else ""
     amount = "an amount that is not named" if charge.amount is None else _amount(charge.amount, one)
     prompt = charge.prompt

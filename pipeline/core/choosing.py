@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from pipeline.core import messages_feedback as messages
 from pipeline.core.feedback import NAME, feedback_for, is_old, is_unused
-from pipeline.core.generations import Asked, generations_of, has_several, several
+from pipeline.core.generations import AskedGenerations, generations_of, has_several, several
 from pipeline.core.header import Columns
 from pipeline.core.lines import Line, gathered_row
 from pipeline.core.model import Job, KnownRow
@@ -35,7 +35,9 @@ def picked_before(row: KnownRow, take: int | None, jobs: Sequence[Job]) -> Picke
     return picked_of(row.pick, newest_pictures(jobs, take, _order(asked)))
 
 
-def with_pick(lines: Sequence[Line], jobs: Sequence[Job], asked: Asked, columns: Columns) -> Line:
+def with_pick(
+    lines: Sequence[Line], jobs: Sequence[Job], asked: AskedGenerations, columns: Columns
+) -> Line:
     """The line of a row with these generations, and with what is picked of its pictures.
 
     `jobs` are all jobs of the row.
@@ -61,7 +63,7 @@ def picked_now(row: KnownRow, jobs: Iterable[Job], take: int | None) -> tuple[Pi
     return picked_of(row.pick, there).pictures
 
 
-def _order(asked: Asked) -> Mapping[str, int]:
+def _order(asked: AskedGenerations) -> Mapping[str, int]:
     return {one.part: at for at, one in enumerate(asked.generations) if one}
 
 

@@ -46,7 +46,7 @@ class Terms(NamedTuple):
         return same_day and self[:3] == then[:3]
 
 
-class Basis(NamedTuple):
+class LineBasis(NamedTuple):
     """What the line of one row depends on. Its place and its id cell decide nothing."""
 
     inputs: str
@@ -63,7 +63,7 @@ class Basis(NamedTuple):
     @classmethod
     def of(
         cls, seen: Seen, cells: tuple[str, ...], jobs: Iterable[Job], followed: Followed | None
-    ) -> Basis:
+    ) -> LineBasis:
         """The basis of a row with all its jobs."""
         row = seen.marked
         wrote = row.inputs, row.take, row.others, row.is_filled
@@ -76,13 +76,13 @@ class Made:
 
     terms: Terms | None = None
     #: Row id -> the basis of its line, and the line.
-    lines: Mapping[str, tuple[Basis, Line]] = field(default_factory=dict)
+    lines: Mapping[str, tuple[LineBasis, Line]] = field(default_factory=dict)
 
     def under(self, terms: Terms) -> Made:
         """What can be used of it for a plan under these terms."""
         return self if self.terms and terms.hold_after(self.terms) else Made()
 
-    def repeated(self, seen: Seen, basis: Basis, now: datetime) -> Line | None:
+    def repeated(self, seen: Seen, basis: LineBasis, now: datetime) -> Line | None:
         """The earlier line of a row, if a new one would be the same; else None."""
         was, line = self.lines.get(seen.row_id, (None, None))
         if line is None or self.terms is None or was != basis:

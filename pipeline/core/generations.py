@@ -104,7 +104,7 @@ def several(inputs: str) -> Several:
     return Several(tuple(_made(wrote, found, count)))
 
 
-class Asked(NamedTuple):
+class AskedGenerations(NamedTuple):
     """The generations of one take of a row that are planned."""
 
     #: None: the row as it is, without `count` and `ratios`.
@@ -115,10 +115,10 @@ class Asked(NamedTuple):
     problems: tuple[str, ...] = ()
 
 
-_WHOLE: Final = Asked((None,))
+_WHOLE: Final = AskedGenerations((None,))
 
 
-def generations_of(inputs: str, jobs: Sequence[Job]) -> Asked:
+def generations_of(inputs: str, jobs: Sequence[Job]) -> AskedGenerations:
     """The generations that are planned for a row (canonical text of its inputs).
 
     `jobs` are those of the take that it asks for. A row may ask for more than was sent: only what
@@ -137,16 +137,16 @@ def generations_of(inputs: str, jobs: Sequence[Job]) -> Asked:
     filled = {COUNT, RATIOS} & parsed(inputs).keys()
     was_there = all(filled <= {*attempt.columns} for attempt in sent.values())
     if sent.keys() == {""} and found.problems and not was_there:
-        return Asked(tuple(as_sent(inputs, job) for job in jobs if counted(job)))
+        return AskedGenerations(tuple(as_sent(inputs, job) for job in jobs if counted(job)))
     kept = {job.key.part for job in jobs if counted(job) and state_of(job) is not State.FAILED}
     if sent and not is_same and not (kept <= named and was_there):
         made = sorted((job for job in jobs if counted(job)), key=_order)
         if [job.key.part for job in made] == [""]:
-            return Asked((as_sent(inputs, made[0]),), is_changed=True)
-        return Asked(tuple(_with_part(inputs, job) for job in made), is_changed=True)
+            return AskedGenerations((as_sent(inputs, made[0]),), is_changed=True)
+        return AskedGenerations(tuple(_with_part(inputs, job) for job in made), is_changed=True)
     if found.problems:
-        return Asked((None,), problems=found.problems)
-    return Asked(found.generations)
+        return AskedGenerations((None,), problems=found.problems)
+    return AskedGenerations(found.generations)
 
 
 def _sent(job: Job) -> Attempt:

@@ -16,7 +16,7 @@ from pipeline.core.model import Request, Response
 from pipeline.core.paths import elements, first_text, is_list
 from pipeline.core.protocol import Answers, meaning_of, reported_by, task_event
 from pipeline.core.provider import CURSOR, Endpoint, Poll, Provider
-from pipeline.core.receipt_lines import Charge
+from pipeline.core.receipt_lines import ListedCharge
 from pipeline.core.states import Event, Failed
 
 
@@ -59,17 +59,17 @@ def page_of(provider: Provider, response: Response) -> Page | None:
     )
 
 
-def charges_on(provider: Provider, page: Page) -> list[Charge]:
+def charges_on(provider: Provider, page: Page) -> list[ListedCharge]:
     """What a page says that its tasks cost."""
     return [charge_of(provider, task_id, body) for task_id, body in page.tasks.items()]
 
 
-def charge_of(provider: Provider, task_id: str, body: Mapping[str, Any]) -> Charge:
+def charge_of(provider: Provider, task_id: str, body: Mapping[str, Any]) -> ListedCharge:
     """What an API says that a task cost."""
     status = first_text(body, provider.task.status).casefold()
     made = first_text(body, [provider.poll.list_made]) if provider.poll.list_made else ""
     has_failed = status in {word.casefold() for word in provider.task.failed}
-    return Charge(task_id, _moment(made), reported_by(provider, body), has_failed)
+    return ListedCharge(task_id, _moment(made), reported_by(provider, body), has_failed)
 
 
 def _moment(text: str) -> datetime | None:

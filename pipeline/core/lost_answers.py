@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from pipeline.core.receipt_lines import Bodies, Charge, Sent
+from pipeline.core.receipt_lines import Bodies, ListedCharge, Sent
 
 
 @dataclass(slots=True)
@@ -30,7 +30,7 @@ class Answered:
 
 def answered(
     lost: Sequence[Sent],
-    charges: Iterable[Charge],
+    charges: Iterable[ListedCharge],
     bodies: Bodies,
     hooks: Mapping[Sent, str],
     hook_field: str,

@@ -20,7 +20,7 @@ class Size(NamedTuple):
         return f"{self.width} x {self.height}"
 
 
-class Seen(NamedTuple):
+class SeenPicture(NamedTuple):
     """What was seen of a picture. Its size is None if its head cannot be read."""
 
     size: Size | None

@@ -27,7 +27,7 @@ from pipeline.core.chains import (
     may_follow,
 )
 from pipeline.core.choosing import early_feedback, picked_before, unused_feedback, with_pick
-from pipeline.core.earlier_lines import Basis, Made, Terms, deciding_cells, is_kept
+from pipeline.core.earlier_lines import LineBasis, Made, Terms, deciding_cells, is_kept
 from pipeline.core.feedback import NAME as FEEDBACK
 from pipeline.core.feedback import as_made, feedback_for, revision_of
 from pipeline.core.fields import IMAGE, INDEX, PARENT, problems_with
@@ -42,7 +42,7 @@ from pipeline.core.following import (
 from pipeline.core.generations import (
     COUNT,
     RATIOS,
-    Asked,
+    AskedGenerations,
     Generation,
     as_sent,
     asks_for_others,
@@ -88,18 +88,18 @@ def plan(
         jobs_of[key.row_id].append(job)
     terms, deciding = Terms.of(columns, rules, now), deciding_cells(columns, rules.budgeted)
     usable = earlier.under(terms) if earlier else Made()
-    made: dict[str, tuple[Basis, Line]] = {}
+    made: dict[str, tuple[LineBasis, Line]] = {}
 
     def judge(one: Seen, followed: Followed | None = None) -> Line:
         row, its = grid[one.place], jobs_of.get(one.row_id, ())
         basis = line = None
         if one.row_id in usable.lines:
-            basis = Basis.of(one, deciding(row), its, followed)
+            basis = LineBasis.of(one, deciding(row), its, followed)
             line = usable.repeated(one, basis, now)
         if line is None:
             line = _judge(one, row, columns, its, rules, now, followed)
         if is_kept(line, followed):
-            made[one.row_id] = basis or Basis.of(one, deciding(row), its, followed), line
+            made[one.row_id] = basis or LineBasis.of(one, deciding(row), its, followed), line
         return line
 
     if not any(may_follow(one.marked.inputs) for one in seen):
@@ -183,7 +183,7 @@ class _Row(NamedTuple):
     #: All its jobs.
     jobs: Sequence[Job]
     #: The generations of this take that are planned.
-    asked: Asked
+    asked: AskedGenerations
     #: What is picked of the pictures of the take before.
     before: Picked
 

@@ -81,7 +81,7 @@ class Sent(NamedTuple):
         return self.again_at or self.sent_at
 
 
-class Charge(NamedTuple):
+class ListedCharge(NamedTuple):
     """A task in the account's list."""
 
     task_id: str
@@ -115,7 +115,7 @@ class Basis(StrEnum):
     LOST = "answer lost: perhaps not charged"
 
 
-class Line(NamedTuple):
+class ReceiptLine(NamedTuple):
     """One charge, and the attempt that it is for."""
 
     sent: Sent

@@ -20,7 +20,7 @@ from pipeline.core.costs import Account, Cost
 from pipeline.core.credits import Credits, exact, total
 from pipeline.core.model import State
 from pipeline.core.provider import MARGIN, Provider
-from pipeline.core.receipt_lines import Basis, Bodies, Charge, Line, Sent
+from pipeline.core.receipt_lines import Basis, Bodies, ListedCharge, ReceiptLine, Sent
 
 #: How old a task may be when the list is read, before it has to be in the list.
 SETTLED = timedelta(minutes=10)
@@ -38,7 +38,7 @@ class Why(StrEnum):
 class Refund(NamedTuple):
     """Credits that should come back."""
 
-    line: Line
+    line: ReceiptLine
     why: Why
     amount: Credits
     #: True if it is not known whether they came back already.
@@ -56,7 +56,7 @@ class Reading(NamedTuple):
     #: When the first request was sent.
     began: datetime
     #: The tasks of its list; None if it has no list, or the list could not be read to its end.
-    charges: Sequence[Charge] | None = None
+    charges: Sequence[ListedCharge] | None = None
     #: The balance now, and an earlier one with its moment; None where they are not known.
     left: Credits | None = None
     before: tuple[Credits, datetime] | None = None
@@ -71,10 +71,10 @@ class Receipt:
     has_list: bool
     can_be_asked: bool = True
     #: The oldest first.
-    lines: tuple[Line, ...] = ()
+    lines: tuple[ReceiptLine, ...] = ()
     #: Charges that no row knows; rows that were paid by the store's account, and are not in the
     #: list; attempts whose answer was lost and which are not in the list.
-    strangers: tuple[Charge, ...] = ()
+    strangers: tuple[ListedCharge, ...] = ()
     unpaid: tuple[Sent, ...] = ()
     lost: tuple[Sent, ...] = ()
     refunds: tuple[Refund, ...] = ()
@@ -99,7 +99,7 @@ class Receipt:
         return len(self.lines) - len(self.unsure) + len(self.strangers)
 
     @property
-    def unsure(self) -> tuple[Line, ...]:
+    def unsure(self) -> tuple[ReceiptLine, ...]:
         """What was charged only if the submission, whose answer was lost, had arrived."""
         return tuple(line for line in self.lines if line.basis is Basis.LOST)
 
@@ -124,7 +124,7 @@ class Receipt:
         return tuple(one for one in self.refunds if one.to_ask)
 
 
-class Asked(NamedTuple):
+class ReceiptScope(NamedTuple):
     """What a receipt is for: a sheet, at one account, and the charges since a moment."""
 
     sheet: str
@@ -141,7 +141,9 @@ class Asked(NamedTuple):
         return self.since is None or at is None or at >= self.since
 
 
-def receipt(asked: Asked, attempts: Sequence[Sent], said: Reading, bodies: Bodies) -> Receipt:
+def receipt(
+    asked: ReceiptScope, attempts: Sequence[Sent], said: Reading, bodies: Bodies
+) -> Receipt:
     """The receipt of these attempts, all of which are paid at this account."""
     if said.charges is None:
         return _without_a_list(asked, attempts, said)
@@ -153,14 +155,14 @@ def receipt(asked: Asked, attempts: Sequence[Sent], said: Reading, bodies: Bodie
 
 @dataclass(slots=True)
 class _Matching:
-    asked: Asked
+    asked: ReceiptScope
     attempts: Sequence[Sent]
     said: Reading
-    charges: Sequence[Charge]
+    charges: Sequence[ListedCharge]
     bodies: Bodies
-    lines: list[Line] = field(default_factory=list)
-    strangers: list[Charge] = field(default_factory=list)
-    doubles: list[Line] = field(default_factory=list)
+    lines: list[ReceiptLine] = field(default_factory=list)
+    strangers: list[ListedCharge] = field(default_factory=list)
+    doubles: list[ReceiptLine] = field(default_factory=list)
     elsewhere: int = 0
 
     def receipt(self) -> Receipt:
@@ -200,7 +202,7 @@ class _Matching:
             since=self.said.before[1] if self.said.before else None,
         )
 
-    def _note(self, sent: Sent, charge: Charge, *, by_content: bool = False) -> None:
+    def _note(self, sent: Sent, charge: ListedCharge, *, by_content: bool = False) -> None:
         line = _line(sent, charge, by_content=by_content)
         if not self.asked.has(line.at) or not line.charged:
             return
@@ -209,7 +211,7 @@ class _Matching:
         else:
             self.lines.append(line)
 
-    def _by_content(self, unknown: Iterable[Charge]) -> set[Sent]:
+    def _by_content(self, unknown: Iterable[ListedCharge]) -> set[Sent]:
         """Find the rows of charges by what they are for. Returns the lost attempts without one."""
         left = {one for one in self.attempts if one.is_lost}
         again = [one for one in self.attempts if one.task_id and one.again_at]
@@ -235,11 +237,11 @@ class _Matching:
                 self._note(sent, charge, by_content=True)
         return left
 
-    def _should_be_listed(self, sent: Sent, charges: Mapping[str, Charge]) -> bool:
+    def _should_be_listed(self, sent: Sent, charges: Mapping[str, ListedCharge]) -> bool:
         is_old = (sent.ended_at or sent.sent_at + SETTLED) < self.said.began
         return bool(sent.task_id) and is_old and sent.task_id not in charges and sent.cost > 0
 
-    def _compared(self, charges: Iterable[Charge]) -> tuple[Credits | None, Credits | None]:
+    def _compared(self, charges: Iterable[ListedCharge]) -> tuple[Credits | None, Credits | None]:
         """What came back for failed tasks since the earlier balance, and what is not explained."""
         if self.said.left is None or self.said.before is None:
             return None, None
@@ -264,12 +266,12 @@ def _by_task(attempts: Iterable[Sent], sheet: str) -> dict[str, Sent]:
     return found
 
 
-def _line(sent: Sent, charge: Charge, *, by_content: bool) -> Line:
+def _line(sent: Sent, charge: ListedCharge, *, by_content: bool) -> ReceiptLine:
     is_named = charge.amount is not None
     amount = charge.amount if charge.amount is not None else sent.cost
     basis = Basis.LIST if is_named else _basis(sent)
     at = charge.at or sent.sent_at
-    return Line(sent, charge.task_id, at, amount, basis, charge.has_failed, by_content)
+    return ReceiptLine(sent, charge.task_id, at, amount, basis, charge.has_failed, by_content)
 
 
 def _basis(sent: Sent) -> Basis:
@@ -281,7 +283,7 @@ def _basis(sent: Sent) -> Basis:
 # Without a list ----------------------------------------------------------------------------------
 
 
-def _without_a_list(asked: Asked, attempts: Sequence[Sent], said: Reading) -> Receipt:
+def _without_a_list(asked: ReceiptScope, attempts: Sequence[Sent], said: Reading) -> Receipt:
     lines, elsewhere = [], 0
     for sent in attempts:
         if not sent.cost or not asked.has(sent.sent_at):
@@ -290,7 +292,9 @@ def _without_a_list(asked: Asked, attempts: Sequence[Sent], said: Reading) -> Re
             elsewhere += 1
             continue
         has_failed = sent.state is State.FAILED
-        lines.append(Line(sent, sent.task_id, sent.sent_at, sent.cost, _basis(sent), has_failed))
+        lines.append(
+            ReceiptLine(sent, sent.task_id, sent.sent_at, sent.cost, _basis(sent), has_failed)
+        )
     lines.sort(key=lambda line: line.at)
     return Receipt(
         asked.account,
@@ -325,9 +329,9 @@ def _unexplained(attempts: Iterable[Sent], said: Reading) -> Credits | None:
 
 
 def _refunds(
-    asked: Asked,
-    lines: Iterable[Line],
-    doubles: Sequence[Line],
+    asked: ReceiptScope,
+    lines: Iterable[ReceiptLine],
+    doubles: Sequence[ReceiptLine],
     back: Credits | None,
     said: Reading,
 ) -> Iterable[Refund]:
@@ -353,7 +357,7 @@ def _refunds(
             yield Refund(line, Why.ABOVE, exact(line.charged - line.sent.price))
 
 
-def _charged_failures(asked: Asked, lines: Iterable[Line]) -> int:
+def _charged_failures(asked: ReceiptScope, lines: Iterable[ReceiptLine]) -> int:
     if asked.provider.task.failed_is_free:
         return 0
     return sum(line.has_failed and line.basis is not Basis.LOST for line in lines)

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from pipeline.core.filetypes import MEDIA_TYPES
 from pipeline.core.inputs import parsed
 from pipeline.core.model import Attempt, JobKey
-from pipeline.core.picture_findings import Seen
+from pipeline.core.picture_findings import SeenPicture
 from pipeline.core.prompt_templates import prompt_sent
 
 
@@ -27,7 +27,7 @@ class Fetched:
     #: The SHA-256 of the bytes that were downloaded, if a label was written into the file since.
     original: str = ""
     #: What was seen of it, if it is a picture that was looked at.
-    seen: Seen | None = None
+    seen: SeenPicture | None = None
 
     @property
     def content(self) -> str:

@@ -27,8 +27,8 @@ from pipeline.core.model import Request
 from pipeline.core.paths import first_text
 from pipeline.core.protocol import meaning_of
 from pipeline.core.provider import Provider
-from pipeline.core.receipt_lines import Bodies, Charge, Line, Sent
-from pipeline.core.receipts import Asked, Reading, Receipt, grouped, receipt
+from pipeline.core.receipt_lines import Bodies, ListedCharge, ReceiptLine, Sent
+from pipeline.core.receipts import Reading, Receipt, ReceiptScope, grouped, receipt
 from pipeline.core.rules import Rules
 from pipeline.core.traces import readable
 from pipeline.open_sheet import open_sheet
@@ -66,7 +66,7 @@ class SheetReceipt:
         """The row of an attempt."""
         return self.rows.get(sent.row_id, RowOf(None, ""))
 
-    def files_of(self, line: Line) -> list[str]:
+    def files_of(self, line: ReceiptLine) -> list[str]:
         """The saved files of a charge."""
         key = (line.sent.job, line.sent.number)
         return self.files.get(key, []) if line.task_id == line.sent.task_id else []
@@ -158,7 +158,7 @@ async def _matched(
             if before and since and before.at < since:
                 before = None  # the list was not read so far back
             reading = said[at].reading(before)
-            asked = Asked(sheet, names[at], api.provider, api.account, since)
+            asked = ReceiptScope(sheet, names[at], api.provider, api.account, since)
             bodies = Bodies()
             if reading.charges is not None:
                 charges, bodies = await contents(
@@ -171,7 +171,9 @@ async def _matched(
             continue
         provider, name = _earlier(rules, at, its[0])
         unit = provider.unit if at >= 0 else "credit"
-        asked = Asked(sheet, Account(name, unit), provider, account, since, can_be_asked=False)
+        asked = ReceiptScope(
+            sheet, Account(name, unit), provider, account, since, can_be_asked=False
+        )
         receipts.append(receipt(asked, its, Reading(wiring.now()), Bodies()))
     return tuple(receipts), tuple(troubles)
 
@@ -187,7 +189,7 @@ def _paid_at(rules: Rules, sent: Sent) -> tuple[int, str]:
 
 
 def _of_earlier_keys(
-    of_account: dict[tuple[int, str], list[Sent]], at: int, charges: Iterable[Charge]
+    of_account: dict[tuple[int, str], list[Sent]], at: int, charges: Iterable[ListedCharge]
 ) -> list[Sent]:
     """Take out the attempts with another key whose tasks are in the list: it is one account."""
     ids = {one.task_id for one in charges}
@@ -216,7 +218,7 @@ class _Said:
     """What an account said, and what could not be read."""
 
     began: datetime
-    charges: list[Charge] | None = None
+    charges: list[ListedCharge] | None = None
     left: Credits | None = None
     trouble: str = ""
 

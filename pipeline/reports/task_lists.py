@@ -14,7 +14,7 @@ from pipeline.core.errors import WireError
 from pipeline.core.listing import Page, charges_on, page_of, page_request
 from pipeline.core.protocol import meaning_of, polls, retry_after
 from pipeline.core.provider import MARGIN, Provider
-from pipeline.core.receipt_lines import Bodies, Charge, Sent
+from pipeline.core.receipt_lines import Bodies, ListedCharge, Sent
 from pipeline.store import Store
 from pipeline.sync.ports import Wire
 
@@ -41,12 +41,12 @@ async def listed(
     start: datetime | None,
     pause: float,
     most_pages: int = MOST_PAGES,
-) -> list[Charge]:
+) -> list[ListedCharge]:
     """The tasks of the list that were made since a little before `start`; None: all of them.
 
     `pause` is the seconds between two requests. Raises Unread.
     """
-    found: list[Charge] = []
+    found: list[ListedCharge] = []
     cursor = ""
     for _ in range(most_pages):
         page = await _page(way, provider, cursor)
@@ -81,10 +81,10 @@ async def contents(
     api: Api,
     store: Store,
     attempts: Sequence[Sent],
-    charges: Sequence[Charge],
+    charges: Sequence[ListedCharge],
     pause: float,
     most: int = MOST_SINGLE,
-) -> tuple[list[Charge], Bodies]:
+) -> tuple[list[ListedCharge], Bodies]:
     """Read what some charges are for that no row knows, and what our attempts asked.
 
     At most `most` tasks are read: first those that may be for a lost submission.

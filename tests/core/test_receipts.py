@@ -14,8 +14,8 @@ from pipeline.core.costs import Account
 from pipeline.core.credits import Credits
 from pipeline.core.listing import charge_of
 from pipeline.core.model import State
-from pipeline.core.receipt_lines import Basis, Bodies, Charge, Sent
-from pipeline.core.receipts import Asked, Reading, Receipt, Why, closing, receipt
+from pipeline.core.receipt_lines import Basis, Bodies, ListedCharge, Sent
+from pipeline.core.receipts import Reading, Receipt, ReceiptScope, Why, closing, receipt
 from pipeline.core.refund_claims import claims
 from tests.core.build import NOW, wrote
 from tests.fakes.cases import each
@@ -59,22 +59,22 @@ def lost(number: int, **more: Any) -> Sent:
     return sent(number, State.UNKNOWN, task_id="", ended_at=None)._replace(**more)
 
 
-def charge(number: int | str, amount: Credits | None = 16, **more: Any) -> Charge:
+def charge(number: int | str, amount: Credits | None = 16, **more: Any) -> ListedCharge:
     """The charge of `task-NUMBER`, a second after it was sent."""
     at = NOW - 60 * MINUTE + timedelta(seconds=1)
-    return Charge(f"task-{number}", at, amount, has_failed=False)._replace(**more)
+    return ListedCharge(f"task-{number}", at, amount, has_failed=False)._replace(**more)
 
 
 def made(
     attempts: list[Sent],
-    charges: list[Charge] | None,
+    charges: list[ListedCharge] | None,
     *,
     left: Credits | None = None,
     before: tuple[Credits, datetime] | None = None,
     since: datetime | None = None,
     bodies: Bodies = NO_BODIES,
 ) -> Receipt:
-    asked = Asked("prompts.csv", OWN, V2 if charges is not None else V1, "key", since)
+    asked = ReceiptScope("prompts.csv", OWN, V2 if charges is not None else V1, "key", since)
     return receipt(asked, attempts, Reading(NOW, charges, left, before), bodies)
 
 
@@ -161,7 +161,9 @@ def test_a_lost_answer_gets_its_charge_by_what_was_asked() -> None:
         charge("a"),
     ],
 )
-def test_a_charge_for_something_else_or_at_another_time_is_no_lost_answer(other: Charge) -> None:
+def test_a_charge_for_something_else_or_at_another_time_is_no_lost_answer(
+    other: ListedCharge,
+) -> None:
     bodies = Bodies({(1, 1): {"model": "midjourney", "prompt": "fox 1"}})
     found = made([lost(1)], [other], bodies=bodies)
 
@@ -272,21 +274,21 @@ def test_the_claim_is_one_line_for_each_task_whatever_the_vendor_wrote() -> None
     [
         (
             {"status": "FAILED", "creditCost": 16, "createdAt": "2026-03-01T12:00:00.000Z"},
-            Charge("t", NOW, 16, has_failed=True),
+            ListedCharge("t", NOW, 16, has_failed=True),
         ),
-        ({"status": "QUEUED", "creditCost": None}, Charge("t", None, None, has_failed=False)),
+        ({"status": "QUEUED", "creditCost": None}, ListedCharge("t", None, None, has_failed=False)),
         (
             {"status": "COMPLETED", "creditCost": -4, "createdAt": "soon"},
-            Charge("t", None, None, has_failed=False),
+            ListedCharge("t", None, None, has_failed=False),
         ),
         (
             {"status": "COMPLETED", "creditCost": 4.5, "createdAt": "2026-03-01T12:00:00"},
-            Charge("t", NOW, 4.5, has_failed=False),
+            ListedCharge("t", NOW, 4.5, has_failed=False),
         ),
     ],
 )
 def test_a_task_of_the_list_is_read_as_the_provider_file_says(
-    body: dict[str, object], expected: Charge
+    body: dict[str, object], expected: ListedCharge
 ) -> None:
     assert charge_of(V2, "t", body) == expected
 
@@ -312,7 +314,7 @@ def test_amounts_of_any_mixture_are_those_of_the_list() -> None:
 
 def test_an_account_without_a_rule_for_failures_has_nothing_to_claim() -> None:
     strict = replace(V2, task=replace(V2.task, failed_is_free=False))
-    asked = Asked("prompts.csv", OWN, strict, "key")
+    asked = ReceiptScope("prompts.csv", OWN, strict, "key")
     found = receipt(asked, FAILED, Reading(datetime.now(UTC), CHARGES), Bodies())
 
     assert found.refunds == ()

@@ -23,7 +23,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from pipeline.core.picture_findings import Look, Seen, Size
+from pipeline.core.picture_findings import Look, SeenPicture, Size
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
@@ -43,33 +43,33 @@ MOST_PIXELS: Final = 50_000_000
 _PNG_SIGN: Final = b"\x89PNG\r\n\x1a\n"
 
 
-def looked_at(path: Path, ending: str) -> Seen:
+def looked_at(path: Path, ending: str) -> SeenPicture:
     """What is seen of a picture of the kind that `ending` names. Raises OSError."""
     data = path.read_bytes()
     size = size_in(io.BytesIO(data))
     if size is None:
-        return Seen(None, "damaged")
+        return SeenPicture(None, "damaged")
     if size.width * size.height > MOST_PIXELS:
-        return Seen(size)
+        return SeenPicture(size)
     try:
         match ending:
             case "png":
-                return Seen(size, _look_of_png(data, size))
+                return SeenPicture(size, _look_of_png(data, size))
             case "jpg":
                 is_large = len(data) > _HEAD + _BYTES_OF_BLANK_JPEG * size.width * size.height
                 if is_large and data.endswith(b"\xff\xd9"):
-                    return Seen(size)
-                return Seen(size, _blank(_decoded(data, small=True)))
+                    return SeenPicture(size)
+                return SeenPicture(size, _blank(_decoded(data, small=True)))
             case "webp" | "avif" | "gif":
                 is_whole = {"webp": _is_whole_webp, "avif": _is_whole_avif, "gif": _is_whole_gif}
                 if not is_whole[ending](data):
-                    return Seen(size, "damaged")
+                    return SeenPicture(size, "damaged")
                 if len(data) > _HEAD + _BYTES_OF_BLANK * size.width * size.height:
-                    return Seen(size)
-                return Seen(size, _blank(_decoded(data)))
+                    return SeenPicture(size)
+                return SeenPicture(size, _blank(_decoded(data)))
     except Exception:  # whatever a file makes the decoder stumble over
-        return Seen(size, "damaged")
-    return Seen(size)
+        return SeenPicture(size, "damaged")
+    return SeenPicture(size)
 
 
 def size_in(file: Path | io.BytesIO) -> Size | None:

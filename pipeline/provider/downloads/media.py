@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final, Self
 
-from pipeline.core.picture_findings import Seen
+from pipeline.core.picture_findings import SeenPicture
 from pipeline.core.saved_files import Fetched, Kept
 from pipeline.plain_files import is_plain
 from pipeline.provider.downloads.destination import Destination
@@ -121,7 +121,7 @@ class Media:
     def _describe(self, manifest: Path, file: Fetched | None, entry: Mapping[str, object]) -> None:
         size: dict[str, object] = {}
         if file is not None:
-            seen = file.seen or Seen(size_in(file.path) if file.is_picture else None)
+            seen = file.seen or SeenPicture(size_in(file.path) if file.is_picture else None)
             wide, high = seen.size or (None, None)
             size = {"bytes": file.size, "width": wide, "height": high, "type": file.media_type}
         try:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from PIL import Image, ImageDraw
 
-from pipeline.core.picture_findings import Seen, Size
+from pipeline.core.picture_findings import SeenPicture, Size
 from pipeline.provider.downloads.looking import looked_at
 
 FORMATS: dict[str, tuple[str, dict[str, Any]]] = {
@@ -50,7 +50,9 @@ def dots() -> Image.Image:
     return Image.blend(Image.new("L", (SIDE, SIDE), 250), grain, 0.4).convert("RGB")
 
 
-def seen(folder: Path, picture: Image.Image, ending: str, part: float = 1.0, **more: Any) -> Seen:
+def seen(
+    folder: Path, picture: Image.Image, ending: str, part: float = 1.0, **more: Any
+) -> SeenPicture:
     """What is seen of a picture in this format, of which only this part arrived."""
     content, file = io.BytesIO(), folder / f"picture.{ending}"
     kind, options = FORMATS[ending]
@@ -63,7 +65,7 @@ def seen(folder: Path, picture: Image.Image, ending: str, part: float = 1.0, **m
 @pytest.mark.parametrize("ending", FORMATS)
 def test_a_picture_that_shows_something_is_fine(tmp_path: Path, ending: str) -> None:
     for picture in (photo(), product(), line()):
-        assert seen(tmp_path, picture, ending) == Seen(Size(SIDE, SIDE))
+        assert seen(tmp_path, picture, ending) == SeenPicture(Size(SIDE, SIDE))
 
 
 @pytest.mark.parametrize("ending", FORMATS)
@@ -71,7 +73,7 @@ def test_a_page_of_one_colour_is_blank_also_with_grain_that_no_one_sees(
     tmp_path: Path, ending: str
 ) -> None:
     for picture in (Image.new("RGB", (SIDE, SIDE), "white"), Image.new("RGB", (3, 2), "black")):
-        assert seen(tmp_path, picture, ending) == Seen(Size(*picture.size), "blank")
+        assert seen(tmp_path, picture, ending) == SeenPicture(Size(*picture.size), "blank")
     if ending != "gif":  # its 256 colours hold no such grain
         assert seen(tmp_path, dots(), ending).look == "blank"
 
@@ -158,12 +160,12 @@ def test_one_wrong_bit_of_a_png_is_found(tmp_path: Path) -> None:
 def test_what_is_no_picture_is_damaged_and_a_huge_one_is_left_alone(tmp_path: Path) -> None:
     file = tmp_path / "picture.png"
     file.write_bytes(b"\x89PNG\r\n\x1a\n" + b"\0" * 1000)
-    assert looked_at(file, "png") == Seen(None, "damaged")
+    assert looked_at(file, "png") == SeenPicture(None, "damaged")
 
     content = io.BytesIO()
     Image.new("1", (8000, 8000)).save(content, "PNG")
     file.write_bytes(content.getvalue())
-    assert looked_at(file, "png") == Seen(Size(8000, 8000))
+    assert looked_at(file, "png") == SeenPicture(Size(8000, 8000))
 
 
 def test_a_megabyte_costs_little(tmp_path: Path) -> None:
