@@ -29,7 +29,7 @@ class Refused(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class TriggerOrder:
     """What a body asks for."""
 
     action: str = "run"
@@ -43,10 +43,10 @@ def is_text(text: str) -> bool:
     return not any("\ud800" <= one <= "\udfff" for one in text)
 
 
-def order_of(body: bytes) -> Order:
+def trigger_order_of(body: bytes) -> TriggerOrder:
     """What a body asks for. Raises Refused if it is not understood."""
     if not body.strip():
-        return Order()
+        return TriggerOrder()
     try:
         given = json.loads(body)
     except (ValueError, RecursionError):
@@ -68,7 +68,7 @@ def order_of(body: bytes) -> Order:
     is_quick = given.get("quick", False)
     if not isinstance(is_quick, bool):
         raise Refused(400, "quick is true or false.")
-    return Order(action, PassRequest(limit, row.strip(), BY_CALL), is_quick)
+    return TriggerOrder(action, PassRequest(limit, row.strip(), BY_CALL), is_quick)
 
 
 async def body_of(request: Request) -> bytes:

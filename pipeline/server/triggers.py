@@ -28,7 +28,7 @@ from pipeline.core.text import counted, one_line, rounded
 from pipeline.reports.plan import PlanFigures, figures, narrowed
 from pipeline.server.pass_requests import PassControl, PassRequest, Taken
 from pipeline.server.trigger_access import TriggerAccess
-from pipeline.server.trigger_orders import Order, Refused, body_of, order_of
+from pipeline.server.trigger_orders import Refused, TriggerOrder, body_of, trigger_order_of
 from pipeline.sync.configured_sheet import Campaign
 from pipeline.sync.last_pass import STOPPED, LastPass, last_pass_of, stop_of_rule
 from pipeline.sync.lease import is_dead, this_process
@@ -99,7 +99,7 @@ class Triggers:
                 return _json(200, await asyncio.to_thread(self._state, name))
             if request.method != "POST":
                 raise Refused(405, "Use POST to start a run, or GET.", Allow="GET, POST")
-            order = order_of(await body_of(request))
+            order = trigger_order_of(await body_of(request))
             status, said = await self._done(name, order, request)
             return _json(status, said)
         except Refused as refused:
@@ -124,7 +124,7 @@ class Triggers:
     # -- what is asked for -----------------------------------------------------------------------
 
     async def _done(
-        self, name: str, order: Order, request: Request
+        self, name: str, order: TriggerOrder, request: Request
     ) -> tuple[int, dict[str, object]]:
         """Status and answer, once it is done."""
         if order.action in ("pause", "resume"):
@@ -151,7 +151,7 @@ class Triggers:
         return await self._run(name, order, request)
 
     async def _run(
-        self, name: str, order: Order, request: Request
+        self, name: str, order: TriggerOrder, request: Request
     ) -> tuple[int, dict[str, object]]:
         control = self._control(name)
         if control is None:

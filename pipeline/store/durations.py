@@ -22,7 +22,7 @@ LATEST: Final = 1_000
 Span = tuple[float, float]
 
 
-class Ended(NamedTuple):
+class EndedTask(NamedTuple):
     """A task that succeeded: seconds from its submission to the answer, and to its known end."""
 
     endpoint: str
@@ -48,7 +48,7 @@ class Durations(StorePart):
         except (ValueError, TypeError, AttributeError):
             return {}
 
-    def of_sheet(self, sheet: str) -> list[Ended]:
+    def of_sheet(self, sheet: str) -> list[EndedTask]:
         """The tasks that succeeded, of the latest jobs of a sheet."""
         with self._database.reading() as connection:
             latest = (
@@ -79,7 +79,7 @@ class Durations(StorePart):
                 )
             )
             return [
-                Ended(
+                EndedTask(
                     endpoint,
                     account,
                     (ended_at - sent_at).total_seconds(),

@@ -14,7 +14,7 @@ from pipeline.core.credits import Credits
 from pipeline.core.outbox import MessageKind
 from pipeline.core.provider import Provider
 from pipeline.store import Store
-from pipeline.sync.balance import Told, ask_balance
+from pipeline.sync.balance import AccountAnswer, ask_balance
 from pipeline.sync.ports import Wire
 
 #: The least time between two questions for one sheet.
@@ -44,7 +44,7 @@ async def check_accounts(store: Store, sheet: str, watched: Sequence[WatchedAcco
         await asyncio.to_thread(store.alarms.set, sheet, name, state, MessageKind.BUDGET, sentence)
 
 
-def judged(one: WatchedAccount, told: Told) -> tuple[str, str]:
+def judged(one: WatchedAccount, told: AccountAnswer) -> tuple[str, str]:
     """What is wrong with an account, in a word ("": nothing), and the sentence for people."""
     if told.left is None:
         return "unreadable", f"{told.trouble} There will be no message when few credits are left."

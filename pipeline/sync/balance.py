@@ -19,7 +19,7 @@ from pipeline.sync.ports import Wire
 WITHIN = 5.0
 
 
-class Told(NamedTuple):
+class AccountAnswer(NamedTuple):
     """What an account says of itself."""
 
     #: What is left; None if that is not known.
@@ -30,12 +30,12 @@ class Told(NamedTuple):
     trouble: Said = NOTHING
 
 
-async def ask_balance(provider: Provider, way: Wire) -> Told:
+async def ask_balance(provider: Provider, way: Wire) -> AccountAnswer:
     """Ask the account of an API that tells (`provider.account`). Nothing is raised."""
 
-    def unknown(why: str) -> Told:
+    def unknown(why: str) -> AccountAnswer:
         sentence = say("The balance at {api} is not known: {why}.", api=provider.title, why=why)
-        return Told(trouble=sentence)
+        return AccountAnswer(trouble=sentence)
 
     its = provider.account
     assert its is not None, "only accounts that tell are asked"
@@ -53,4 +53,4 @@ async def ask_balance(provider: Provider, way: Wire) -> Told:
     except (ValueError, OverflowError):  # also for infinity, and for what is no number
         return unknown(say("its answer does not say it"))
     at_once = first_text(body, its.at_once)
-    return Told(left, int(at_once) if at_once.isdecimal() and int(at_once) else None)
+    return AccountAnswer(left, int(at_once) if at_once.isdecimal() and int(at_once) else None)

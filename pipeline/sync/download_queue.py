@@ -9,7 +9,7 @@ from datetime import datetime
 from itertools import count
 from typing import Final
 
-from pipeline.sync.wanted_pictures import Wanted
+from pipeline.sync.wanted_pictures import WantedPicture
 
 #: Files that are downloaded at the same time.
 DOWNLOADS: Final = 16
@@ -17,7 +17,7 @@ DOWNLOADS: Final = 16
 UNDER_WAY: Final = 64
 
 #: Saves a file. It calls the function when only the note in the store is left to write.
-Save = Callable[[Wanted, Callable[[], None]], Awaitable[None]]
+Save = Callable[[WantedPicture, Callable[[], None]], Awaitable[None]]
 
 
 class DownloadQueue:
@@ -28,7 +28,7 @@ class DownloadQueue:
 
     def __init__(self, save: Save, on_empty: Callable[[], None]) -> None:
         self._save, self._on_empty = save, on_empty
-        self._waiting: list[tuple[datetime, int, Wanted]] = []
+        self._waiting: list[tuple[datetime, int, WantedPicture]] = []
         self._turns = count()
         self._tasks: set[asyncio.Task[None]] = set()
         #: How many of the tasks download.
@@ -39,7 +39,7 @@ class DownloadQueue:
         """Files that are being saved, or wait for their turn."""
         return len(self._tasks) + len(self._waiting)
 
-    def add(self, one: Wanted, expires: datetime) -> None:
+    def add(self, one: WantedPicture, expires: datetime) -> None:
         """Add a file whose link expires at that moment."""
         heapq.heappush(self._waiting, (expires, next(self._turns), one))
 
@@ -51,7 +51,7 @@ class DownloadQueue:
             self._tasks.add(task)
             task.add_done_callback(self._ended)
 
-    def drop(self) -> list[Wanted]:
+    def drop(self) -> list[WantedPicture]:
         """Drop the files that wait for their turn, and return them."""
         dropped = [one for _, _, one in self._waiting]
         self._waiting.clear()
@@ -69,7 +69,7 @@ class DownloadQueue:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    async def _work(self, one: Wanted) -> None:
+    async def _work(self, one: WantedPicture) -> None:
         downloads = True
 
         def downloaded() -> None:

@@ -23,7 +23,7 @@ from pipeline.sync.file_names import FileNames
 from pipeline.sync.fresh_links import FreshLinks
 from pipeline.sync.place import Place
 from pipeline.sync.sheet_sync import SheetSync
-from pipeline.sync.wanted_pictures import Picture, Wanted
+from pipeline.sync.wanted_pictures import Picture, WantedPicture
 from pipeline.sync.worker import Worker
 
 log = logging.getLogger("promptsheet")
@@ -81,7 +81,7 @@ class Downloader:
                 self._tried.add(picture)
                 stem = self._names.stem(key, attempt, at, beside=attempt != first)
                 its_id = job.reserved.get(url, "")
-                one = Wanted(picture, attempt, at, stem, before, its_id)
+                one = WantedPicture(picture, attempt, at, stem, before, its_id)
                 self._queue.add(one, self._expires(attempt))
         self._queue.begin()
 
@@ -98,7 +98,7 @@ class Downloader:
         life = api.provider.links if api else None
         return (attempt.ended_at or attempt.sent_at) + (life or LINK_LIFE)
 
-    async def _save(self, one: Wanted, downloaded: Callable[[], None]) -> None:
+    async def _save(self, one: WantedPicture, downloaded: Callable[[], None]) -> None:
         assert self._keeper is not None, "keep() begins nothing without a place"
         assert self._place is not None, "keep() begins nothing without a place"
         try:
@@ -122,7 +122,7 @@ class Downloader:
         else:
             self._on_saved()
 
-    def _rest(self, error: PromptsheetError, one: Wanted) -> None:
+    def _rest(self, error: PromptsheetError, one: WantedPicture) -> None:
         """Drop what waits: it would be downloaded, and then could not be kept."""
         assert self._place is not None, "keep() begins nothing without a place"
         dropped = [one, *self._queue.drop()]
@@ -130,7 +130,7 @@ class Downloader:
         self.trouble += [error] * len(dropped)
         self._place.refused()
 
-    async def _missed(self, one: Wanted, why: Unsaved) -> None:
+    async def _missed(self, one: WantedPicture, why: Unsaved) -> None:
         try:
             assert self._keeper is not None, "keep() begins nothing without a place"
             await self._keeper.note_missed(one.picture, why)

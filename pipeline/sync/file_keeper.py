@@ -22,7 +22,7 @@ from pipeline.sync.file_notes import FileNotes
 from pipeline.sync.fresh_links import FreshLinks
 from pipeline.sync.picture_findings import PictureFindings
 from pipeline.sync.sheet_sync import SheetSync
-from pipeline.sync.wanted_pictures import Picture, Wanted
+from pipeline.sync.wanted_pictures import Picture, WantedPicture
 from pipeline.sync.worker import Worker
 
 
@@ -73,7 +73,7 @@ class FileKeeper:
         #: URL -> the job whose saved file shows it; made when it is first needed.
         self._known: dict[str, JobKey] | None = None
 
-    async def keep(self, one: Wanted, downloaded: Callable[[], None]) -> Kept:
+    async def keep(self, one: WantedPicture, downloaded: Callable[[], None]) -> Kept:
         """Save a picture, and note it in the manifest and the store. Returns where it is.
 
         Calls `downloaded` when only the note in the store is left to write.
@@ -93,7 +93,9 @@ class FileKeeper:
         """Note in the store why a picture was not saved. Raises StoreError."""
         await self._worker.run(self._sync.store.files.miss, *picture, why)
 
-    async def _downloaded(self, one: Wanted, url: str, downloaded: Callable[[], None]) -> Kept:
+    async def _downloaded(
+        self, one: WantedPicture, url: str, downloaded: Callable[[], None]
+    ) -> Kept:
         async with (
             self._media.fetched(url, prompt_sent(one.attempt)) as file,
             self._contents[file.content],
@@ -113,7 +115,7 @@ class FileKeeper:
             note = NewFile(*one.picture, saved, file.original, findings)
             return await self._recorded(one, note, file, downloaded, is_new=is_new)
 
-    async def _used_again(self, one: Wanted) -> Kept | None:
+    async def _used_again(self, one: WantedPicture) -> Kept | None:
         """Use the saved file of another row with the same link, if there is one."""
         if self._known is None:
             jobs = self._sync.state.jobs.all.items()
@@ -129,7 +131,7 @@ class FileKeeper:
 
     async def _recorded(
         self,
-        one: Wanted,
+        one: WantedPicture,
         note: NewFile,
         file: Fetched | None,
         downloaded: Callable[[], None] = lambda: None,

@@ -35,7 +35,7 @@ _ON_ITS_WAY: Final = (Status.QUEUED, Status.SENDING, Status.IN_PROGRESS)
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
+class QuotedBatch:
     """What was quoted."""
 
     at: datetime
@@ -86,7 +86,7 @@ class Batch:
         )
 
     @classmethod
-    def of_text(cls, text: str) -> Batch | None:
+    def of_text(cls, text: str) -> QuotedBatch | None:
         """The batch behind such a text; None if it is not one."""
         try:
             its: dict[str, Any] = json.loads(text)
@@ -108,7 +108,7 @@ class KeptQuote:
 
     def __init__(self, sync: SheetSync, clock: Clock) -> None:
         self._sync, self._clock = sync, clock
-        self._batch: Batch | None = None
+        self._batch: QuotedBatch | None = None
 
     def begin(
         self,
@@ -125,12 +125,12 @@ class KeptQuote:
         lines = [line for line in wanted if only is None or only(line)][:limit]
         store, key = self._sync.store, self._sync.key
         with store.snapshot():
-            self._batch = Batch.of_text(store.quotes.get(key))
+            self._batch = QuotedBatch.of_text(store.quotes.get(key))
             if self._batch or not lines:
                 return
             quote = forecast(self._sync, speeds, now, lines=lines, most=TASKS).quote
         costs = listed(self._sync.rules, (line.inputs for line in lines))
-        batch = Batch(now, len(lines), costs)
+        batch = QuotedBatch(now, len(lines), costs)
         if quote:
             batch = replace(
                 batch, seconds=quote.seconds, earliest=quote.earliest, latest=quote.latest

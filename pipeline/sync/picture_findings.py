@@ -12,7 +12,7 @@ from pipeline.core.picture_findings import NONE, Findings
 from pipeline.core.saved_files import Fetched
 from pipeline.store import Twin
 from pipeline.sync.sheet_sync import SheetSync
-from pipeline.sync.wanted_pictures import Wanted
+from pipeline.sync.wanted_pictures import WantedPicture
 from pipeline.sync.worker import Worker
 
 
@@ -24,7 +24,7 @@ class PictureFindings:
         #: Job and attempt -> what it asked for; the pictures of a task come one after the other.
         self._shapes: dict[tuple[JobKey, int], Shape | None] = {}
 
-    async def of(self, one: Wanted, file: Fetched, twin: Twin | None) -> Findings:
+    async def of(self, one: WantedPicture, file: Fetched, twin: Twin | None) -> Findings:
         """What is wrong with a picture. `twin` is a saved one with the same content.
 
         Nothing is found of a file that was not looked at. Raises StoreError.
@@ -37,7 +37,7 @@ class PictureFindings:
             found = replace(found, size=str(size), asked=shape.words)
         return found
 
-    def of_same_link(self, one: Wanted, other: JobKey) -> Findings:
+    def of_same_link(self, one: WantedPicture, other: JobKey) -> Findings:
         """What is wrong with a picture that another job has saved from the same link."""
         url, job = one.picture.url, self._sync.state.jobs.all.get(other)
         for attempt in job.attempts if job else ():
@@ -46,12 +46,12 @@ class PictureFindings:
                 return Findings(its.look, same=self._named(one, other, attempt.number, url))
         return NONE
 
-    def _same(self, one: Wanted, twin: Twin | None) -> str:
+    def _same(self, one: WantedPicture, twin: Twin | None) -> str:
         if twin is None or (twin.key, twin.url) == (one.picture.key, one.picture.url):
             return ""
         return self._named(one, twin.key, twin.number, twin.url)
 
-    def _named(self, one: Wanted, key: JobKey, number: int, url: str) -> str:
+    def _named(self, one: WantedPicture, key: JobKey, number: int, url: str) -> str:
         mine = one.picture.key
         if key.row_id != mine.row_id:
             return twin_of(row=key.row_id, name=self._sync.last.name_of(key))
@@ -63,7 +63,7 @@ class PictureFindings:
         picture = urls.index(url) + 1 if url in urls else 1
         return twin_of(picture=picture, attempt=0 if number == one.attempt.number else number)
 
-    async def _shape(self, one: Wanted) -> Shape | None:
+    async def _shape(self, one: WantedPicture) -> Shape | None:
         its = one.picture.key, one.attempt.number
         if its not in self._shapes:
             body = await self._worker.run(self._sync.store.attempts.body, *its)

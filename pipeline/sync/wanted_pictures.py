@@ -17,7 +17,7 @@ class Picture(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class WantedPicture:
     """A picture to save: of which attempt it is number `number`, and its earlier failure."""
 
     picture: Picture

@@ -16,7 +16,7 @@ from pipeline.store import NewFile, SavedFile
 from pipeline.sync.download_queue import DOWNLOADS, UNDER_WAY, DownloadQueue
 from pipeline.sync.download_retries import missed
 from pipeline.sync.file_notes import FileNotes
-from pipeline.sync.wanted_pictures import Picture, Wanted
+from pipeline.sync.wanted_pictures import Picture, WantedPicture
 from pipeline.sync.worker import Worker
 from tests.core.build import NOW, attempt
 from tests.fakes.cases import each
@@ -146,7 +146,7 @@ def test_a_cancelled_download_does_not_cancel_the_notes_of_others(worker: Worker
 def test_a_pass_hears_once_that_all_pictures_are_saved() -> None:
     saved, heard = list[int](), list[int]()
 
-    async def save(one: Wanted, downloaded: Callable[[], None]) -> None:
+    async def save(one: WantedPicture, downloaded: Callable[[], None]) -> None:
         await asyncio.sleep(0)
         saved.append(one.number)
 
@@ -163,17 +163,17 @@ def test_a_pass_hears_once_that_all_pictures_are_saved() -> None:
     assert heard == [20]
 
 
-def wanted(number: int) -> Wanted:
+def wanted(number: int) -> WantedPicture:
     """A picture of a row that is done."""
     picture = Picture(JobKey("sheet", "row", 1), 1, f"https://x/{number}.png")
     done = attempt(State.SUCCEEDED, ended_at=NOW)
-    return Wanted(picture, done, number, f"fox-{number}", None, "")
+    return WantedPicture(picture, done, number, f"fox-{number}", None, "")
 
 
 def test_downloads_go_on_while_the_store_writes_but_not_without_end() -> None:
-    begun: list[Wanted] = []
+    begun: list[WantedPicture] = []
 
-    async def save(one: Wanted, downloaded: Callable[[], None]) -> None:
+    async def save(one: WantedPicture, downloaded: Callable[[], None]) -> None:
         begun.append(one)
         downloaded()
         await asyncio.Event().wait()  # the store never notes it
