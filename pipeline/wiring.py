@@ -14,8 +14,6 @@ from random import SystemRandom
 from zoneinfo import ZoneInfo
 
 from pipeline.config import Secret, Settings
-from pipeline.config import configs as configs
-from pipeline.config import load as load
 from pipeline.config.addresses import account_of
 from pipeline.config.schema import PaceTable
 from pipeline.config.settings import PromptSettings

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from pipeline import notebook, wiring
-from pipeline.config import Settings
+from pipeline import notebook
+from pipeline.config import Settings, configs, load
 from pipeline.core.errors import ConfigError, StoreError
 from pipeline.core.model import JobKey
 from pipeline.notebook import tables
@@ -75,8 +75,8 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Settings:
 @pytest.fixture
 def empty(tmp_path: Path) -> Path:
     """A configuration with an empty store."""
-    (tmp_path / "demo.toml").write_bytes((wiring.configs() / "demo.toml").read_bytes())
-    Store(wiring.load(tmp_path / "demo.toml").store_url).close()
+    (tmp_path / "demo.toml").write_bytes((configs() / "demo.toml").read_bytes())
+    Store(load(tmp_path / "demo.toml").store_url).close()
     return tmp_path / "demo.toml"
 
 
@@ -184,7 +184,7 @@ def test_a_gallery_of_some_columns_says_what_it_needs(ran: Settings) -> None:
 def test_all_tables_and_charts_use_the_same_moment(empty: Path) -> None:
     from pandas.testing import assert_frame_equal
 
-    settings = wiring.load(empty)
+    settings = load(empty)
     with Store(settings.store_url) as store:
         key = open_sheet(settings, store).key
         store.jobs.add([JobKey(key, f"r_00000000{number}", 1) for number in range(2)])
@@ -201,7 +201,7 @@ def test_all_tables_and_charts_use_the_same_moment(empty: Path) -> None:
 
 def test_before_the_first_run_there_are_no_results_but_a_plan(tmp_path: Path) -> None:
     for name in ("demo.toml", "demo/prompts.csv"):
-        (tmp_path / Path(name).name).write_bytes((wiring.configs() / name).read_bytes())
+        (tmp_path / Path(name).name).write_bytes((configs() / name).read_bytes())
     results = notebook.open(tmp_path / "demo.toml")
 
     assert repr(results) == "<prompts.csv, not run yet>"
@@ -323,7 +323,7 @@ def test_only_a_confirmed_run_pays_and_each_row_is_paid_once(
     monkeypatch.setenv("PROMPTSHEET_DEMO_KEY", "demo")
     (tmp_path / "prompts.csv").write_text("prompt,name\na fox,fox\nan owl,owl\n", "utf-8")
     with running("demo", task_seconds=0, plain_pictures=True) as sandbox:
-        text = (wiring.configs() / "demo.toml").read_text("utf-8")
+        text = (configs() / "demo.toml").read_text("utf-8")
         text = text.replace("http://127.0.0.1:8900", sandbox.url).replace('"1s"', '"20ms"')
         (tmp_path / "demo.toml").write_text(text, "utf-8")
         results = notebook.open(tmp_path / "demo.toml")

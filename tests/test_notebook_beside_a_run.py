@@ -11,6 +11,7 @@ from threading import Thread
 import pytest
 
 from pipeline import notebook, wiring
+from pipeline.config import load
 from pipeline.sandbox import running
 from pipeline.server import event_loop
 from pipeline.store import Store
@@ -41,7 +42,7 @@ def test_a_notebook_that_reads_in_a_loop_disturbs_no_pass_and_each_row_is_paid_o
     with running(KEY, task_seconds=2, max_seconds=2, plain_pictures=True) as sandbox:
         config = make(tmp_path, ROWS, sandbox.url, "poll_every = '100ms'\nwrite_every = '100ms'")
         config.write_text(config.read_text() + store_table)
-        settings = wiring.load(config, need_key=True)
+        settings = load(config, need_key=True)
         Store(settings.store_url).close()
         notebook.open(config).jobs()  # the first one imports pandas
         ended: list[object] = []
@@ -80,7 +81,7 @@ def test_a_pass_writes_and_checkpoints_while_the_columns_are_made(
     from pipeline.notebook.plain_jobs import plain_jobs
 
     config = make(tmp_path, 0, "http://127.0.0.1:9")
-    settings = wiring.load(config)
+    settings = load(config)
     with Store(settings.store_url) as store:
         store.sheets.update("another sheet", config="before")
         found: list[tuple[int, ...]] = []

@@ -20,7 +20,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pipeline import wiring
-from pipeline.config import Settings
+from pipeline.config import Settings, load
 from pipeline.core.cell_errors import FormulaZero
 from pipeline.core.header import ALWAYS, believed
 from pipeline.core.inputs import canonical
@@ -145,7 +145,7 @@ def test_both_ways_to_read_a_history_give_equal_tables(
 ) -> None:
     from pandas.testing import assert_frame_equal
 
-    config = wiring.load(new_sheet())
+    config = load(new_sheet())
     happened(config, rows)
 
     one_by_one, in_columns = tables.of_shown(results(config)), jobs.jobs(config)
@@ -158,7 +158,7 @@ def test_both_ways_to_read_a_history_give_equal_tables(
 def test_rows_as_they_are_after_a_run_need_no_object_each(
     kind: str, new_sheet: Callable[[], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    config = wiring.load(new_sheet())
+    config = load(new_sheet())
     bad = PLAIN._replace(state=State.FAILED)
     row = Made("a fox", "", "", "", "", "", ((PLAIN,), (PLAIN,)), "", 0)
     happened(config, [row, row, *([row._replace(takes=((bad,),))] if kind == "all" else [])])
@@ -178,7 +178,7 @@ def test_rows_as_they_are_after_a_run_need_no_object_each(
 def test_the_texts_of_a_sheet_are_no_python_objects_while_its_jobs_are_read(
     new_sheet: Callable[[], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    config = wiring.load(new_sheet())
+    config = load(new_sheet())
     row = Made("x" * 5_000, "", "", "", "y" * 5_000, "", ((PLAIN,),), "", 0)
     happened(config, [row] * 100)
     jobs.jobs(config)  # the first one imports what it needs
@@ -202,7 +202,7 @@ def test_the_texts_of_a_sheet_are_no_python_objects_while_its_jobs_are_read(
 def test_a_row_that_arrow_cannot_hold_is_given_back_as_it_was(
     new_sheet: Callable[[], Path],
 ) -> None:
-    header = wiring.load(new_sheet()).header
+    header = load(new_sheet()).header
     zero, half = FormulaZero("0"), "half \ud83e of a pair"
     grid = (TITLES, (zero, "1:1"), (), (half, *[""] * 6, "r_000000002"), ("a", "b"), ("c", "d"))
     sheet = Sheet.of(grid, header.read(grid), ["", "r_000000002"])

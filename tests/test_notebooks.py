@@ -18,10 +18,9 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from pipeline import wiring
 from pipeline.cli.demo import demo
 from pipeline.cli.demo_history import demo_history
-from pipeline.config import Settings
+from pipeline.config import Settings, configs, load
 from pipeline.core.errors import ConfigError
 from tests.fakes.histories import MONDAY, shared_history
 
@@ -243,7 +242,7 @@ def test_before_the_first_run_the_notebook_shows_one_sentence(
 ) -> None:
     if is_copied:
         (tmp_path / "demo").mkdir()
-        (tmp_path / "demo" / "demo.toml").write_bytes((wiring.configs() / "demo.toml").read_bytes())
+        (tmp_path / "demo" / "demo.toml").write_bytes((configs() / "demo.toml").read_bytes())
 
     with pytest.raises(Exception, match=sentence) as failed:
         jupyter("02_results.ipynb", tmp_path / "notebooks")
@@ -264,7 +263,7 @@ def test_a_history_is_made_once_and_the_same_each_time(
     first, second = ((tmp_path / name / "history.csv").read_bytes() for name in ("one", "two"))
     assert first == second
     assert first.count(b",done,") > 50
-    with closing(store_with_sheet(wiring.load(tmp_path / "one" / "history.toml"))) as store:
+    with closing(store_with_sheet(load(tmp_path / "one" / "history.toml"))) as store:
         (last,) = store.execute("SELECT max(sent_at) FROM attempts").fetchone()
     # It ends with yesterday.
     assert MONDAY - timedelta(days=1) < datetime.fromtimestamp(last / 1e6, UTC) < MONDAY

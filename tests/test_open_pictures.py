@@ -11,8 +11,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from pipeline import wiring
-from pipeline.config import Settings
+from pipeline.config import Settings, load
 from pipeline.core.cell_files import SAVED
 from pipeline.core.errors import FileGone, NotRead, PartUnread
 from pipeline.open_pictures import PAUSE, Pictures, kind_of, name_of, request_files
@@ -68,7 +67,7 @@ def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
     config.write_text(f'[sheet]\nsource = "prompts.csv"\n[media]\nsave_to = "{PLACE}"\n')
     shelf = Shelf(tmp_path / "bucket")
     monkeypatch.setattr("pipeline.provider.downloads.places.destination_of", lambda settings: shelf)
-    return Bench(wiring.load(config), shelf, tmp_path / "bucket")
+    return Bench(load(config), shelf, tmp_path / "bucket")
 
 
 def a_film(size: int) -> bytes:

@@ -17,7 +17,7 @@ from rich.text import Text
 from pipeline import wiring
 from pipeline.cli import output
 from pipeline.cli import run as running
-from pipeline.config import Secret, Settings
+from pipeline.config import Secret, Settings, configs, load
 from pipeline.core.errors import ConfigError
 from pipeline.core.text import counted, one_line
 from pipeline.reports import gallery, summary
@@ -56,7 +56,7 @@ def demo(
     with sandbox_running(
         "demo", remember=folder / ".stand-in.json", task_seconds=4, max_seconds=8
     ) as sandbox:
-        settings = replace(wiring.load(config), base_url=sandbox.url, api_key=Secret("demo"))
+        settings = replace(load(config), base_url=sandbox.url, api_key=Secret("demo"))
         if serve:
             from pipeline.server import watch
 
@@ -101,7 +101,7 @@ def _copy_sample(folder: Path) -> Path:
     """Copy the sample into a folder and return its configuration. Existing files are kept."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for file in (wiring.configs() / "demo.toml", wiring.configs() / "demo" / "prompts.csv"):
+        for file in (configs() / "demo.toml", configs() / "demo" / "prompts.csv"):
             if not (folder / file.name).exists():
                 shutil.copyfile(file, folder / file.name)
     except OSError as e:

@@ -26,7 +26,7 @@ from rich.text import Text
 
 from pipeline import wiring
 from pipeline.cli import run as running
-from pipeline.config import Settings
+from pipeline.config import Settings, configs, load
 from pipeline.core.errors import ConfigError
 from pipeline.core.header import ALWAYS, Marked, believed
 from pipeline.core.known_rows import new_id
@@ -95,7 +95,7 @@ def demo_history(console: Console, folder: Path, program: str, days: int) -> int
     """Make a history of so many days in a folder. Returns the exit code of the pass at its end."""
     config = _copied(folder)
     os.environ.setdefault("PROMPTSHEET_DEMO_KEY", "demo")
-    settings = wiring.load(config)
+    settings = load(config)
     now = utc_now()
     midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
     chance = Random(days)  # noqa: S311 (not for secrets)
@@ -125,7 +125,7 @@ def _copied(folder: Path) -> Path:
         )
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(wiring.configs() / CONFIG, config)
+        shutil.copyfile(configs() / CONFIG, config)
     except OSError as e:
         raise ConfigError(f"{folder} cannot be used: {e.strerror}.") from e
     return config

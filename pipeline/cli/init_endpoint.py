@@ -10,6 +10,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from pipeline import wiring
+from pipeline.config import configs
 from pipeline.config.provider_files import every_version, key_problems, read_provider
 from pipeline.config.secrets import kept
 from pipeline.config.template import Target
@@ -30,7 +31,7 @@ def target_of(text: str, config: Path) -> Target:
     """
     vendor, _, endpoint = text.strip().rpartition("/")
     name = vendor or APIFRAME
-    own, shipped = config.parent / "providers", wiring.configs() / "providers"
+    own, shipped = config.parent / "providers", configs() / "providers"
     try:
         versions = every_version(name, own, shipped)
         variable = versions[0].key.variable or f"{name.upper().replace('-', '_')}_API_KEY"

@@ -11,7 +11,6 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from pipeline import wiring
 from pipeline.cli.doctor.accounts import asked
 from pipeline.cli.init_google import tick
 from pipeline.cli.init_questions import trial_settings
@@ -124,7 +123,7 @@ def _is_good(console: Console, config: Path, text: str) -> bool:
     trial = config.with_name(f".{config.name}.trial")
     trial.write_text(text, "utf-8")
     try:
-        return is_accepted(console, wiring.load(trial))
+        return is_accepted(console, load(trial))
     except ConfigError as e:
         console.print(Text(one_line(str(e)), style="yellow"))
         return False

@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline import wiring
+from pipeline.config import load
 from pipeline.core.errors import ConfigError, PromptsheetError, StoreError
 from pipeline.core.text import counted
 from pipeline.notebook import jobs, passes, pictures, tables
@@ -54,7 +55,7 @@ def open(config: str | Path = "") -> Results:  # noqa: A001 (read as notebook.op
     cannot be read. Jupyter shows these errors as one sentence.
     """
     try:
-        settings = wiring.load(_found(config or os.environ.get("PROMPTSHEET_CONFIG", "")))
+        settings = load(_found(config or os.environ.get("PROMPTSHEET_CONFIG", "")))
         # Before the first run there is a plan all the same.
         found = jobs.jobs(settings) if settings.has_store else None
     except PromptsheetError as error:

@@ -15,7 +15,7 @@ from threading import Thread
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from pipeline import passes, wiring
-from pipeline.config import Settings
+from pipeline.config import Settings, load
 from pipeline.core.causes import BY_NOTEBOOK
 from pipeline.core.costs import listed
 from pipeline.core.errors import PromptsheetError
@@ -105,7 +105,7 @@ def run(config: Path) -> str:
             loop.call_soon_threadsafe(runner.interrupt)
 
     def whole() -> str:
-        settings = wiring.load(config, need_key=True)
+        settings = load(config, need_key=True)
         with ExitStack() as stack:
             if settings.outlets:
                 # As it ends, it delivers what is due.

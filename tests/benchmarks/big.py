@@ -17,6 +17,7 @@ from random import Random
 from sqlalchemy import func, select
 
 from pipeline import wiring
+from pipeline.config import load
 from pipeline.core.header import ALWAYS, Marked, believed
 from pipeline.core.known_rows import new_id
 from pipeline.core.model import Attempt, Grid, JobKey, KnownRow, Result, State
@@ -33,7 +34,7 @@ NOW = datetime.now(UTC)
 
 def fill(config: Path, rows: int) -> Path:
     """Fill the sheet of a configuration with this number of done rows."""
-    settings = wiring.load(config)
+    settings = load(config)
     sheet = Path(str(settings.source))
     chance = Random(rows)
     ids = [new_id(chance) for _ in range(rows)]

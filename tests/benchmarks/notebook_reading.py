@@ -24,14 +24,15 @@ def lines_of(part: str, config: Path) -> int:
     """Read one part. Returns how many lines it has."""
     if part == "read_sql":
         return _lines_by_pandas(config)
-    from pipeline import notebook, wiring
+    from pipeline import notebook
+    from pipeline.config import load
     from pipeline.notebook import Results
     from pipeline.notebook.tables import empty_jobs
 
     if part == "jobs":
         return len(notebook.open(config).jobs())
     # A table of events reads no jobs.
-    return len(Results("", empty_jobs(), wiring.load(config)).events())
+    return len(Results("", empty_jobs(), load(config)).events())
 
 
 def _lines_by_pandas(config: Path) -> int:

@@ -27,6 +27,7 @@ import aiohttp
 from aiohttp import web
 
 from pipeline import wiring
+from pipeline.config import load
 from pipeline.core.model import State
 from pipeline.open_sheet import open_sheet
 from pipeline.outlets.push import AT_ONCE
@@ -112,7 +113,7 @@ def _waiting(folder: Path, url: str, messages: int) -> Path:
     )
     fill(config, messages)
     _run(config)  # the first look at each row is no part of it; nothing waits yet
-    settings = wiring.load(config)
+    settings = load(config)
     with wiring.open_store(settings) as store:
         key = open_sheet(settings, store).key
         store.outlets.configure(key, entries(settings), str(config))

@@ -24,6 +24,7 @@ from rich.console import Console
 from rich.table import Table
 
 from pipeline import wiring
+from pipeline.config import load
 from pipeline.open_sheet import open_sheet
 from tests.benchmarks.big import fill
 from tests.fakes.browser import browser, looking
@@ -158,7 +159,7 @@ def _service(config: Path) -> Iterator[tuple[subprocess.Popen[str], str, str]]:
 
 def _change(config: Path) -> bool:
     """Dismiss a row, as another process does. Returns whether that was possible."""
-    settings = wiring.load(config)
+    settings = load(config)
     with wiring.open_store(settings) as store:
         key = open_sheet(settings, store).key
         store.jobs.dismiss(store.jobs.newest(key, 1)[0], away=True)

@@ -14,7 +14,7 @@ from contextlib import nullcontext
 import pytest
 from openpyxl import Workbook, load_workbook
 
-from pipeline import wiring
+from pipeline.config import load
 from pipeline.core.model import Attempt, JobKey
 from pipeline.reports.results import results
 from pipeline.sandbox import Sandbox
@@ -142,7 +142,7 @@ def test_another_name_for_a_parent_changes_no_status_in_the_sheet_or_on_the_page
     team.finish()
     renamed = [row["status"] for row in team.rows()]
     monkeypatch.setenv(KEY_NAME, KEY)
-    on_the_page = [one.status for one in results(wiring.load(team.config))]
+    on_the_page = [one.status for one in results(load(team.config))]
     lines = team.sheet.read_text().splitlines()
     team.sheet.write_text("\n".join([lines[0].replace("index", "mine"), *lines[1:]]) + "\n")
     without_a_column = team.finish()

@@ -13,6 +13,7 @@ import pytest
 from pipeline import wiring
 from pipeline.cli.doctor.case import Case
 from pipeline.cli.doctor.checks import CHECKS
+from pipeline.config import load
 from pipeline.sandbox import Sandbox
 from tests.fakes.program import KEY, KEY_NAME
 from tests.fakes.team import Team
@@ -23,7 +24,7 @@ TASK_SECONDS = 0
 def found_by(check: str, team: Team) -> list[str]:
     """The sentences of one check."""
     environment = {KEY_NAME: KEY}
-    with Case(wiring.load(team.config, environ=environment)) as case:
+    with Case(load(team.config, environ=environment)) as case:
         case.open()
         (find,) = (one.find for one in CHECKS if one.id == check)
         return [one.sentence for one in find(case)]

@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 from pipeline import wiring
 from pipeline.cli import exit_codes
 from pipeline.cli.commands import app
+from pipeline.config import load
 from pipeline.core.errors import ConfigError
 from pipeline.core.model import JobKey
 from pipeline.open_sheet import open_sheet
@@ -190,7 +191,7 @@ def test_a_row_dismissed_on_the_page_needs_no_attention_until_its_next_event(
 ) -> None:
     team.write("prompt", "no fox [refuse]", "no owl [refuse]")
     assert team.finish().code == 1
-    settings = wiring.load(team.config)
+    settings = load(team.config)
     with Store(settings.store_url, now=wiring.now) as store:
         key = open_sheet(settings, store).key
         assert store.jobs.dismiss(JobKey(key, team.rows()[0]["row_id"], 1), away=True)

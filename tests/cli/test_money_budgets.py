@@ -7,6 +7,7 @@ import json
 import pytest
 
 from pipeline import wiring
+from pipeline.config import load
 from pipeline.page.sheet_status import sheet_status_of
 from pipeline.page.snapshot import Snapshot
 from pipeline.page.texts import texts_of
@@ -28,7 +29,7 @@ def configured(team: Team, price: str, tables: str) -> None:
 
 def shown(team: Team) -> tuple[str, str, float | None]:
     """What the page says is spent, of what, and what the metrics say of it."""
-    with wiring.campaigns([wiring.load(team.config)]) as (campaign,):
+    with wiring.campaigns([load(team.config)]) as (campaign,):
         page = texts_of(Snapshot(sheet_status=sheet_status_of(campaign, "")))
         labels = {"account": "Apiframe", "currency": "USD"}
         spent = Metrics([campaign]).registry.get_sample_value("promptsheet_money_today", labels)

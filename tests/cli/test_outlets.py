@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from pipeline import wiring
+from pipeline.config import load
 from pipeline.sandbox import Sandbox
 from pipeline.sync.quick_check import Found, found
 from tests.fakes.outlets.receiver import SECRET, Receiver
@@ -114,7 +114,7 @@ def test_a_message_that_is_due_later_is_delivered_without_a_pass_over_the_sheet(
     desk.team.write("prompt", "a fox")
     run_as_cron(desk)
     call("run", desk.config)  # notes that nothing is left to do
-    settings = wiring.load(desk.config)
+    settings = load(desk.config)
     until(lambda: found(settings.sources) is Found.MESSAGES, "the message is due", every=0.1)
     assert len(desk.service.calls) == 1
 

@@ -203,7 +203,7 @@ def _warm_up(commands: Any) -> None:
     children, such as compiled statements.
     """
     importlib.import_module("pipeline.provider.tls").authorities()
-    providers = importlib.import_module("pipeline.wiring").configs() / "providers"
+    providers = importlib.import_module("pipeline.config").configs() / "providers"
     files = importlib.import_module("pipeline.config.provider_files")
     for file in providers.glob("*.toml"):
         files.every_version(file.stem, Path(), providers)

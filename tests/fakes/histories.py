@@ -10,9 +10,8 @@ from typing import Final
 import pytest
 from rich.console import Console
 
-from pipeline import wiring
 from pipeline.cli import demo_history
-from pipeline.config import Settings
+from pipeline.config import Settings, load
 
 #: The day after its last one: on a weekend, a team does less.
 MONDAY: Final = datetime(2026, 11, 23, tzinfo=UTC)
@@ -42,4 +41,4 @@ def shared_history(factory: pytest.TempPathFactory) -> Settings:
             quiet = Console(quiet=True)
             assert demo_history.demo_history(quiet, folder, "promptsheet", DAYS) == 0
             (place / "made").touch()
-        return wiring.load(folder / demo_history.CONFIG)
+        return load(folder / demo_history.CONFIG)

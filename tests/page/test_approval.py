@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from pipeline import wiring
-from pipeline.config import PageSettings
+from pipeline.config import PageSettings, load
 from pipeline.open_sheet import open_sheet
 from pipeline.page.auth import Authenticator
 from pipeline.sandbox.server import Sandbox
@@ -81,7 +81,7 @@ def desk_with(folder: Path, sheet: str, approval: bool = False, **rules: object)
         team = Team(folder, sandbox.url)
         team.sheet.write_text(sheet)
         config = team.configured(tables={"rules": {"approval": approval, **rules}})
-        settings = wiring.load(config)
+        settings = load(config)
         with Store(settings.store_url, now=wiring.now) as store:
             key = open_sheet(settings, store).key
             gate = Authenticator(PageSettings(wanted=True))

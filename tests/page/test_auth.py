@@ -108,7 +108,7 @@ def opened(folder: Path, page: PageSettings, more: str = "") -> Iterator[PageBen
     media.mkdir()
     (media / "fox.png").write_bytes(PNG)
     (folder / "secret.png").write_bytes(PNG)
-    settings = wiring.load(folder / "page.toml")
+    settings = load(folder / "page.toml")
     with Store(settings.store_url, now=wiring.now) as store:
         key = open_sheet(settings, store).key
         known = [KnownRow(one, canonical({"prompt": p}), 1, since=wiring.now()) for one, p in rows]

@@ -17,7 +17,7 @@ import pytest
 from PIL import Image
 
 from pipeline import notebook, wiring
-from pipeline.config import PageSettings, Settings
+from pipeline.config import PageSettings, Settings, load
 from pipeline.open_sheet import open_sheet
 from pipeline.page.auth import Authenticator
 from pipeline.reports.gallery import write_gallery
@@ -98,7 +98,7 @@ def ran(team: Team, place: Place, **media: object) -> Settings:
     )
     ended = team.finish()
     assert ended.code == 0, ended.said
-    return wiring.load(config)
+    return load(config)
 
 
 @contextmanager

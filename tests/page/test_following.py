@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from pipeline import wiring
+from pipeline.config import load
 from pipeline.core.errors import MaybeWritten, SheetError
 from pipeline.server import event_loop
 from pipeline.sheets.csv.sheet import CsvSheet
@@ -39,7 +40,7 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
 
 def run_here(desk: Desk) -> None:
     """One pass in this process, where it can be disturbed."""
-    settings = wiring.load(desk.config, need_key=True)
+    settings = load(desk.config, need_key=True)
     event_loop.run(wiring.run(settings, Asked(wait=True)))
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from playwright.sync_api import Locator, expect
 
 from pipeline import wiring
-from pipeline.config import PageSettings
+from pipeline.config import PageSettings, load
 from pipeline.open_sheet import open_sheet
 from pipeline.page.auth import Authenticator
 from pipeline.sandbox import Sandbox
@@ -38,7 +38,7 @@ def test_the_page_plays_videos_and_sounds_and_shows_texts(tmp_path: Path, api: S
         "words,foxes,suno-lyrics",
     )
     assert team.finish().code == 0
-    settings = wiring.load(config)
+    settings = load(config)
     with Store(settings.store_url, now=wiring.now) as store:
         campaign = Campaign(settings, store, open_sheet(settings, store).key)
         gate = Authenticator(PageSettings(wanted=True))

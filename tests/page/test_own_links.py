@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from pipeline import wiring
-from pipeline.config import PageSettings, Secret, Settings
+from pipeline.config import PageSettings, Secret, Settings, load
 from pipeline.open_sheet import open_sheet
 from pipeline.page.auth import Authenticator
 from pipeline.sandbox import Sandbox, pictures
@@ -99,7 +99,7 @@ def test_cells_show_addresses_of_the_page_that_last_and_ask_to_sign_in(
     other.write("prompt", "a gull")
     assert other.configured("promptsheet", store="../promptsheet.db").exists()
     other.finish()
-    settings = wiring.load(team.config), wiring.load(other.config)
+    settings = load(team.config), load(other.config)
     with visiting(*reversed(settings)) as (client, _):  # another order
         path = first[1].removeprefix(PAGE)
         asked = client.get(path)
@@ -204,7 +204,7 @@ def test_public_addresses_of_saved_files_are_known_to_a_new_store(
     assert api.state()["requests"]["/pictures"] == asked
     assert bucket.files == files
     assert "Traceback" not in ended.said
-    with visiting(wiring.load(team.config)) as (client, sign_in):
+    with visiting(load(team.config)) as (client, sign_in):
         client.post(sign_in)
         path = f"/saved/{row['row_id']}/1"
         assert [client.get(f"{path}/{n}").content for n in (1, 2, 3, 4)] == drawn("a fox")

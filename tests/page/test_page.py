@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from pipeline import wiring
-from pipeline.config import PageSettings, Settings
+from pipeline.config import PageSettings, Settings, load
 from pipeline.core.inputs import canonical, parsed
 from pipeline.core.model import JobKey, KnownRow, Result
 from pipeline.core.states import Failed, Succeeded
@@ -184,7 +184,7 @@ def _api_of(page: Page) -> str:
 
 def _prompts(folder: Path) -> dict[str, str]:
     """Name -> prompt, as the demo's sheet has them."""
-    settings = wiring.load(folder / "demo.toml")
+    settings = load(folder / "demo.toml")
     with Store(settings.store_url) as store:
         sheet = open_sheet(settings, store)
         grid = sheet.read()
@@ -325,7 +325,7 @@ def test_a_rule_that_stopped_the_sending_says_so_in_its_own_words(
 def test_a_page_without_rows_says_what_to_do(chromium: Browser, tmp_path: Path) -> None:
     (tmp_path / "empty.toml").write_text('[sheet]\nsource = "prompts.csv"\n')
     (tmp_path / "prompts.csv").write_text("prompt\n")
-    settings = wiring.load(tmp_path / "empty.toml")
+    settings = load(tmp_path / "empty.toml")
     gate = Authenticator(PageSettings(wanted=True))
     with Store(settings.store_url, now=wiring.now) as store:
         campaign = Campaign(settings, store, open_sheet(settings, store).key)
@@ -347,7 +347,7 @@ def test_the_page_reports_a_stopped_service_and_goes_on_when_it_is_back(
     team.write_prompts(["a fox"])
     config, address = service(team, page=port), f"http://127.0.0.1:{port}"
     with Store(f"sqlite:///{tmp_path}/promptsheet.db", now=wiring.now) as store:
-        key = open_sheet(wiring.load(config), store).key
+        key = open_sheet(load(config), store).key
         row = KnownRow("r_000000001", canonical({"prompt": "a fox"}), 1, since=wiring.now())
         store.rows.note(key, [row], ["", row.row_id], ("prompt",))
     with looking(chromium, "about:blank") as look:
@@ -386,7 +386,7 @@ EVIL = (
 def test_text_that_looks_like_markup_is_shown_as_text(chromium: Browser, tmp_path: Path) -> None:
     (tmp_path / "evil.toml").write_text('[sheet]\nsource = "prompts.csv"\n')
     (tmp_path / "prompts.csv").write_text("prompt\n")
-    settings = wiring.load(tmp_path / "evil.toml")
+    settings = load(tmp_path / "evil.toml")
     gate = Authenticator(PageSettings(wanted=True))
     with Store(settings.store_url, now=wiring.now) as store:
         key = open_sheet(settings, store).key

@@ -14,8 +14,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from pipeline import wiring
-from pipeline.config import Settings
+from pipeline.config import Settings, configs, load
 from pipeline.core.errors import ConfigError, StoreError
 from pipeline.core.inputs import canonical
 from pipeline.core.model import JobKey, Result
@@ -90,8 +89,8 @@ def wall(ran: Settings, tmp_path_factory: pytest.TempPathFactory) -> Page:
 @pytest.fixture
 def empty(tmp_path: Path) -> Settings:
     """A configuration with an empty store."""
-    (tmp_path / "demo.toml").write_bytes((wiring.configs() / "demo.toml").read_bytes())
-    settings = wiring.load(tmp_path / "demo.toml")
+    (tmp_path / "demo.toml").write_bytes((configs() / "demo.toml").read_bytes())
+    settings = load(tmp_path / "demo.toml")
     Store(settings.store_url).close()
     return settings
 
@@ -256,10 +255,10 @@ def test_a_sheet_without_rows_says_what_to_do(empty: Settings, tmp_path: Path) -
 
 
 def test_before_the_first_run_no_page_is_written(tmp_path: Path) -> None:
-    (tmp_path / "demo.toml").write_bytes((wiring.configs() / "demo.toml").read_bytes())
+    (tmp_path / "demo.toml").write_bytes((configs() / "demo.toml").read_bytes())
 
     with pytest.raises(StoreError, match="Nothing has been run yet"):
-        write_gallery(wiring.load(tmp_path / "demo.toml"), tmp_path / "wall.html")
+        write_gallery(load(tmp_path / "demo.toml"), tmp_path / "wall.html")
 
     assert not (tmp_path / "wall.html").exists()
 

@@ -10,6 +10,7 @@ from rich.console import Console
 
 from pipeline import wiring
 from pipeline.cli.plan import show_plan
+from pipeline.config import load
 from pipeline.reports.plan import narrowed, outlook
 from pipeline.sandbox import Sandbox
 from tests.fakes.team import Team
@@ -27,7 +28,7 @@ def test_the_plan_of_100_000_rows_takes_at_most_half_of_a_look_more(
     assert team.finish().code == 0
     with team.editing() as rows:
         rows += [{"prompt": f"an owl {number}"} for number in range(100_000)]
-    settings = wiring.load(team.config)
+    settings = load(team.config)
     began = process_time()
     with wiring.previewing(settings) as sync:
         looked = process_time()

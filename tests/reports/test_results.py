@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from pipeline import wiring
-from pipeline.config import Settings
+from pipeline.config import Settings, configs, load
 from pipeline.core.attention import said_by
 from pipeline.core.errors import StoreError
 from pipeline.core.model import JobKey, State
@@ -30,20 +30,20 @@ def demo(folder: Path) -> Iterator[Callable[[], Settings]]:
     """The demo's own sheet and configuration in a folder; yields a function that runs it to its
     end.
     """
-    shutil.copy(wiring.configs() / "demo" / "prompts.csv", folder)
+    shutil.copy(configs() / "demo" / "prompts.csv", folder)
     with running("demo", task_seconds=0, plain_pictures=True) as sandbox:
-        text = (wiring.configs() / "demo.toml").read_text("utf-8")
+        text = (configs() / "demo.toml").read_text("utf-8")
         text = text.replace("http://127.0.0.1:8900", sandbox.url).replace('"1s"', '"20ms"')
         (folder / "demo.toml").write_text(text, "utf-8")
 
         def run() -> Settings:
             os.environ[KEY] = "demo"
             try:
-                settings = wiring.load(folder / "demo.toml", need_key=True)
+                settings = load(folder / "demo.toml", need_key=True)
             finally:
                 del os.environ[KEY]
             event_loop.run(wiring.run(settings, Asked(wait=True)))
-            return wiring.load(folder / "demo.toml")
+            return load(folder / "demo.toml")
 
         yield run
 
@@ -92,7 +92,7 @@ def own(ran: Settings, tmp_path: Path) -> Settings:
     config = (folder / "demo.toml").read_text("utf-8")
     config = config.replace(source, f"{source}\nid = '{ran.source}'")
     (folder / "demo.toml").write_text(config, "utf-8")
-    return wiring.load(folder / "demo.toml")
+    return load(folder / "demo.toml")
 
 
 def test_every_row_of_the_demo_is_listed_with_its_status_in_sheet_order(
@@ -187,10 +187,10 @@ def test_reading_results_changes_nothing_in_the_folder(own: Settings) -> None:
 
 
 def test_before_the_first_run_a_message_is_shown_and_no_file_created(tmp_path: Path) -> None:
-    shutil.copy(wiring.configs() / "demo.toml", tmp_path)
+    shutil.copy(configs() / "demo.toml", tmp_path)
 
     with pytest.raises(StoreError, match=r"^Nothing has been run yet: there is no store .*demo\."):
-        results(wiring.load(tmp_path / "demo.toml"))
+        results(load(tmp_path / "demo.toml"))
 
     assert [path.name for path in tmp_path.iterdir()] == ["demo.toml"]
 

@@ -15,7 +15,7 @@ from zlib import crc32
 import pytest
 
 from pipeline import wiring
-from pipeline.config import Settings
+from pipeline.config import Settings, load
 from pipeline.core.errors import SheetError
 from pipeline.core.header import OURS
 from pipeline.core.inputs import parsed
@@ -54,7 +54,7 @@ def copied(wild: Wild, folder: Path) -> Settings:
     shutil.copy(wild.path, folder)
     config = folder / "config.toml"
     config.write_text(CONFIG.format(name=wild.name), "utf-8")
-    return wiring.load(config)
+    return load(config)
 
 
 def picture_of(prompt: str) -> str:

@@ -18,7 +18,7 @@ import pytest
 from aiohttp import web
 
 from pipeline import wiring
-from pipeline.config import Settings
+from pipeline.config import Settings, load
 from pipeline.core.model import State
 from pipeline.server import event_loop
 from pipeline.store import Store
@@ -161,7 +161,7 @@ def settings_in(folder: Path, url: str, rows: int = ROWS) -> Settings:
     config.write_text(CONFIG.format(url=url, concurrency=CONCURRENCY), "utf-8")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("AIR_TEST_KEY", "a-key")
-        return wiring.load(config, need_key=True)
+        return load(config, need_key=True)
 
 
 def states(folder: Path) -> Counter[State]:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import wiring
+from pipeline.config import load
 from pipeline.page.sheet_status import sheet_status_of
 from pipeline.sandbox import Sandbox
 from pipeline.wiring import campaigns
@@ -71,7 +71,7 @@ def test_a_new_table_is_filled_with_earlier_rows_for_one_reading(team: GoogleTea
 
 def test_a_result_is_told_under_the_title_of_the_spreadsheet(team: GoogleTeam) -> None:
     config = team.configure()
-    with campaigns([wiring.load(config)]) as (campaign,):
+    with campaigns([load(config)]) as (campaign,):
         assert campaign.title == "Google Sheet"
     with channel("slack") as (place, _, url):
         (team.folder / "slack.url").write_text(url)
@@ -81,7 +81,7 @@ def test_a_result_is_told_under_the_title_of_the_spreadsheet(team: GoogleTeam) -
         team.run("--wait")
 
     assert place.shown().startswith("Spring / Sheet1: 2 done")
-    with campaigns([wiring.load(config)]) as (campaign,):
+    with campaigns([load(config)]) as (campaign,):
         assert campaign.title == "Spring / Sheet1"
         assert sheet_status_of(campaign, "").title == "Spring / Sheet1"
 

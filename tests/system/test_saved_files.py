@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import wiring
+from pipeline.config import load
 from pipeline.core.model import Result, State
 from pipeline.sandbox import Sandbox, pictures
 from pipeline.store import Store
@@ -325,7 +325,7 @@ def test_a_sheet_with_only_given_up_links_has_nothing_to_do(
 
     assert asked(team, "select count(*) from files where lost and next_at is null") == [(4,)]
     monkeypatch.setenv(KEY_NAME, KEY)
-    assert found(wiring.load(team.config).sources) is Found.UNCHANGED
+    assert found(load(team.config).sources) is Found.UNCHANGED
 
 
 def test_unsaved_pictures_are_reported_only_for_sheets_that_save_files(

@@ -9,6 +9,7 @@ from typing import Final
 
 from pipeline import wiring
 from pipeline.cli.doctor.case import Case, Finding
+from pipeline.config import configs
 from pipeline.config.provider_files import read_provider
 from pipeline.core import messages
 from pipeline.core.apis import Api
@@ -70,7 +71,7 @@ def listed_prices(case: Case) -> Iterator[Finding]:
     if not prices:
         return
     provider, own = settings.provider, settings.path.parent / "providers"
-    file = read_provider(provider.name, settings.api_key, own, wiring.configs() / "providers")
+    file = read_provider(provider.name, settings.api_key, own, configs() / "providers")
     used = {name: one for name, one in file.endpoints.items() if provider.endpoints[name] == one}
     for one in listed_otherwise(replace(file, endpoints=used), prices):
         names = ", ".join(one.endpoints)

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from pipeline import wiring
+from pipeline.config import load
 from pipeline.sandbox import running
 from pipeline.sandbox.server import Sandbox
 from pipeline.server import event_loop
@@ -139,7 +140,7 @@ class Desk:
         config.write_text(CONFIG.format(name=self.format.name, url=self.sandbox.url), "utf-8")
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("OFFICE_TEST_KEY", self.sandbox.key)
-            settings = wiring.load(config, need_key=True)
+            settings = load(config, need_key=True)
         outcome = event_loop.run(wiring.run(settings, Asked(wait=wait)))
         assert isinstance(outcome, Outcome)
         return outcome
