@@ -62,7 +62,8 @@ def demo(
 
             console.print("Generate a row again on the page, or edit the sheet. Ctrl-C stops it.\n")
             return watch.watch([_with_page(settings)], console)
-        outcome = event_loop.run(running.passes([settings], Asked(wait=True), False, console))[0]
+        one_pass = running.run_passes([settings], Asked(wait=True), False, console)
+        (outcome,) = event_loop.run(one_pass)
         accepted = sandbox.state()["tasks_taken"]
         if isinstance(outcome, Busy):
             return running.report_outcome(outcome, console, settings)

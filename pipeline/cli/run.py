@@ -13,8 +13,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from pipeline import passes as passes_
-from pipeline import terminal, wiring
+from pipeline import passes, terminal, wiring
 from pipeline.cli import output as show
 from pipeline.cli import plan_file
 from pipeline.cli.deliveries import delivering_for
@@ -70,7 +69,7 @@ def run_all(
         )
 
     async def all_of_them() -> list[Outcome | Busy]:
-        return await passes(
+        return await run_passes(
             settings,
             asked,
             accept_columns,
@@ -112,7 +111,7 @@ def _receiver(settings: list[Settings]) -> AbstractAsyncContextManager[object] |
     return receiving(settings)
 
 
-async def passes(
+async def run_passes(
     settings: list[Settings],
     asked: Asked,
     accept_columns: bool,
@@ -160,7 +159,7 @@ async def _pass(
     run = wiring.run(
         settings, asked, accept_columns=accept_columns, by=by, tell=tell, started=started
     )
-    return await passes_.ended(settings, run)
+    return await passes.ended(settings, run)
 
 
 def report_outcome(

@@ -28,7 +28,7 @@ _LOCAL_NAME: Final = re.compile(
 _HOST: Final = re.compile(r"[^\s/?#@:%\\\[\]]+")
 
 
-def problems_with(key: str, url: str, example: str, *, with_path: bool = True) -> Iterator[str]:
+def address_problems(key: str, url: str, example: str, *, with_path: bool = True) -> Iterator[str]:
     """The problem with the address that a key holds, as a sentence, if there is one.
 
     An address has https and a host; http is accepted only for this machine and private networks. A

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from pipeline.config.addresses import problems_with as address_problems
+from pipeline.config.addresses import address_problems
 from pipeline.config.budgets import budget_problems
 from pipeline.config.languages import catalogue_of
 from pipeline.config.page import page_settings

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from pipeline.config.addresses import problems_with as address_problems
+from pipeline.config.addresses import address_problems
 from pipeline.config.problems import nearest, sentences
 from pipeline.config.secrets import Secret, kept
 from pipeline.config.settings import OutletSettings

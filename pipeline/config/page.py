@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from pipeline.config.addresses import problems_with as address_problems
+from pipeline.config.addresses import address_problems
 from pipeline.config.schema import Document
 from pipeline.config.secrets import Secret, kept
 from pipeline.config.settings import PageSettings

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Iterator
 from datetime import timedelta
 from typing import Final
 
-from pipeline.config.addresses import problems_with as address_problems
+from pipeline.config.addresses import address_problems
 from pipeline.config.field_mistakes import (
     NUMBERS,
     mistakes_in_field,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from pipeline.config.addresses import problems_with
+from pipeline.config.addresses import address_problems
 from pipeline.config.schema import MediaTable
 from pipeline.config.secrets import Secret, kept
 
@@ -73,7 +73,7 @@ def remote_of(
             '"sftp://user@host/folder". A password or a key belongs in media.credentials.'
         )
         return None
-    problems += problems_with("media.base_url", table.base_url.strip(), "https://s3.example.com")
+    problems += address_problems("media.base_url", table.base_url.strip(), "https://s3.example.com")
     if table.base_url.strip() and kind not in _WITH_BASE_URL:
         problems.append(f"media.base_url: {kind} addresses have none. Remove it.")
     secret = kept(table.credentials, path, environ) if table.credentials else None

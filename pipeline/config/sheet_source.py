@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from pipeline.config.addresses import problems_with as address_problems
+from pipeline.config.addresses import address_problems
 from pipeline.config.problems import sentences
 from pipeline.config.schema import SheetTable
 from pipeline.config.secrets import kept, resolved

@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
-from pipeline.config.addresses import is_loopback
-from pipeline.config.addresses import problems_with as address_problems
+from pipeline.config.addresses import address_problems, is_loopback
 from pipeline.config.schema import Document, ScheduleTable, TriggerTable
 from pipeline.config.secrets import Secret, kept
 from pipeline.config.settings import GoogleSource, ScheduleSettings, TriggerSettings

@@ -15,7 +15,7 @@ from pipeline.core.errors import SheetError
 from pipeline.core.misplaced import moved
 from pipeline.core.model import Grid
 from pipeline.core.new_rows import NewRow, place_below, whole
-from pipeline.sheets.google import formatting as dress
+from pipeline.sheets.google import formatting
 from pipeline.sheets.google.client import Json, Spreadsheet
 from pipeline.sheets.google.protected_ranges import Fenced
 from pipeline.sheets.google.tab import GoogleTab, TabHeader, TabReading, header
@@ -40,7 +40,7 @@ class Adding:
         grid, high, titles = look.grid, look.high, look.header.titles
         for part in _parts_of(rows):
             at = place_below(grid)
-            after = self._change(dress.new_rows(self._tab.gid, at, high, part))
+            after = self._change(formatting.new_rows(self._tab.gid, at, high, part))
             if after.titles != titles:
                 self._put_right(titles, part)
                 return None
@@ -59,7 +59,7 @@ class Adding:
             meant = [{landed[n]: text for n, text in row.items()} for row in rows]
             # The cells in which the texts are now become empty.
             both = [dict.fromkeys(row, "") | right for row, right in zip(rows, meant, strict=True)]
-            if self._change([dress.cells_of_rows(self._tab.gid, at, both)]).titles == titles:
+            if self._change([formatting.cells_of_rows(self._tab.gid, at, both)]).titles == titles:
                 return
             was, rows = titles, meant
         raise SheetError(
@@ -88,7 +88,7 @@ def _parts_of(rows: Sequence[NewRow]) -> Iterator[list[NewRow]]:
     part: list[NewRow] = []
     size = 0
     for row in rows:
-        length = len(json.dumps(dress.cells_of_rows(0, 0, [row])))
+        length = len(json.dumps(formatting.cells_of_rows(0, 0, [row])))
         if part and size + length > LARGEST:
             yield part
             part, size = [], 0

@@ -7,7 +7,7 @@ from typing import Final
 
 from pipeline.core.errors import SheetError
 from pipeline.sheets.choices import Choices
-from pipeline.sheets.google import formatting as dress
+from pipeline.sheets.google import formatting
 from pipeline.sheets.google.client import GoogleRefused, Spreadsheet
 from pipeline.sheets.google.tab import GoogleTab
 
@@ -85,12 +85,12 @@ class Setup:
         self._sheets.change(
             [
                 # New columns, so that a cell that is filled at this moment is only moved.
-                *dress.new_columns(self.gid, 0, titles, look.wide, rows[1:]),
-                *(dress.named(self.gid, n) for n in added.values()),
-                *dress.dressed(self.gid, added, look.frozen),
-                *(dress.box(self.gid, at[title]) for title in boxes if title in at),
+                *formatting.new_columns(self.gid, 0, titles, look.wide, rows[1:]),
+                *(formatting.named(self.gid, n) for n in added.values()),
+                *formatting.dressed(self.gid, added, look.frozen),
+                *(formatting.box(self.gid, at[title]) for title in boxes if title in at),
                 *(
-                    dress.choice(self.gid, at[title], one.words, one.closed)
+                    formatting.choice(self.gid, at[title], one.words, one.closed)
                     for title, one in choices.items()
                     if title in at
                 ),

@@ -20,7 +20,7 @@ from pipeline.core.header import Columns
 from pipeline.core.model import Claim, Grid, Patch
 from pipeline.core.new_rows import NewRow
 from pipeline.sheets.google import claim as google_claim
-from pipeline.sheets.google import formatting as dress
+from pipeline.sheets.google import formatting
 from pipeline.sheets.google.client import (
     GoogleBusy,
     GoogleRefused,
@@ -227,14 +227,14 @@ class GoogleSheet:
         if not titles and not unnamed:
             return look, patch
         gid = self._tab.gid
-        wanted = [dress.named(gid, at) for at in unnamed]
+        wanted = [formatting.named(gid, at) for at in unnamed]
         if titles:
             added = {name: at for name, at in index.items() if at >= edge}
-            wanted += dress.new_columns(gid, edge, titles, look.wide)
-            wanted += [dress.named(gid, at) for at in range(edge, edge + len(titles))]
-            wanted += dress.dressed(gid, added, look.frozen)
+            wanted += formatting.new_columns(gid, edge, titles, look.wide)
+            wanted += [formatting.named(gid, at) for at in range(edge, edge + len(titles))]
+            wanted += formatting.dressed(gid, added, look.frozen)
             if "status" in added:
-                wanted.append(dress.note(gid, added["status"], self._checked()))
+                wanted.append(formatting.note(gid, added["status"], self._checked()))
         try:
             after = self._change_header(wanted)
         except Fenced:
@@ -287,7 +287,7 @@ class GoogleSheet:
         meant[before.titles[at]] = text
         notes = {at: text}
         for _ in range(ROUNDS):
-            wanted = [dress.note(self._tab.gid, n, says) for n, says in notes.items()]
+            wanted = [formatting.note(self._tab.gid, n, says) for n, says in notes.items()]
             after = self._change_header(wanted)
             if after is None:
                 return
