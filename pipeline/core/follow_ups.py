@@ -68,11 +68,8 @@ def place_of(name: str, columns: Columns) -> int | None:
     """
     if name in columns.index:
         return columns.index[name]
-    title = folded(columns.titles.get(name, name))
-    if title in columns.ignored:
-        return None
-    found = (at for at, one in enumerate(columns.header) if folded(one) == title)
-    return next(found, None)
+    is_ignored = folded(columns.titles.get(name, name)) in columns.ignored
+    return None if is_ignored else columns.titled(name)
 
 
 def lacks(titles: Sequence[str]) -> Said:

@@ -125,10 +125,12 @@ class Columns:
 
     def has(self, name: str) -> bool:
         """True if a column of this name is there, also if it means nothing to any row now."""
-        if name in self.index:
-            return True
+        return name in self.index or self.titled(name) is not None
+
+    def titled(self, name: str) -> int | None:
+        """The column with the title of this name, whatever it means; None if there is none."""
         title = folded(self.titles.get(name, name))
-        return any(folded(one) == title for one in self.header)
+        return next((at for at, one in enumerate(self.header) if folded(one) == title), None)
 
     def control(self, row: Sequence[str], name: str) -> str:
         """The text of a cell that steers the program, without invisible characters."""

@@ -7,20 +7,19 @@ from difflib import get_close_matches
 
 from pipeline.core.header import Columns, folded
 from pipeline.core.rules import Rules
-from pipeline.core.shares import place_of
 from pipeline.core.text import quoted
 
 
 def missing(columns: Columns, rules: Rules) -> Iterator[str]:
     """A sentence for each such column: what happens without it, and the title that may be meant."""
     for name in rules.budgeted:
-        if place_of(columns, name) is None:
+        if columns.titled(name) is None:
             yield (
                 f"[budget] per names the column {name}, and the sheet has none: all rows share "
                 f"that budget. {_cure(columns, name)}"
             )
     for name in rules.file_columns:
-        if name != "endpoint" and place_of(columns, name) is None:
+        if name != "endpoint" and columns.titled(name) is None:
             yield (
                 f"[media] file_name names the column {name}, and the sheet has none: that part of "
                 f"the names stays empty. {_cure(columns, name)}"
@@ -30,7 +29,7 @@ def missing(columns: Columns, rules: Rules) -> Iterator[str]:
 def places(columns: Columns, rules: Rules) -> Iterator[int]:
     """Where the columns are that the configuration names and the sheet has, counted from 0."""
     for name in (*rules.budgeted, *rules.file_columns):
-        if (at := place_of(columns, name)) is not None:
+        if (at := columns.titled(name)) is not None:
             yield at
 
 

@@ -74,7 +74,7 @@ def unsent_image(columns: Columns, grid: Grid, ignore: Collection[str]) -> str:
     picture; else empty.
     """
     title = folded(columns.titles.get(IMAGE, IMAGE))
-    at = next((n for n, one in enumerate(columns.header) if folded(one) == title), None)
+    at = columns.titled(IMAGE)
     if at is None or IMAGE in columns.index or title in map(folded, ignore):
         return ""
     if not is_filled(grid, at):

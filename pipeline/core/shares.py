@@ -58,11 +58,5 @@ def shares_of(columns: Columns, row: Sequence[str], budgeted: Iterable[str]) -> 
 
 
 def _cell(columns: Columns, row: Sequence[str], name: str) -> str:
-    at = place_of(columns, name)
+    at = columns.titled(name)
     return row[at] if at is not None and at < len(row) else ""
-
-
-def place_of(columns: Columns, name: str) -> int | None:
-    """The place of the column of this title, any column of the sheet; None if there is none."""
-    title = folded(columns.titles.get(name, name))
-    return next((at for at, one in enumerate(columns.header) if folded(one) == title), None)
