@@ -21,7 +21,7 @@ from pipeline.core.apis import Api
 from pipeline.core.cell_links import CellLinks
 from pipeline.core.errors import StoreError
 from pipeline.core.header import folded
-from pipeline.core.model import Grid
+from pipeline.core.model import Claim, Grid
 from pipeline.core.prompt_templates import Prompts
 from pipeline.core.provider import Provider
 from pipeline.core.rules import Rules
@@ -302,16 +302,39 @@ def previewing(
     With `ask_prices`, an API is asked for its price list if rows wait for it, as a run would do.
     `change` is what a person would do to the sheet before; `whole` as in `SheetSync.preview`.
     """
+    preview = partial(SheetSync.preview, change=change, whole=whole)
+    with _previewing(settings, preview, ask_prices=ask_prices) as sync:
+        if (hold := sync.last.hold) is None or hold.kind != "owner":
+            yield sync
+            return
+        seen = sync.ownership.found
+    # A run may have raised the claim after the store was copied. A newer copy has this claim, too.
+    with _previewing(settings, preview, ask_prices=ask_prices, seen=seen) as sync:
+        yield sync
+
+
+@contextmanager
+def _previewing(
+    settings: Settings,
+    preview: Callable[[SheetSync], object],
+    *,
+    ask_prices: bool,
+    seen: Claim | None = None,
+) -> Iterator[SheetSync]:
+    def previewed(sheet: Sheet) -> SheetSync:
+        sync = open_sync(settings, store, sheet)
+        sync.ownership.compare_with(seen)
+        preview(sync)
+        return sync
+
     with scratch_store(settings) as store:
         sheet = open_sheet(settings, store)
         read_styles(settings, store)
-        sync = open_sync(settings, store, sheet)
-        sync.preview(change, whole=whole)
+        sync = previewed(sheet)
         lines = sync.last.plan.each
         if ask_prices and any(sync.rules.awaits_prices(line.inputs) for line in lines):
             asyncio.run(_ask_prices(settings, store))
-            sync = open_sync(settings, store, sheet)
-            sync.preview(change, whole=whole)
+            sync = previewed(sheet)
         yield sync
 
 

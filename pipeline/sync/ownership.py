@@ -47,6 +47,16 @@ class Ownership:
         self._claim: Claim | None = None
         self._found: Claim | None = None
         self._has_sent = False
+        self._seen: Claim | None = None
+
+    @property
+    def found(self) -> Claim | None:
+        """The claim that was next to the sheet at the last reading; None if there was none."""
+        return self._found
+
+    def compare_with(self, seen: Claim | None) -> None:
+        """Compare the store with this claim, and not with the one that is there by now."""
+        self._seen = seen
 
     @property
     def has_claimed(self) -> bool:
@@ -108,7 +118,7 @@ class Ownership:
 
     def _not_the_owner(self) -> str:
         """Why this store does not own the sheet, as a sentence; empty if it does."""
-        found = self._found = self.sheet.read_claim()
+        found = self._found = self._seen or self.sheet.read_claim()
         if found is None or (self._claim is not None and found == self._claim):
             return ""
         cure = "If this is the right place to run it from, run doctor --adopt here."

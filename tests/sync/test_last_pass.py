@@ -9,15 +9,18 @@ import signal
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pytest
 from rich.console import Console
 
 from pipeline import wiring
 from pipeline.cli import doctor
+from pipeline.core.model import Grid
 from pipeline.page.board import Board
 from pipeline.sandbox import Sandbox
 from pipeline.server.metrics import Metrics
 from pipeline.server.pass_requests import PassRequest
 from pipeline.server.watcher import Watcher
+from pipeline.sheets.csv.sheet import CsvSheet
 from pipeline.store import Store
 from pipeline.sync.configured_sheet import Campaign
 from pipeline.sync.last_pass import LastPass, last_pass_of
@@ -183,6 +186,26 @@ def test_a_row_to_retry_waits_for_resume_where_a_rule_stopped_the_sending(
         campaign.store.turns.stop(campaign.key, Watcher(campaign, Console())._configuration, WHY)
 
     assert "until you run promptsheet resume" in team.start("retry", team.config).said
+
+
+def test_a_run_that_claims_the_sheet_during_a_status_is_no_other_copy_of_the_store(
+    team: Team, api: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    team.configure()
+    team.write_prompts(["a fox"])
+    assert team.finish().code == 0
+    team.add_prompts(["an owl"])
+    read = CsvSheet.read
+
+    def read_late(sheet: CsvSheet) -> Grid:
+        monkeypatch.undo()
+        assert team.finish().code == 0, "the status has a copy of the store, and has read nothing"
+        return read(sheet)
+
+    monkeypatch.setattr(CsvSheet, "read", read_late)
+    with wiring.previewing(loaded(team.config)) as sync:
+        assert sync.last.hold is None
+        assert sync.last.plan.statuses == {"done": 2}
 
 
 def test_a_machine_whose_clock_is_a_day_off_spends_on_the_day_of_the_store(
