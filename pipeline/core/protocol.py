@@ -333,7 +333,8 @@ def _stop_sentence(provider: Provider, response: Response, words: str) -> str:
     if 300 <= code < 400:
         place = shortened(response.headers.get("location", ""), MOST_WORDS) or "another address"
         return f"{api} has moved: it points to {place} ({code}). Set [provider] base_url."
-    return f"{api} refused the API key ({code}).{said} Check [provider] api_key."
+    cure = "Check [provider] api_key, and restart watch if it runs."
+    return f"{api} refused the API key ({code}).{said} {cure}"
 
 
 def _tasks(provider: Provider, body: Any) -> list[Mapping[str, Any]]:

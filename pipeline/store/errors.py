@@ -74,6 +74,8 @@ _WORDS: Final = {
     'database "': _OF_POSTGRESQL["3D000"],
     "starting up": _OF_POSTGRESQL["57P03"],
     "shutting down": _OF_POSTGRESQL["57P03"],
+    "in recovery mode": _OF_POSTGRESQL["57P03"],
+    "not yet accepting connections": _OF_POSTGRESQL["57P03"],
     "remaining connection slots": _OF_POSTGRESQL["53300"],
     "certificate": "cannot be reached safely: its certificate is not accepted. Check sslmode and "
     "sslrootcert in the address",

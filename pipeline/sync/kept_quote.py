@@ -154,5 +154,7 @@ class KeptQuote:
         return self._batch.compared(sent, paid, self._clock.now())
 
     def _is_under_way(self, outcome: Outcome) -> bool:
+        if not outcome.looked_at:  # The last look failed: nothing is known of the rows.
+            return True
         waits = any(line.waits_for_parent for line in self._sync.last.plan.each)
         return waits or any(outcome.statuses[status] for status in _ON_ITS_WAY)

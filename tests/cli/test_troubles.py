@@ -129,10 +129,11 @@ def test_a_missing_or_wrong_key_or_one_for_another_version_is_reported(
     )
     assert before == "prompt\na fox\n"
     assert wrong.said == (
-        "prompts.csv: Apiframe refused the API key (401). Check [provider] api_key. "
+        "prompts.csv: Apiframe refused the API key (401). Check [provider] api_key, and "
+        "restart watch if it runs. "
         "prompts.csv: 0 new, 0 done, 1 still to send, 0 credits"
     )
-    assert "✗ Apiframe refused the API key (401). Check [provider] api_key." in doctor.said
+    assert "✗ Apiframe refused the API key (401). Check [provider] api_key, and" in doctor.said
     assert [row["status"] for row in team.rows()] == ["queued"]
     assert api.state()["tasks_taken"] == 0
 

@@ -191,7 +191,8 @@ def test_an_api_without_group_polls_is_polled_one_task_at_a_time() -> None:
             "unauthorized",
             Verdict(
                 Postponed(""),
-                stop="Apiframe refused the API key (401). Check [provider] api_key.",
+                stop="Apiframe refused the API key (401). Check [provider] api_key, and "
+                "restart watch if it runs.",
             ),
         ),
         (
@@ -207,7 +208,7 @@ def test_an_api_without_group_polls_is_polled_one_task_at_a_time() -> None:
             Verdict(
                 Postponed("error code: 1010"),
                 stop='Apiframe refused the API key (403). It says: "error code: 1010".'
-                " Check [provider] api_key.",
+                " Check [provider] api_key, and restart watch if it runs.",
             ),
         ),
         ("too_many_seconds", Verdict(Postponed("Too many requests"), pause=7.0)),
@@ -397,7 +398,11 @@ def test_an_answer_about_an_unrequested_task_is_logged_and_changes_nothing() -> 
         ("too_many_seconds", Answers({}, pause=7.0)),
         (
             "unauthorized",
-            Answers({}, stop="Apiframe refused the API key (401). Check [provider] api_key."),
+            Answers(
+                {},
+                stop="Apiframe refused the API key (401). Check [provider] api_key, and "
+                "restart watch if it runs.",
+            ),
         ),
     ],
 )

@@ -120,7 +120,8 @@ LINES = [
         "401 {}",
         answers(answer(401, {})),
         Postponed(""),
-        stop="Apiframe refused the API key (401). Check [provider] api_key.",
+        stop="Apiframe refused the API key (401). Check [provider] api_key, and "
+        "restart watch if it runs.",
     ),
     Line(
         "402",
@@ -134,7 +135,7 @@ LINES = [
         answers(answer(403, b"error code: 1010")),
         Postponed("error code: 1010"),
         stop="Apiframe refused the API key (403)."
-        ' It says: "error code: 1010". Check [provider] api_key.',
+        ' It says: "error code: 1010". Check [provider] api_key, and restart watch if it runs.',
     ),
     Line("409", answers(answer(409, {"error": "Conflict"})), Lost("HTTP 409: Conflict")),
     Line("408", answers(answer(408, {})), Lost("HTTP 408")),

@@ -12,13 +12,14 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
+import psycopg
 import pytest
 from sqlalchemy import create_engine, text
 
 from pipeline.core.errors import MissingExtra, StoreError, StoreFull
 from pipeline.core.model import Attempt
 from pipeline.core.outbox import MessageKind
-from pipeline.store import Limits, OutletEntry, Refusal, Store, version_of
+from pipeline.store import Limits, OutletEntry, Refusal, Store, trouble, version_of
 from pipeline.store import clock as clocks
 from pipeline.store.postgresql import LOCK, _is_readable
 from pipeline.store.prepared import Prepared
@@ -330,6 +331,19 @@ def test_a_server_that_crashes_comes_back_and_becomes_a_standby_loses_nothing() 
         assert store.jobs.get(KEY)
         with pytest.raises(StoreError, match="the server is a standby, or read-only"):
             store.jobs.add([KEY])
+
+
+@pytest.mark.parametrize(
+    "state", ["starting up", "shutting down", "in recovery mode", "not yet accepting connections"]
+)
+def test_a_server_that_starts_or_recovers_is_told_as_that(state: str) -> None:
+    refused = psycopg.OperationalError(f"connection failed: FATAL:  the database system is {state}")
+
+    told = str(trouble("postgresql://anna@127.0.0.1/a", refused))
+
+    assert told.endswith(
+        "cannot be reached yet: the server is starting or stopping. Try again later."
+    )
 
 
 def test_a_process_that_hangs_in_a_transaction_does_not_stop_the_others_for_ever(

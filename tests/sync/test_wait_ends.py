@@ -36,6 +36,24 @@ def test_a_waiting_pass_ends_although_its_sheet_is_gone(bench: Bench) -> None:
     assert bench.loop.time() < 300
 
 
+def test_a_batch_goes_on_after_a_pass_whose_last_look_failed(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, ["a fox", "an owl"], "[pace]\nin_flight = 1\n")
+    bench.api.lasts = 30.0
+    kept = tmp_path / "kept"
+
+    async def take_away(bench: Bench, store: Store) -> None:
+        await asyncio.sleep(1)
+        bench.file.rename(kept)
+
+    broken = bench.run(during=take_away)
+    kept.rename(bench.file)
+    whole = bench.run()
+
+    bench.close()
+    assert (broken.code, broken.counts.new, broken.quote) == (3, 1, "")
+    assert (whole.code, whole.counts.new, whole.quote) == (0, 1, "")
+
+
 @pytest.mark.parametrize("commits", [0, 1])
 def test_a_waiting_pass_ends_although_its_store_is_full(bench: Bench, commits: int) -> None:
     def fill(store: Store) -> None:
