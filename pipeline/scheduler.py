@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import warnings
 from collections.abc import Awaitable, Callable, Collection
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
@@ -117,6 +118,8 @@ class Engine:
         # Its warnings are about its own tables, with tracebacks.
         level = "WARNING" if log.isEnabledFor(logging.INFO) else "CRITICAL"
         engine_log.setLevel(level)
+        # At its end it leaves coroutines unawaited. What they were to do is left to other machines.
+        warnings.filterwarnings("ignore", category=RuntimeWarning, module=r"dbos\.")
         from dbos import DBOS
         from dbos import DBOSPortableJSONSerializer as Json
 

@@ -66,6 +66,8 @@ class Fleet:
         self._known = {self._name}
         #: A pass over a sheet begins here only after the one before.
         self._locks = defaultdict[str, asyncio.Lock](asyncio.Lock)
+        #: Sheet -> who asked for its last pass here, whose end the store does not know.
+        self._owed: dict[str, str] = {}
         #: Sheet -> the task that watches for edits of it.
         self._edits: dict[str, asyncio.Task[None]] = {}
         self._has_trouble = False
@@ -151,7 +153,7 @@ class Fleet:
 
     async def _order(self) -> None:
         """Order the passes that are due or were asked for, and look after the others."""
-        await asyncio.to_thread(self._store.leases.end_given_up)  # for whichever machine is next
+        await asyncio.to_thread(self._make_up)
         # What is read about the sheet of a pass that ends meanwhile is out of date.
         at_rest = {key: one.passes for key, one in self._watchers.items() if not one.running_since}
         turns = await asyncio.to_thread(self._store.turns.all)
@@ -177,6 +179,16 @@ class Fleet:
             )
             if order:
                 await self._pass_on(sheet, order)
+
+    def _make_up(self) -> None:
+        """Do what the store could not take when it was due.
+
+        The engine gives each order once. So without its end, a pass would be due and never ordered.
+        """
+        self._store.leases.end_given_up()
+        for sheet, by in [*self._owed.items()]:
+            self._store.turns.ask(sheet, by)
+            self._owed.pop(sheet, None)
 
     async def _hand_in(self, watcher: Watcher) -> bool:
         """Pass on what was asked for at this machine. Returns whether anything was."""
@@ -257,14 +269,23 @@ class Fleet:
             )
             return
         async with self._locks[sheet]:
-            while not self._ending.is_set():
-                if order.is_out_of_date(await asyncio.to_thread(self._store.turns.of, sheet)):
-                    return
-                self._watch_edits(watcher)
-                outcome = await watcher.turn(order.request)
-                if not isinstance(outcome, Busy):
-                    return
-                await asyncio.sleep(BUSY_EVERY)
+            is_noted = False
+            try:
+                is_noted = await self._carry_out(order, watcher)
+            finally:
+                if not is_noted and order.request.is_plain:
+                    self._owed[sheet] = order.request.by
+
+    async def _carry_out(self, order: Order, watcher: Watcher) -> bool:
+        """Run the pass. False if the store does not know its end. Raises StoreError."""
+        while not self._ending.is_set():
+            if order.is_out_of_date(await asyncio.to_thread(self._store.turns.of, watcher.key)):
+                break
+            self._watch_edits(watcher)
+            if not isinstance(await watcher.turn(order.request), Busy):
+                return watcher.is_noted
+            await asyncio.sleep(BUSY_EVERY)
+        return True
 
 
 def _may_repeat(text: str) -> bool:

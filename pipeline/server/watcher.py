@@ -58,6 +58,8 @@ class Watcher:
         self.passes = 0
         #: True if a rule stopped the sending. It stays stopped until a person resumes it.
         self.is_stopped = False
+        #: False if the store did not take the end of the last pass.
+        self.is_noted = True
         #: The name of this machine in a fleet.
         self._machine = ""
         self._campaign, self._console, self._quiet = campaign, console, quiet
@@ -261,7 +263,8 @@ class Watcher:
     def _note(self, outcome: Outcome) -> None:
         """Note the end of a pass in the store, where the page and other machines see it."""
         self._last_fingerprint = self._fingerprint()
-        turns = self._campaign.store.turns
+        store, was_noted, self.is_noted = self._campaign.store, self.is_noted, False
+        turns = store.turns
         with suppress(StoreError):  # the next pass reports it
             if outcome.stopped:
                 turns.stop(self.key, self._configuration, outcome.stop)
@@ -270,7 +273,10 @@ class Watcher:
                 turns.looked(self.key, outcome.looked_at, outcome.version, self._machine)
             elif result_of(outcome) == "failed":
                 why = outcome.sentences[0] if outcome.sentences else ""
+                if was_noted and store.place in why:
+                    return  # The store was away for a moment: the sheet need not rest for that.
                 self._rests_until = turns.failed(self.key, why)
+            self.is_noted = True
 
     async def _outcome(self, request: PassRequest) -> Outcome | Busy:
         """Run one pass and return its outcome. No error stops the next pass."""

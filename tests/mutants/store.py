@@ -286,6 +286,22 @@ FAULTS = (
         "tests/sync/test_lease.py",
     ),
     Fault(
+        "a pass is not ordered again whose end the store did not take",
+        "P3",
+        "pipeline/server/fleet.py",
+        "if not is_noted and order.request.is_plain:",
+        "if is_noted and order.request.is_plain:",
+        "tests/server/test_fleet.py",
+    ),
+    Fault(
+        "a pass with a limit is repeated after an outage of the store",
+        "P4",
+        "pipeline/server/fleet.py",
+        "if not is_noted and order.request.is_plain:",
+        "if not is_noted:",
+        "tests/server/test_fleet.py",
+    ),
+    Fault(
         "a process takes its lease again while a pass of it runs",
         "P1",
         "pipeline/sync/lease.py",

@@ -49,6 +49,7 @@ class Watcher:
 
     schedule = Schedule(every=timedelta(hours=1))
     is_stopped = interrupted = False
+    is_noted = True
     passes = 0
     running_since: datetime | None = NOON
 
@@ -156,6 +157,65 @@ def test_a_pass_waits_until_another_run_over_the_sheet_has_ended(store: Store) -
     performed(store, watcher, order(NOON))
 
     assert len(watcher.turns) == 3
+
+
+def test_a_pass_whose_end_the_store_did_not_take_is_asked_for_again_once_it_answers(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watcher, engine = Watcher(Outcome()), Engine()
+    watcher.is_noted, watcher.running_since = False, None
+    store.turns.looked(SHEET, NOON - timedelta(minutes=1), 0)
+    asked = order(NOON, PassRequest(by=AFTER_EDIT))
+
+    async def perform() -> None:
+        fleet = fleet_of(store, watcher, engine)
+        await fleet._perform(SHEET, asked.to_text())
+        with monkeypatch.context() as patch:
+            patch.setattr(store.turns._database, "writing", gone)
+            with pytest.raises(StoreError):
+                await fleet._order()
+        for _ in range(2):
+            await fleet._order()
+
+    asyncio.run(perform())
+
+    ((_, text),) = engine.requests
+    assert order_of(text).name.startswith("asked ")
+    assert order_of(text).request.by == AFTER_EDIT
+
+
+def test_an_order_that_could_not_be_compared_with_the_store_is_given_again(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watcher, engine = Watcher(), Engine()
+    watcher.running_since = None
+
+    async def perform() -> None:
+        fleet = fleet_of(store, watcher, engine)
+        with monkeypatch.context() as patch:
+            patch.setattr(store.turns._database, "reading", gone)
+            with pytest.raises(StoreError):
+                await fleet._perform(SHEET, order(NOON).to_text())
+        await fleet._order()
+
+    asyncio.run(perform())
+
+    assert [order_of(text).name[:6] for _, text in engine.requests] == ["asked "]
+
+
+def test_a_pass_with_a_limit_is_not_given_again(store: Store) -> None:
+    watcher = Watcher(Outcome())
+    watcher.is_noted, watcher.running_since = False, None
+
+    async def perform() -> None:
+        fleet = fleet_of(store, watcher, Engine())
+        await fleet._perform(SHEET, order(NOON, PassRequest(limit=3)).to_text())
+        await fleet._order()
+
+    asyncio.run(perform())
+
+    assert len(watcher.turns) == 1
+    assert store.turns.of(SHEET).asked_at is None
 
 
 def test_an_order_is_not_carried_out_if_the_sheet_was_looked_at_since(store: Store) -> None:

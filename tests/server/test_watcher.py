@@ -14,6 +14,7 @@ from rich.console import Console
 from pipeline import wiring
 from pipeline.cli.status import set_paused
 from pipeline.config import Settings, load
+from pipeline.core.errors import StoreError
 from pipeline.sandbox import Sandbox
 from pipeline.server.pass_requests import PassRequest
 from pipeline.server.watcher import Watcher
@@ -90,6 +91,28 @@ def test_a_stop_ends_when_a_person_resumes_the_sheet_and_each_row_is_paid_once(
     assert sent == {}
     assert api.state()["tasks"] == {"a fox": 1, "an owl": 1}
     assert team.statuses() == {"done": 2}
+
+
+def test_a_sheet_does_not_rest_because_the_store_was_away_for_a_moment(
+    team: Team, api: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    team.configure()
+    team.write_prompts(["a fox"])
+    told, failures = list[str](), list[int]()
+
+    async def away(settings: Settings, *_: object, **__: object) -> None:
+        raise StoreError(told[-1])
+
+    with machine(team.config) as watcher:
+        store = watcher._campaign.store
+        monkeypatch.setattr("pipeline.wiring.run", away)
+        lost, other = f"The store {store.place} cannot be reached.", "The sheet is gone."
+        for why in (lost, lost, lost, other):
+            told.append(why)
+            asyncio.run(watcher.turn(PassRequest()))
+            failures.append(store.turns.of(watcher.key).failures)
+
+    assert failures == [0, 1, 1, 2], "it rests if that lasts"
 
 
 @pytest.mark.parametrize("is_shared", [True, False])
