@@ -11,8 +11,9 @@ from datetime import datetime, timedelta
 from pipeline.core import messages, messages_pictures, messages_sent
 from pipeline.core.cell_errors import is_value
 from pipeline.core.chains import LINK, Link, changeable, changes, link_in
+from pipeline.core.costs import CREDIT
 from pipeline.core.inputs import parsed
-from pipeline.core.language import together
+from pipeline.core.language import NOTHING, Said, figures, of_units, together
 from pipeline.core.model import Attempt, Job, State
 from pipeline.core.picture_findings import Findings
 from pipeline.core.prompt_checks import is_missing
@@ -50,7 +51,7 @@ def job_status(
         note = joined(
             emptied or change,
             _made_again(job, attempt),
-            _second_success(job, attempt),
+            _second_success(job, attempt, rules),
             _left_out(attempt),
             gone or _unsaved(job, attempt, rules, now),
             _wrong_pictures(job, attempt, rules, redo),
@@ -83,16 +84,18 @@ def job_status(
             if attempt.reason == TAKEN_OVER:
                 note = joined(messages_sent.taken_over(api, redo), emptied or change)
                 return StatusAndNote(Status.CHECK_NEEDED, note)
-            why = messages_sent.lost(api, attempt.reason, attempt.price, redo)
+            why = messages_sent.lost(api, attempt.reason, _price(attempt, rules), redo)
             gone = _endpoint_gone(attempt, rules)
             return StatusAndNote(Status.CHECK_NEEDED, joined(why, gone, emptied or change))
         case _:
             what = changeable(attempt.inputs)
             if attempt.task_id:
-                note = messages_sent.failed(api, attempt.reason, attempt.price, what)
+                price = _price(attempt, rules) if attempt.price else NOTHING
+                note = messages_sent.failed(api, attempt.reason, price, what)
             elif attempt.reason.startswith(WHEN_SENT_AGAIN):
                 reason = attempt.reason.removeprefix(WHEN_SENT_AGAIN)
-                note = messages_sent.refused_when_sent_again(api, reason, attempt.price, what)
+                price = _price(attempt, rules)
+                note = messages_sent.refused_when_sent_again(api, reason, price, what)
             elif attempt.reason.startswith(messages_sent.UNREAD):
                 note = messages_sent.unread(attempt.reason)
             else:
@@ -142,7 +145,7 @@ def _made_again(job: Job, attempt: Attempt) -> str:
     return messages_pictures.to_be_made_again(remade[-1]) if remade else ""
 
 
-def _second_success(job: Job, first: Attempt) -> str:
+def _second_success(job: Job, first: Attempt, rules: Rules) -> str:
     if len(job.attempts) == 1:
         return ""
     others = [
@@ -151,8 +154,16 @@ def _second_success(job: Job, first: Attempt) -> str:
         if a.state is State.SUCCEEDED and a.number != first.number and not a.remade
     ]
     return together(
-        messages_sent.second_success(one.task_id, one.price, _has_files(job, one)) for one in others
+        messages_sent.second_success(one.task_id, _price(one, rules), _has_files(job, one))
+        for one in others
     )
+
+
+def _price(attempt: Attempt, rules: Rules) -> Said:
+    """The listed price of an attempt in the unit of its account."""
+    api = rules.api_of(attempt)
+    price, unit = attempt.price, api.provider.unit if api else CREDIT
+    return of_units(price, unit, figures(f"{price}"))
 
 
 def _has_files(job: Job, attempt: Attempt) -> bool:

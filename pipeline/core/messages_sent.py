@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 
-from pipeline.core.credits import Credits
 from pipeline.core.language import Said, say, say_counted
 from pipeline.core.messages import in_a_list
 from pipeline.core.reasons import in_quotes, told
-from pipeline.core.text import in_credits, joined, one_line, quoted, time_limit
+from pipeline.core.text import joined, one_line, quoted, time_limit
 
 #: What the reason of an attempt begins with if the API found nothing at its address.
 NOT_FOUND = "404: "
@@ -48,7 +47,7 @@ def _refused(api: str, reason: str, *, is_prompt: bool) -> Said:
     return say("{api} refused the row.", api=api)
 
 
-def refused_when_sent_again(api: str, reason: str, price: Credits, what: str = "prompt") -> Said:
+def refused_when_sent_again(api: str, reason: str, price: Said, what: str = "prompt") -> Said:
     """The answer to the first submission was lost, and the API refused the second one."""
     refusal = (
         say(
@@ -66,7 +65,7 @@ def refused_when_sent_again(api: str, reason: str, price: Credits, what: str = "
     how = say(
         "The answer to the first time was lost; it may have cost {price}. Check your {api} "
         "account. Change the {what} to send the row again.",
-        price=in_credits(price),
+        price=price,
         api=api,
         what=what,
     )
@@ -86,7 +85,7 @@ def unread(reason: str) -> Said:
     )
 
 
-def failed(api: str, reason: str, price: Credits, what: str = "prompt") -> Said:
+def failed(api: str, reason: str, price: Said, what: str = "prompt") -> Said:
     """The API accepted the task, and the task failed."""
     why = say(
         "{api} could not generate it: {reason}. Change the {what}, or ask for a retry.",
@@ -94,18 +93,18 @@ def failed(api: str, reason: str, price: Credits, what: str = "prompt") -> Said:
         reason=in_quotes(reason),
         what=what,
     )
-    # The price of a task from another store is unknown.
-    cost = say("The failed task may have cost {price}.", price=in_credits(price)) if price else ""
+    # Nothing is said of a task from another store: its price is unknown.
+    cost = say("The failed task may have cost {price}.", price=price) if price else ""
     return joined(why, cost)
 
 
-def lost(api: str, reason: str, price: Credits, redo: str) -> Said:
+def lost(api: str, reason: str, price: Said, redo: str) -> Said:
     """The request was sent, but it is unknown whether the API accepted it."""
     return say(
         "Sent, but no answer came ({reason}); it may have cost {price}. Check your {api} account. "
         "To pay for it again, {redo}, or ask the person who runs Promptsheet.",
         reason=told(one_line(reason)),
-        price=in_credits(price),
+        price=price,
         api=api,
         redo=redo,
     )
@@ -174,19 +173,18 @@ def overdue(api: str, task_id: str, after: timedelta, redo: str) -> Said:
     )
 
 
-def second_success(task_id: str, price: Credits, saved: bool = True) -> Said:
+def second_success(task_id: str, price: Said, saved: bool = True) -> Said:
     """Two attempts succeeded; the first one reported is shown."""
-    cost = in_credits(price)
     if saved:
         return say(
             "A second attempt also succeeded (task {task}, {price}); its files are saved.",
             task=task_id,
-            price=cost,
+            price=price,
         )
     return say(
         "A second attempt also succeeded (task {task}, {price}); its files are not saved.",
         task=task_id,
-        price=cost,
+        price=price,
     )
 
 

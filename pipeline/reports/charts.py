@@ -204,7 +204,7 @@ def outcomes_by(jobs: DataFrame, column: str, catalogue: Catalogue = ENGLISH) ->
     chart.name_bars(shown.index, len(table))
     axes.set_xlim(0, 100)
     if len(table):
-        chart.legend()
+        chart.legend(len(kinds))
     return chart.figure
 
 
@@ -301,7 +301,7 @@ def _most_refused(table: DataFrame, column: str) -> Said:
             lost=in_figures(lost.sum()),
             number=in_figures(ended),
         )
-        if len(table) < 2:
+        if not figures.differ(table):
             return finding
         # The names of the bars alone do not say what is compared.
         return say("{finding}, by {column}", finding=finding, column=in_short(column))

@@ -50,7 +50,9 @@ def compare(jobs: DataFrame, by: str) -> DataFrame:
     table["picked"] = jobs["picked"].map(len).astype("int64").groupby(texts).sum()
     accounts = jobs.loc[jobs["unit"].notna(), ["account", "unit"]].drop_duplicates()
     spent = jobs["credits"].astype("float64").groupby(texts).sum()
-    table["spent"] = spent if len(accounts) == 1 else float("nan")
+    # A job that was paid for at several accounts has no credits.
+    is_one = len(accounts) == 1 and jobs["credits"].notna().all()
+    table["spent"] = spent if is_one else float("nan")
     table["per_pick"] = table["spent"] / table["picked"].where(table["picked"] > 0)
     return table
 
@@ -98,6 +100,12 @@ def outcomes_by(jobs: DataFrame, column: str) -> DataFrame:
     ended = ended.where(ended > 0)
     table["success"], table["refusal"] = table["done"] / ended, table["refused"] / ended
     return table.sort_values("jobs", ascending=False, kind="stable")
+
+
+def differ(outcomes: DataFrame) -> bool:
+    """True if the shares of a table of `outcomes_by` are not the same for all texts."""
+    ended = outcomes.loc[outcomes["success"].notna(), ["success", "refusal"]]
+    return len(ended.drop_duplicates()) > 1
 
 
 def cost_per_pick(jobs: DataFrame) -> DataFrame:

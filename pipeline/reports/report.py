@@ -191,7 +191,9 @@ def _sections(contents: Contents, settings: Settings) -> list[Section]:
         if totals["picked"]:
             cost.append(_chart(charts.cost_per_pick(jobs, column, words), f"cost-{number}"))
         if lost:
-            failed.append(_chart(charts.outcomes_by(jobs, column, words), f"failed-{number}"))
+            its = charts.outcomes_by(jobs, column, words)
+            shows_more = figures.differ(figures.outcomes_by(jobs, column))
+            failed.append(_chart(its, f"failed-{number}", shows_more))
     return [
         Section("made", say("What was made"), made),
         Section(

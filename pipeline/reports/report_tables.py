@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import chain, zip_longest
 from math import isnan
 from typing import TYPE_CHECKING, Any, Final
 
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
 #: Rows of a table, and of a list of examples; the report says how many others there are.
 MOST_ROWS: Final = 12
 MOST_EXAMPLES: Final = 5
-_NUMBER: Final = re.compile(r"\d+(?:[.,]\d+)*")
+_NUMBER: Final = r"\d+(?:[.,]\d+)*"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,14 +41,14 @@ class Table:
 def to_do(rows: Sequence[Shown]) -> Table:
     """What people have to do now: each status and note, and how many rows have it.
 
-    Notes that differ only in numbers, such as amounts, are one.
+    Notes that differ only in numbers, such as amounts, and in names of tasks are one.
     """
-    found: dict[tuple[str, str], dict[str, Shown]] = {}
+    found: dict[tuple[str, Sequence[str]], dict[str, Shown]] = {}
     for one in rows:
         if one.needs:
-            status, note = one.needs
             # A row may have asked for several results.
-            found.setdefault((status, _NUMBER.sub("0", note)), {}).setdefault(one.row_id, one)
+            kind = one.needs[0], _parts(one)[::2]
+            found.setdefault(kind, {}).setdefault(one.row_id, one)
     most = sorted(found.items(), key=lambda each: len(each[1]), reverse=True)
     return Table(
         say("What to do"),
@@ -58,7 +57,7 @@ def to_do(rows: Sequence[Shown]) -> Table:
             (
                 _number(len(its)),
                 status,
-                shortened(_in_common([one.needs[1] for one in its.values() if one.needs]), 300),
+                shortened(_in_common([*map(_parts, its.values())]), 300),
                 named(next(iter(its.values()))),
             )
             for (status, _), its in most[:MOST_ROWS]
@@ -69,12 +68,16 @@ def to_do(rows: Sequence[Shown]) -> Table:
     )
 
 
-def _in_common(notes: Sequence[str]) -> str:
-    """What notes that differ only in numbers say; with … for a number that differs."""
-    words = _NUMBER.split(notes[0])
-    each = zip(*map(_NUMBER.findall, notes), strict=True)
-    numbers = [its[0] if len(set(its)) == 1 else "…" for its in each]
-    return "".join(chain.from_iterable(zip_longest(words, numbers, fillvalue="")))
+def _parts(one: Shown) -> tuple[str, ...]:
+    """The note of what a row needs: words, a number or the name of its task, words again …"""
+    _, note = one.needs or ("", "")
+    task = f"{re.escape(one.task_id)}|" if one.task_id else ""
+    return tuple(re.split(f"({task}{_NUMBER})", note))
+
+
+def _in_common(notes: Sequence[Sequence[str]]) -> str:
+    """What these notes say, which have the same words; with … for what differs."""
+    return "".join(its[0] if len({*its}) == 1 else "…" for its in zip(*notes, strict=True))
 
 
 def named(one: Shown, most: int = 60) -> Said:

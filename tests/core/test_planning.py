@@ -12,7 +12,7 @@ from pipeline.core.budgets import Left, over_budget, short_of_budget, within_bud
 from pipeline.core.cells import cells_of
 from pipeline.core.known_rows import Memory
 from pipeline.core.lines import Line
-from pipeline.core.model import Job, Result, RowKind, State, Unsaved
+from pipeline.core.model import Attempt, Job, Result, RowKind, State, Unsaved
 from pipeline.core.money import Money
 from pipeline.core.picks import NOTHING_PICKED
 from pipeline.core.planning import plan_held
@@ -500,6 +500,19 @@ def test_the_note_names_a_second_success() -> None:
 
     assert line.status == "done"
     assert "t-2" in line.note
+
+
+def test_a_note_says_a_price_in_the_unit_of_the_account() -> None:
+    cents = replace(RULES, provider=replace(RULES.provider, unit="US cent"))
+    broken = attempt(State.FAILED, task_id="t", reason="no room", price=12)
+    second = attempt(task_id="t-2", ended_at=NOW + timedelta(minutes=3), price=1)
+
+    def note(*attempts: Attempt) -> str:
+        return one(ONE, job(*attempts, asked=len(attempts)), rules=cents).note
+
+    assert "may have cost 12 US cents." in note(broken)
+    assert "may have cost 12 US cents." in note(attempt(State.UNKNOWN, task_id="", price=12))
+    assert "(task t-2, 1 US cent)" in note(attempt(ended_at=NOW), second)
 
 
 # -- approval ----------------------------------------------------------------------------------

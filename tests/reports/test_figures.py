@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
@@ -118,6 +119,15 @@ def test_a_pick_costs_what_all_pictures_cost_together() -> None:
         "per_pick": 4,
     }
     assert figures.cost_per_pick(table(job(1)))["per_pick"].isna().all()
+
+
+def test_costs_at_several_accounts_are_not_compared_also_if_one_job_was_paid_for_at_both() -> None:
+    luma = Account("Luma", "US cent")
+    both = replace(job(2), costs=(Cost(4, ACCOUNT), Cost(30, luma)))
+
+    assert figures.compare(table(job(1), job(3)), "style")["spent"].tolist() == [8]
+    assert figures.compare(table(job(1), REFUSED), "style")["spent"].tolist() == [4, 0]
+    assert figures.compare(table(job(1), both), "style")["spent"].isna().all()
 
 
 def test_the_slowest_and_the_failed_rows_can_be_found_again() -> None:

@@ -428,6 +428,31 @@ def test_notes_that_differ_only_in_numbers_are_one_line_of_what_to_do(history: S
     ]
 
 
+def test_notes_that_differ_only_in_the_name_of_a_task_are_one_line_of_what_to_do(
+    history: Settings,
+) -> None:
+    late = "Apiframe has had task {} for over 60 min."
+    tasks = {"r1": "task-abc", "r2": "0c-f4-2b", "r3": "task-xyz"}
+    rows = [
+        replace(FAILED, row_id=row, task_id=task, needs=("check needed", late.format(task)))
+        for row, task in tasks.items()
+    ]
+
+    assert [line[:3] for line in table(page_of(history, rows), "What to do")] == [
+        ["3", "check needed", late.format("…")],
+    ]
+    assert table(page_of(history, rows[:1]), "What to do")[0][2] == late.format("task-abc")
+
+
+def test_bars_that_are_all_equal_are_a_sentence_and_no_chart(history: Settings) -> None:
+    others = [replace(FAILED, row_id=f"r{n}", inputs={"style": f"{n}"}) for n in range(3)]
+    html = page_of(history, [FAILED, *others])
+
+    assert "<p>4 of 4 jobs were refused or failed.</p>" in html
+    assert "<figure" not in html
+    assert "by style</figcaption>" in page_of(history, [FAILED, *others, job(9)])
+
+
 def test_a_price_of_a_credit_gives_the_costs_in_money(history: Settings) -> None:
     priced = Account("Apiframe", "credit", credit_price="0.01 USD")
     one = replace(job(1), costs=(Cost(250, priced),))
