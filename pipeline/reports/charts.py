@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
+from zoneinfo import ZoneInfo
 
 from pipeline.core.costs import CREDIT
 from pipeline.core.credits import exact
@@ -257,7 +258,8 @@ def spending(payments: DataFrame, zone: str = "UTC", catalogue: Catalogue = ENGL
     title = say("{amounts} so far", amounts=all_of(words)) if words else say("Nothing is spent yet")
     chart = Chart(catalogue, title, panels=max(len(totals), 1))
     if words:
-        its_times = table["at"].dt.tz_convert(zone).dt.tz_localize(None)
+        # In UTC, because the time of a clock goes back once a year.
+        its_times = table["at"].dt.tz_convert("UTC").dt.tz_localize(None)
         table = table.assign(at=its_times.astype("datetime64[us]"))
         first, last = table["at"].min(), table["at"].max()
         # So that a line can be seen, also if there is one payment only.
@@ -276,7 +278,7 @@ def spending(payments: DataFrame, zone: str = "UTC", catalogue: Catalogue = ENGL
                 axes.annotate(
                     chart.text(in_short(account)), (0.02, 0.9), xycoords="axes fraction", va="top"
                 )
-        chart.date_axis(first - room, last + room)
+        chart.date_axis(first - room, last + room, ZoneInfo(zone))
     for axes in chart.panels:
         axes.yaxis.set_major_formatter(chart.tick)
         axes.set_ylim(bottom=0)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime, tzinfo
 from typing import TYPE_CHECKING, Any, Final
 
 from pipeline.core.credits import exact
@@ -100,14 +100,19 @@ class Chart:
         self.axes.xaxis.set_major_formatter(self.tick)
         return unit
 
-    def date_axis(self, start: datetime, end: datetime) -> None:
-        """Let the axis across go from one moment to another, both without a time zone."""
+    def date_axis(self, start: datetime, end: datetime, zone: tzinfo) -> None:
+        """Let the axis across go from one moment to another, in UTC, and name the times there.
+
+        Both are without a time zone, as matplotlib keeps times. `zone` is that of the names.
+        """
         dates = needed("matplotlib.dates")
         self.axes.set_xlim(start, end)
-        moments = dates.AutoDateLocator(minticks=2, maxticks=7).tick_values(start, end)
-        ticks = [dates.num2date(one).replace(tzinfo=None) for one in moments]
-        ticks = [one for one in ticks if start <= one <= end]
-        self.axes.set_xticks(ticks, [self.text(words) for words in _of_ticks(ticks)])
+        locator = dates.AutoDateLocator(tz=zone, minticks=2, maxticks=7)
+        moments = locator.tick_values(start.replace(tzinfo=UTC), end.replace(tzinfo=UTC))
+        first, last = dates.date2num([start, end])
+        places = [one for one in moments if first <= one <= last]
+        ticks = [dates.num2date(one, zone) for one in places]
+        self.axes.set_xticks(places, [self.text(words) for words in _of_ticks(ticks)])
 
 
 def in_figures(number: float) -> Said:

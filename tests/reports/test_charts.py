@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,7 @@ from pipeline.notebook.tables import of_shown
 from pipeline.reports import charts
 from tests.fakes.cases import each
 from tests.language.test_messages import GERMAN
-from tests.reports.test_figures import FAILED, REFUSED, job, table
+from tests.reports.test_figures import FAILED, MIDNIGHT, REFUSED, job, table
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -124,6 +124,20 @@ def test_costs_are_shown_at_the_hours_and_days_of_the_time_zone() -> None:
     assert words[0].endswith("\n2 Mar")
     assert {word[:2] for word in words} <= {"08", "09", "10", "11"}
     assert axes.get_xlabel() == "time of submission (Asia/Tokyo)"
+
+
+def test_costs_do_not_go_back_in_time_when_the_clocks_do() -> None:
+    night = datetime(2026, 10, 25, 0, 5, tzinfo=UTC) - MIDNIGHT  # 2:05 in Berlin, one hour before
+    shown = [job(n, after=night + timedelta(minutes=20 * n)) for n in range(6)]
+    payments = notebook.Results("prompts.csv", of_shown(shown)).payments()
+    axes: Any = charts.spending(payments, "Europe/Berlin").axes[0]
+
+    times = [*axes.get_lines()[0].get_xdata()]
+    assert times == sorted(times)
+    places = [*axes.get_xticks()]
+    assert places == sorted(places)
+    words = [label.get_text()[:5] for label in axes.get_xticklabels()]
+    assert len(words) - len({*words}) > 0  # some times of that night are there twice
 
 
 @each(
