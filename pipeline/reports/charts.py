@@ -223,8 +223,8 @@ def cost_per_pick(jobs: DataFrame, column: str, catalogue: Catalogue = ENGLISH) 
         at = account if are_several else ""
         title = say("A picked result cost {amount}", amount=_at(at, _amount(spent / picked, unit)))
         table = table[table["picked"] > 0].sort_values("per_pick", kind="stable")
-        if len(table) > 1:
-            least, most = table["per_pick"].iloc[0], table["per_pick"].iloc[-1]
+        least, most = table["per_pick"].min(), table["per_pick"].max()
+        if least < most:
             title = say(
                 "A picked result {some} cost {least}, one {others} {most}",
                 some=_with(column, table.index[0]),
@@ -239,6 +239,7 @@ def cost_per_pick(jobs: DataFrame, column: str, catalogue: Catalogue = ENGLISH) 
     chart.name_axes(say("{unit} per picked result", unit=_units(unit)))
     bars = chart.axes.barh(range(len(shown)), shown["per_pick"], color=SKY)
     chart.axes.bar_label(bars, fmt=chart.amount, padding=4)
+    chart.axes.xaxis.set_major_formatter(chart.tick)
     chart.name_bars(shown.index, len(table))
     chart.axes.margins(x=0.1)
     return chart.figure

@@ -158,3 +158,14 @@ def test_the_words_of_a_chart_are_in_the_language_of_the_sheet() -> None:
 
     assert axes.get_title("left") == "Die Hälfte der Ergebnisse kam innerhalb von 10,5 s"
     assert axes.get_ylabel() == "Aufträge"
+    picked = [job(1, picks=1, credits=1), job(2, picks=2, credits=1, style="toy")]
+    costs: Any = charts.cost_per_pick(table(*picked), "style", GERMAN).axes[0]
+    costs.figure.canvas.draw()
+    words = [label.get_text() for label in costs.get_xticklabels()]
+    assert (words[0], [word for word in words if "." in word]) == ("0", [])
+
+
+def test_picked_results_that_cost_the_same_are_not_compared() -> None:
+    figure = charts.cost_per_pick(table(job(1, picks=1), job(2, picks=1, style="toy")), "style")
+
+    assert said(figure) == "A picked result cost 4 credits"
