@@ -354,10 +354,10 @@ class Watcher:
                 outcome.title, [f"Another run ({outcome.holder}) is working on it."]
             )
             return
-        troubles = {*outcome.notices, *outcome.sentences}
+        troubles = [*outcome.notices, *outcome.sentences]
         if outcome.stopped and not self.is_stopped:
             self.is_stopped = True
-            troubles.add("Nothing more is sent until you run promptsheet resume.")
+            troubles.append("Nothing more is sent until you run promptsheet resume.")
         self._print_problems(outcome.title, troubles)
         if outcome.has_news and not self._quiet:
             self._print(outcome.title, summary.closing(outcome))
@@ -381,7 +381,7 @@ class Watcher:
     def _print_problems(self, title: str, sentences: Collection[str]) -> None:
         """Print the problems of a pass: each one when it begins, and then once a day."""
         now, said = wiring.now(), {}
-        for sentence in sorted(sentences):
+        for sentence in dict.fromkeys(sentences):
             trouble = trouble_of(sentence)
             said[trouble] = self._printed.get(trouble, now)
             if is_news({trouble}, self._printed, now):
