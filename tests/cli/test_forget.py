@@ -7,6 +7,7 @@ import sqlite3
 from contextlib import closing
 from datetime import UTC, datetime
 from functools import partial
+from pathlib import Path
 
 import pytest
 
@@ -17,9 +18,10 @@ from pipeline.sandbox import Sandbox
 from pipeline.store import Store, Terms
 from pipeline.sync.last_pass import last_pass_of
 from pipeline.sync.quick_check import configuration_of
-from tests.fakes.program import Ended
+from tests.fakes.program import Ended, call
 from tests.fakes.team import Team
 from tests.gestures.office import called
+from tests.page.test_approval import desk_with
 from tests.server.test_watcher import loaded
 
 TASK_SECONDS = 0
@@ -120,6 +122,18 @@ def test_what_a_stop_said_of_forgotten_rows_leaves_the_store_and_the_stop_stays(
     assert left.count(b"banned word in the prompt") == 0
     assert quoted.format("the reason was forgotten") in status
     assert "until you run promptsheet resume" in status
+
+
+def test_the_page_of_a_forgotten_row_does_not_promise_a_picture(tmp_path: Path) -> None:
+    with desk_with(tmp_path, "prompt\na fox\n") as desk:
+        desk.run()
+        row = desk.team.rows()[0]["row_id"]
+        now = datetime.now(UTC).isoformat()
+        assert call("forget", desk.config, "--before", now, "--yes").code in (0, 1)
+        page = desk.client.get(f"/row/1/{row}/1").text
+
+    assert page.count("What it was made from, and its result, were forgotten") == 2
+    assert "There is no picture yet." not in page
 
 
 def test_a_changed_row_is_edited_and_a_retyped_one_is_recognized(team: Team, api: Sandbox) -> None:
