@@ -22,8 +22,7 @@ from pipeline.core.statuses import Status
 from pipeline.core.text import joined, time_limit
 from pipeline.reports import rows_to_add
 from pipeline.reports.balances import Balance, balances
-from pipeline.sync.last_pass import why_all_taken
-from pipeline.sync.quoting import NOTHING, Forecast, Speed, forecast
+from pipeline.sync.quoting import NOTHING, Forecast, Speed, forecast, why_no_place
 from pipeline.sync.row_reports import needing
 from pipeline.sync.sheet_sync import SheetSync
 
@@ -210,11 +209,9 @@ def outlook(sync: SheetSync, settings: Settings, *, ask_balance: bool) -> Outloo
         Speed(pace, at_once.get(account))
         for pace, account in zip(wiring.paces(settings), accounts(sync.rules.apis), strict=True)
     ]
-    expected = forecast(sync, speeds, wiring.now(), lines=lines, settling=later)
-    full, most = "", settings.pace.in_flight
-    if to_send(sync):
-        most = min(most, speeds[0].at_once or most)
-        full = why_all_taken(sync.store, sync.key, most, sync.rules.give_up_after)
+    now = wiring.now()
+    expected = forecast(sync, speeds, now, lines=lines, settling=later)
+    full = why_no_place(sync, speeds, now, to_send(sync))
     return Outlook(found, expected, ZoneInfo(settings.timezone), full)
 
 

@@ -20,9 +20,10 @@ from pipeline.core.job_status import is_overdue
 from pipeline.core.language import NOTHING as NOTHING_SAID
 from pipeline.core.language import Said, figures, say, say_counted, together
 from pipeline.core.lines import Line
+from pipeline.core.model import State
 from pipeline.core.quotes import TASKS, Place, Quote, Task, quote
-from pipeline.core.states import is_open
 from pipeline.core.text import joined
+from pipeline.sync.in_flight import why_full
 from pipeline.sync.ports import Pace
 from pipeline.sync.sheet_sync import SheetSync
 
@@ -43,6 +44,11 @@ class Speed(NamedTuple):
     pace: Pace
     #: How many tasks the account may have at once; None if that is not known.
     at_once: int | None = None
+
+    @property
+    def most(self) -> int:
+        """How many tasks it has at once at most."""
+        return min(self.pace.in_flight, self.at_once or self.pace.in_flight)
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,7 +211,7 @@ def _places(
     now: datetime,
 ) -> tuple[list[Place], dict[str, int]]:
     """The limits of each account; and prefix of an API -> the number of its account."""
-    lost = _lost(sync, now)
+    lost, patience = _lost(sync, now), sync.rules.give_up_after
     places: list[Place] = []
     place_of: dict[str, int] = {}
     by_account: dict[str, int] = {}
@@ -220,22 +226,35 @@ def _places(
         if per_minute:
             each = _requests_per_row(api, pace, sync.state.is_called, fmean(lasts or [0.0]))
             per_minute = max(int(per_minute / each), 1)
-        at_once = min(pace.in_flight, speed.at_once or pace.in_flight)
-        taken = tuple(lost[api.account or api.prefix])
+        ends = ((at + patience - now).total_seconds() for at in lost[api.account or api.prefix])
         wait = answered.get(api.account, 0.0)
-        places.append(Place(at_once, pace.concurrency, wait, per_minute, taken))
+        places.append(Place(speed.most, pace.concurrency, wait, per_minute, tuple(ends)))
     return places, place_of
 
 
-def _lost(sync: SheetSync, now: datetime) -> Mapping[str, Sequence[float]]:
-    """Account -> seconds until each of its submissions without an answer is given up."""
-    lost: dict[str, list[float]] = defaultdict(list)
+def _lost(sync: SheetSync, now: datetime) -> Mapping[str, Sequence[datetime]]:
+    """Account -> when each of its submissions without an answer was sent that takes a place."""
+    lost: dict[str, list[datetime]] = defaultdict(list)
     for attempt in sync.state.jobs.at_work().values():
         api = sync.rules.api_of(attempt)
-        left = (attempt.sent_at + sync.rules.give_up_after - now).total_seconds()
-        if api and left > 0 and not is_open(attempt):
-            lost[api.account or api.prefix].append(left)
+        is_young = attempt.sent_at > now - sync.rules.give_up_after
+        if api and is_young and attempt.state is State.UNKNOWN and not attempt.task_id:
+            lost[api.account or api.prefix].append(attempt.sent_at)
     return lost
+
+
+def why_no_place(
+    sync: SheetSync, speeds: Sequence[Speed], now: datetime, lines: Sequence[Line]
+) -> str:
+    """That lost submissions take all places at an account of these lines; empty if they do not."""
+    rules, lost = sync.rules, _lost(sync, now)
+    prefixes = {rules.api_named(line.endpoint).prefix for line in lines}
+    each = (
+        why_full(lost[api.account or api.prefix], speed.most, rules.give_up_after)
+        for api, speed in zip(rules.apis, speeds, strict=True)
+        if api.prefix in prefixes
+    )
+    return next(filter(None, each), "")
 
 
 def _requests_per_row(api: Api, pace: Pace, is_called: bool, lasts: float) -> float:

@@ -176,6 +176,30 @@ def test_rows_in_doubt_take_their_places_in_the_plan_as_in_the_run(
     assert after["credits_charged"] - before["credits_charged"] == free["credits"]
 
 
+def test_rows_in_doubt_at_one_account_take_no_places_at_another(
+    team: Team, api: Sandbox, tmp_path: Path
+) -> None:
+    (tmp_path / "key").write_text("another")
+    with sandbox_process("another", provider="luma", plain_pictures="true") as luma:
+        table = f'[providers.luma]\napi_key = "file:key"\nbase_url = "{luma.url}"\n'
+        team.configure(f'in_flight = 2\n{table}[media]\nsave_to = ""\n')
+        team.write("prompt,endpoint", "a fox,", "an owl,")
+        api.set(lost="next 2 rst")
+        assert team.run().code == 1
+        with team.editing() as rows:
+            rows += [{"prompt": "a cat", "endpoint": "luma/photon"}]
+        free = plan_of(team)
+        ended = json.loads(team.run("--json").out)
+        with team.editing() as rows:
+            rows += [{"prompt": "a dog", "endpoint": ""}]
+        full = plan_of(team)
+        taken = luma.state()["tasks_taken"]
+
+    assert (free["hold"], free["requests"], taken) == ("", 1, 1)
+    assert ended["messages"] == []
+    assert full["hold"].startswith("2 submissions without an answer may be at work")
+
+
 def test_the_budget_that_rows_in_doubt_hold_is_missing_in_the_plan_as_in_the_run(
     team: Team, api: Sandbox
 ) -> None:
