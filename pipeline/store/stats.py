@@ -72,11 +72,15 @@ class Stats(StorePart):
         return Numbers(by_state, sum(sent for _, _, sent in found))
 
     def in_doubt(self, sheet: str, since: datetime) -> Collection[list[datetime]]:
-        """When the lost submissions of a sheet since then were sent, for each account with any."""
+        """When the lost submissions of a sheet since then were sent, for each account with any.
+
+        Not those that have a key: a run sends them again, and hears what became of them.
+        """
         asked = (
             select(attempts.c.api_key, attempts.c.sent_at)
             .select_from(attempts.join(jobs))
             .where(attempts.c.state == State.UNKNOWN, attempts.c.sent_at > since)
+            .where(attempts.c.resend_key == "")
         )
         sent_at = defaultdict[str, list[datetime]](list)
         with self._database.reading() as connection:

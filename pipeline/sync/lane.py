@@ -159,9 +159,11 @@ class Lane:
         Lost submissions of these rows are sent again.
         """
         self.resender.found(attempts, rows)
+        now, again = self._sync.now(), self._sync.rules.may_be_resent
+        lost = {place: one for place, one in attempts.items() if one.state is State.UNKNOWN}
         self.submitter.in_flight.replace(
             {place: one.sent_at for place, one in attempts.items()},
-            {place for place, one in attempts.items() if one.state is State.UNKNOWN},
+            {place for place, one in lost.items() if not again(one, now)},
         )
 
     def follow(self, key: JobKey, attempt: Attempt, soon: bool = False) -> None:

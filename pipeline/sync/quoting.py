@@ -238,7 +238,8 @@ def _lost(sync: SheetSync, now: datetime) -> Mapping[str, Sequence[datetime]]:
     for attempt in sync.state.jobs.at_work().values():
         api = sync.rules.api_of(attempt)
         is_young = attempt.sent_at > now - sync.rules.give_up_after
-        if api and is_young and attempt.state is State.UNKNOWN and not attempt.task_id:
+        is_lost = attempt.state is State.UNKNOWN and not attempt.task_id
+        if api and is_young and is_lost and not sync.rules.may_be_resent(attempt, now):
             lost[api.account or api.prefix].append(attempt.sent_at)
     return lost
 

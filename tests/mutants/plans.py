@@ -95,8 +95,8 @@ FAULTS = (
         "a quote ignores what the account allows at once",
         "use",
         "pipeline/sync/quoting.py",
-        "at_once = min(pace.in_flight, speed.at_once or pace.in_flight)",
-        "at_once = pace.in_flight",
+        "return min(self.pace.in_flight, self.at_once or self.pace.in_flight)",
+        "return self.pace.in_flight",
         _AT_THE_TERMINAL,
     ),
     Fault(

@@ -121,6 +121,27 @@ def test_lost_answers_that_take_all_places_are_told_everywhere_and_not_once_one_
     assert api.state()["tasks"] == dict.fromkeys(prompts, 1)
 
 
+def test_lost_submissions_that_the_next_run_sends_again_take_no_places_for_an_hour(
+    api: Sandbox, tmp_path: Path
+) -> None:
+    api.reset()
+    prompts = [f"a fox {number}" for number in range(4)]
+    team = Team(tmp_path, api.url, version=2)
+    team.configured("promptsheet", in_flight=2)
+    team.write_prompts(prompts)
+    api.set(lost="1 rst")
+    ended, plan = team.run(), json.loads(team.run("--plan", "--json").out)
+    state = json.loads(team.start("status", "--json", team.config).out)
+    api.set(lost="off")
+
+    assert ended.code == 0, ended.said
+    assert (plan["requests"], plan["hold"], state["hold"]) == (2, "", "")
+    assert "may be at work" not in ended.said
+    assert team.finish().code == 0
+    assert team.statuses() == {"done": 4}
+    assert api.state()["tasks"] == dict.fromkeys(prompts, 1)
+
+
 def test_a_run_that_waits_says_at_once_that_lost_answers_take_all_places(
     team: Team, api: Sandbox, tmp_path: Path
 ) -> None:
