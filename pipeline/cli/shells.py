@@ -86,7 +86,12 @@ def _split(line: str) -> list[str]:
 
 
 def _bash_words(words: Mapping[str, str]) -> Iterator[str]:
-    yield from (re.sub(r"([^\w./,:=@%+-])", r"\\\1", word) for word in words)
+    """The words with backslashes, which bash does not take away between quotation marks."""
+    typed = os.environ.get("COMP_WORDS", "").split("\n")[int(os.environ.get("COMP_CWORD", "1")) :]
+    if "".join(typed[:1]).startswith(("'", '"')):
+        yield from words
+    else:
+        yield from (re.sub(r"([^\w./,:=@%+-])", r"\\\1", word) for word in words)
 
 
 def _bash_files(last: str, endings: tuple[str, ...]) -> Iterator[str]:

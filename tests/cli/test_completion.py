@@ -172,3 +172,7 @@ def test_a_tab_completes_in_a_real_shell(
         tab.shows("--since ")
         tab.types("\x15promptsheet run spr\t")
         tab.shows("spring\\ plan.toml")
+        tab.types("\x15promptsheet run 'spr\t")
+        tab.shows("'spring plan.toml'")
+        tab.types('\x15promptsheet run "spr\t')
+        tab.shows('"spring plan.toml"')
