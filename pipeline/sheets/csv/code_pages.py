@@ -167,6 +167,8 @@ def _is_odd(before: str, sign: str, after: str) -> bool:
         return sign not in _JOINTS
     if sign in "ªº":
         return before.isalpha() and before not in "nN"
+    if sign in "¹³" and after.isalpha():
+        return True
     if sign in "¹³¼¾":
         return before.isalpha() and before != "m"
     return sign in "£¥¯" and after.isalpha()

@@ -137,7 +137,8 @@ def _as_western(content: bytes, error: UnicodeDecodeError) -> str:
     with suppress(UnicodeDecodeError):
         text = content.decode(_WESTERN.codec)
         words = b" ".join(sorted({word for word in content.split() if not word.isascii()}))
-        if not _is_of_another_script(words.decode(_WESTERN.codec)) and is_surely_western(words):
+        is_odd = _is_of_another_script(words.decode(_WESTERN.codec)) or _asks_nothing(content)
+        if not is_odd and is_surely_western(words):
             return text
     number, words = _telling_line(content)
     shown = readings(content, words)
@@ -182,6 +183,11 @@ def _is_of_another_script(text: str) -> bool:
     """
     runs = sum(map(len, _RUN.findall(text)))
     return runs * 2 > len(_ACCENT.findall(text)) or _NO_WORD.search(text) is not None
+
+
+def _asks_nothing(content: bytes) -> bool:
+    """Returns whether a question begins (¿) and none ends: it is another letter then."""
+    return b"\xbf" in content and b"?" not in content
 
 
 _ACCENT = re.compile(r"[^\0-\x7f]")
