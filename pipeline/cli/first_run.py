@@ -60,7 +60,7 @@ def first_run(console: Console, settings: Settings, target: Target) -> int:
         try:
             limit = _wanted(len(lines), price, target.vendor) if lines else 0
         except typer.Abort:
-            console.print("Nothing was sent. Run init again to go on.")
+            console.print("Nothing was sent. Run promptsheet init again to go on.")
             raise
         code = 0
         if limit or under_way:

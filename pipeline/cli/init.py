@@ -206,10 +206,10 @@ def _accept_second_sheet(sheet: Path, *, is_named: bool, is_terminal: bool) -> N
         question = f"{one_line(str(other))} already exists. Create a second sheet, {sheet.name}?"
         if confirm(question):
             return
-    use, make = (f"init {shlex.quote(str(one))}" for one in (other, sheet))
+    use, make = (f"promptsheet init {shlex.quote(str(one))}" for one in (other, sheet))
     raise ConfigError(
-        f"{other} already exists, so nothing was created. Run {use} to use it, or {make} to create "
-        "a second sheet."
+        f"{other} already exists, so nothing was created. Run {use} to use it, or {make} to "
+        "create a second sheet."
     )
 
 

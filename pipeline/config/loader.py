@@ -201,13 +201,15 @@ def _references(document: Document) -> Iterator[str]:
 def _document(path: Path) -> Document:
     if path.suffix.casefold() in (".csv", ".tsv", ".xlsx", ".xlsm"):
         raise ConfigError(
-            f"{path} is a sheet. Give its configuration instead, such as promptsheet.toml: "
-            f"init {path} makes one."
+            f"{path} is a sheet. Give its configuration instead, such as promptsheet.toml. "
+            f"promptsheet init {path} makes one."
         )
     try:
         raw = tomllib.loads(text_of(path))
     except FileNotFoundError:
-        raise ConfigError(f"There is no file {path}. Run init to make a configuration.") from None
+        raise ConfigError(
+            f"There is no file {path}. Run promptsheet init to make a configuration."
+        ) from None
     except OSError as e:
         raise ConfigError(f"{path} cannot be read: {e.strerror}.") from None
     except UnicodeDecodeError:

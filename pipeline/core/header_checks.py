@@ -40,8 +40,8 @@ def check_header(
             raise ColumnsError(
                 f"Column {letters(at)}, {title}, already holds text. Rename it, or set "
                 f"{other if name in ALWAYS else ignored}. "
-                "If Promptsheet filled it and its store is lost, run doctor --adopt. If another "
-                "tool filled it for us, run init --adopt."
+                "If Promptsheet filled it and its store is lost, run promptsheet doctor --adopt. "
+                "If another tool filled it for us, run promptsheet init --adopt."
             )
 
 

@@ -225,7 +225,7 @@ def unrecognized(redo: str) -> Said:
     """The row has an id or results that this store did not write."""
     return say(
         "Has results that Promptsheet did not write here, so this row is not sent. "
-        "Run doctor --adopt to take them over. To generate it anyway, {redo}.",
+        "Run promptsheet doctor --adopt to take them over. To generate it anyway, {redo}.",
         redo=redo,
     )
 

@@ -211,7 +211,9 @@ def files_lost(numbers: Sequence[int], of: int, reason: str, again: bool, redo: 
     how = (
         say("Later runs try again; to pay for new ones, {redo}.", redo=redo)
         if again
-        else say("To try again, run doctor --repair; to pay for new ones, {redo}.", redo=redo)
+        else say(
+            "To try again, run promptsheet doctor --repair; to pay for new ones, {redo}.", redo=redo
+        )
     )
     return joined(_not_saved(numbers, of), told(reason), how)
 

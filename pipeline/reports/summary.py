@@ -48,7 +48,7 @@ def unrecognized(number: int) -> str:
     new = "If it is a new row, clear its" if number == 1 else "If they are new rows, clear their"
     return (
         f"{counted(number, 'row')} {have} results that Promptsheet did not write here. "
-        f"Run doctor --adopt to take them over. {new} task_id and image_urls."
+        f"Run promptsheet doctor --adopt to take them over. {new} task_id and image_urls."
     )
 
 

@@ -121,7 +121,7 @@ class Ownership:
         found = self._found = self._seen or self.sheet.read_claim()
         if found is None or (self._claim is not None and found == self._claim):
             return ""
-        cure = "If this is the right place to run it from, run doctor --adopt here."
+        cure = "If this is the right place to run it from, run promptsheet doctor --adopt here."
         if found.store != self._store.id:
             message = f"{self.sheet.title} belongs to another store of Promptsheet. {cure}"
             return message + self._one_tab()

@@ -242,7 +242,7 @@ def a_part_of_the_store_is_overwritten(team: Team, api: Sandbox) -> None:
         file.write(os.urandom(4096 * 4))
 
 
-@stays("store", "If there is none, move the store away and run doctor --adopt")
+@stays("store", "If there is none, move the store away and run promptsheet doctor --adopt")
 def the_store_is_cut_off(team: Team, api: Sandbox) -> None:
     file = team.folder / "promptsheet.db"
     os.truncate(file, file.stat().st_size - 9000)

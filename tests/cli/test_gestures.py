@@ -254,7 +254,8 @@ def test_the_teams_own_column_with_our_name_stops_the_run_until_it_is_configured
     assert stopped.said == (
         "prompts.csv: Column B, Status, already holds text. Rename it, or set "
         '[columns] status = "Image status". If Promptsheet filled it and its '
-        "store is lost, run doctor --adopt. If another tool filled it for us, run init --adopt."
+        "store is lost, run promptsheet doctor --adopt. If another tool filled it for us, run "
+        "promptsheet init --adopt."
     )
 
     team.configure(

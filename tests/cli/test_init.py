@@ -89,8 +89,8 @@ def test_without_a_terminal_a_second_sheet_is_created_only_if_named(team: Team) 
 
     assert (unnamed.code, unnamed.err) == (
         2,
-        "ideas.csv already exists, so nothing was created. Run init ideas.csv to use it, or init "
-        "prompts.csv to create a second sheet.\n",
+        "ideas.csv already exists, so nothing was created. Run promptsheet init ideas.csv to use "
+        "it, or promptsheet init prompts.csv to create a second sheet.\n",
     )
     assert team.traces() == before
     assert team.start("init", "prompts.csv").code == 0

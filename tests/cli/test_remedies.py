@@ -164,7 +164,7 @@ def its_claim_is_damaged(team: Team, api: Sandbox) -> None:
     claim.write_text("{")
     with team.editing() as rows:
         rows.append({"prompt": "an owl"})
-    held(team, "delete it and run doctor --adopt", code=3)
+    held(team, "delete it and run promptsheet doctor --adopt", code=3)
     claim.unlink()
     team.start("doctor", team.config, "--adopt")
     goes_on(team, api, {"a fox": 1, "an owl": 1})
@@ -264,7 +264,7 @@ def the_key_is_refused(team: Team, api: Sandbox) -> None:
 @remedy("command init --adopt")
 def another_tool_filled_our_columns(team: Team, api: Sandbox) -> None:
     team.write("prompt,status", "a fox,ready")
-    held(team, "run init --adopt", code=2)
+    held(team, "run promptsheet init --adopt", code=2)
     adopted = team.start("init", team.sheet.name, "--adopt", "--config", team.config.name)
     assert adopted.code == 0, adopted.said
     goes_on(team, api, {"a fox": 1})
@@ -466,7 +466,7 @@ def store_is_lost(team: Team) -> None:
         team.folder.joinpath(name).unlink()
     assert team.run().code == 0
     said = team.start("status", team.config).said
-    assert "Run doctor --adopt" in said
+    assert "Run promptsheet doctor --adopt" in said
     said = team.start("status", team.config, "--row", "2").said
     assert "put 2 in it" in said
 
@@ -725,7 +725,7 @@ def pictures_whose_links_were_dead_are_saved(team: Team, api: Sandbox) -> None:
     api.set(dead_links=1)
     team.write("prompt", "a fox")
     noted(team, "check needed", "could be saved")
-    assert "Run doctor --repair" in team.start("doctor", team.config).said
+    assert "Run promptsheet doctor --repair" in team.start("doctor", team.config).said
     api.set(dead_links="off")
     assert team.start("doctor", team.config, "--repair").code == 0
     assert len(list((team.folder / "media").rglob("*.png"))) == 4
@@ -788,7 +788,7 @@ def pictures_that_are_gone_from_disk_are_saved_again(team: Team, api: Sandbox) -
     saved = sorted((team.folder / "media").rglob("*.png"))
     for picture in saved:
         picture.unlink()
-    assert "Run doctor --repair" in team.start("doctor", team.config).said
+    assert "Run promptsheet doctor --repair" in team.start("doctor", team.config).said
     assert team.start("doctor", team.config, "--repair").code == 0
     assert sorted((team.folder / "media").rglob("*.png")) == saved
     goes_on(team, api, {"a fox": 1})

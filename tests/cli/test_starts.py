@@ -115,7 +115,7 @@ def test_doctor_finds_problems_and_repairs_those_that_are_safe(team: Team, api: 
         "✓ promptsheet.toml can be used. "
         "✓ prompts.csv has 2 rows. Read: prompt. Not used: owner. "
         "! 1 row with the status failed: change the prompt, or run promptsheet retry. "
-        "! 1 saved picture is missing on disk. Run doctor --repair. "
+        "! 1 saved picture is missing on disk. Run promptsheet doctor --repair. "
         "✓ Apiframe (API version 1) accepts the key; 999992 credits are left."
     )
     assert (no_key.code, no_key.err) == (
@@ -145,7 +145,7 @@ def test_a_sheet_whose_store_is_lost_pays_nothing_until_it_is_adopted(
     assert held.code == 1
     assert held.said.startswith(
         "prompts.csv belongs to another store of Promptsheet. "
-        "If this is the right place to run it from, run doctor --adopt here."
+        "If this is the right place to run it from, run promptsheet doctor --adopt here."
     )
     adopted = team.start("doctor", team.config, "--adopt")
     assert adopted.said.startswith(

@@ -66,7 +66,7 @@ def test_the_reason_is_given_for_an_unusable_configuration(
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
-        (None, "There is no file {path}. Run init to make a configuration."),
+        (None, "There is no file {path}. Run promptsheet init to make a configuration."),
         (b"[sheet\n", "promptsheet.toml: this is not TOML: Expected ']'"),
         (b"\xff", "{path} cannot be read: it is not UTF-8 text."),
         (b'[sheet]\nsource = "a.xls"\n', 'promptsheet.toml: sheet.source: "a.xls" is not a .csv'),

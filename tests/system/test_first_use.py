@@ -191,8 +191,8 @@ def test_a_sheet_given_instead_of_the_configuration_gets_a_clear_error(team: Tea
 
     assert (ended.code, ended.err) == (
         2,
-        "prompts.csv is a sheet. Give its configuration instead, such as promptsheet.toml: "
-        "init prompts.csv makes one.\n",
+        "prompts.csv is a sheet. Give its configuration instead, such as promptsheet.toml. "
+        "promptsheet init prompts.csv makes one.\n",
     )
 
 

@@ -231,7 +231,7 @@ def test_doctor_finds_pictures_that_share_a_file_and_saves_them_again(
     assert (
         "! 12 pictures were saved in only 1 file, so only the last one of each is there "
         f'(row 2 ("{LONG[:39]}…"), row 3 ("{LONG[:39]}…"), row 4 ("{LONG[:39]}…")). '
-        "Run doctor --repair soon: it saves them again, as long as their links work."
+        "Run promptsheet doctor --repair soon: it saves them again, as long as their links work."
     ) in found.said
     assert "Repaired: 0 rows done, 12 pictures saved." in repaired.said
     assert (repaired.code, well.code) == (0, 0)
@@ -304,7 +304,8 @@ def test_a_link_is_given_up_after_a_few_tries_until_doctor_repairs_it(
     assert asked_at_last == 3 * 4
     assert at_last == (
         "None of the 4 pictures could be saved. The link is dead: it answers 404. To try again, "
-        "run doctor --repair; to pay for new ones, add a column named take and put 2 in it."
+        "run promptsheet doctor --repair; to pay for new ones, add a column named take and put 2 "
+        "in it."
     )
     assert repaired.said.startswith("Repaired: 0 rows done, 4 pictures saved.")
     assert repaired.code == 0

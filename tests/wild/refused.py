@@ -69,8 +69,8 @@ def refused() -> Iterator[Wild]:
             "a column of a team's own with our name",
             b"prompt,Status\na fox,ready\n",
             "Column B, Status, already holds text. Rename it, or set [columns] status = "
-            '"Image status". If Promptsheet filled it and its store is lost, run doctor '
-            "--adopt. If another tool filled it for us, run init --adopt.",
+            '"Image status". If Promptsheet filled it and its store is lost, run promptsheet '
+            "doctor --adopt. If another tool filled it for us, run promptsheet init --adopt.",
         ),
         (
             "workbook.csv",

@@ -129,9 +129,9 @@ def _damage(store: Path) -> str:
     except PromptsheetError as e:
         return str(e)
     return found and (
-        f"The store {store} is damaged ({found}). Put a backup in its place, then run doctor. If "
-        "there is none, move the store away and run doctor --adopt: it takes over the results that "
-        "are in the sheet, and pays nothing."
+        f"The store {store} is damaged ({found}). Put a backup in its place, then run "
+        "promptsheet doctor. If there is none, move the store away and run promptsheet doctor "
+        "--adopt: it takes over the results that are in the sheet, and pays nothing."
     )
 
 

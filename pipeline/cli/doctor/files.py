@@ -21,7 +21,7 @@ from pipeline.server import event_loop
 from pipeline.store import Store
 from pipeline.sync.sheet_sync import SheetSync
 
-_REPAIR: Final = "Run doctor --repair."
+_REPAIR: Final = "Run promptsheet doctor --repair."
 
 
 def place(case: Case) -> Iterator[Finding]:
@@ -77,7 +77,7 @@ def damaged(case: Case, sync: SheetSync) -> Iterator[Finding]:
         yield Finding(
             "person",
             f"{counted(len(found), 'saved picture')} {are} damaged, or {are} another file by now. "
-            "Run doctor --repair: it saves them again, as long as their links work.",
+            "Run promptsheet doctor --repair: it saves them again, as long as their links work.",
         )
 
 

@@ -58,7 +58,7 @@ def adopt(settings: Settings, console: Console) -> None:
         console.print(
             f"{numbered(adopted.left)} {'has' if len(adopted.left) == 1 else 'have'} results, but "
             "no usable number in take, and nothing says of which take they are. They stay as they "
-            "are. Correct take, and run doctor --adopt again.",
+            "are. Correct take, and run promptsheet doctor --adopt again.",
             markup=False,
         )
 

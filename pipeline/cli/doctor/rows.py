@@ -30,8 +30,8 @@ _CURES: Final = {
     Status.INVALID: "the column note says what to change",
     Status.FAILED: "change the prompt, or run promptsheet retry",
     Status.CHECK_NEEDED: (
-        "the column note says what to do; where it says that no answer came, you can run retry "
-        "--unknown to pay again"
+        "the column note says what to do; where it says that no answer came, you can run "
+        "promptsheet retry --unknown to pay again"
     ),
 }
 _ENDED: Final = (State.SUCCEEDED, State.FAILED)

@@ -76,5 +76,6 @@ def _parsed(content: bytes, path: Path) -> Claim:
 def _senseless(path: Path) -> SheetError:
     return SheetError(
         f"{path} is damaged: it should say which store owns the sheet. Put it back from a backup,"
-        " or delete it and run doctor --adopt, which makes this store the owner and pays nothing."
+        " or delete it and run promptsheet doctor --adopt, which makes this store the owner and"
+        " pays nothing."
     )
