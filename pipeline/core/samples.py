@@ -53,9 +53,9 @@ def look_at_sample(size: int) -> Said:
     return say_counted(
         size,
         "Waiting: the first {number} new row is a sample. Look at its pictures, then press "
-        "Continue on the page, or run the command continue.",
+        "Continue on the page, or run promptsheet continue.",
         "Waiting: the first {number} new rows are a sample. Look at their pictures, then press "
-        "Continue on the page, or run the command continue.",
+        "Continue on the page, or run promptsheet continue.",
     )
 
 
@@ -79,11 +79,11 @@ def sample_done(waiting: int, sent: int, succeeded: int) -> Said:
         "The sample is done, and {number} rows wait.",
     )
     look = say(
-        "Look at its pictures. Then press Continue on the page, or run the command continue."
+        "Look at its pictures. Then press Continue on the page, or run promptsheet continue."
     )
     see = say(
         "See their notes: a row that you correct runs again. To send the others, press Continue on "
-        "the page, or run the command continue."
+        "the page, or run promptsheet continue."
     )
     return joined(done, results_of(sent, succeeded), look if succeeded else see)
 

@@ -35,7 +35,7 @@ def test_only_the_sample_is_sent_however_often_it_runs(
     (note,) = {row["note"] for row in campaign.rows() if row["status"] == "waiting"}
     assert note == (
         "Waiting: the first 3 new rows are a sample. Look at their pictures, then press Continue "
-        "on the page, or run the command continue."
+        "on the page, or run promptsheet continue."
     )
     said = [end.said for end in ends if "The sample is done, and 5 rows wait" in end.said]
     assert len(said) == (5 if words else 1)  # under cron, a trouble is said once

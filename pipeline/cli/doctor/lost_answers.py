@@ -88,8 +88,8 @@ def _with_a_task(one: _Asked, places: _Places) -> Iterator[Finding]:
         yield Finding(
             "person",
             f"{counted(len(found), 'submission')} whose answer was lost {were} taken after all: "
-            f"{_rows(found, places)}, task {tasks}. doctor --repair collects {them}; nothing is "
-            "paid again.",
+            f"{_rows(found, places)}, task {tasks}. promptsheet doctor --repair "
+            f"collects {them}; nothing is paid again.",
         )
 
 

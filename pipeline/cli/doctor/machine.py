@@ -73,7 +73,8 @@ def rescued(case: Case) -> Iterator[Finding]:
             "person",
             f"{counted(waiting, 'report')} of the API came while the disk was full, and "
             f"{'waits' if waiting == 1 else 'wait'} in {file.path}. The next run takes "
-            f"{'it' if waiting == 1 else 'them'} into the store, or doctor --repair now.",
+            f"{'it' if waiting == 1 else 'them'} into the store, or promptsheet doctor --repair "
+            "now.",
         )
 
 
@@ -111,7 +112,8 @@ def left_downloads(case: Case) -> Iterator[Finding]:
         yield Finding(
             "ok",
             f"{counted(len(found), 'unfinished download')} of earlier runs, {size / 1e6:.1f} MB, "
-            f"left in {folder}. The next download deletes them, or doctor --repair now.",
+            f"left in {folder}. The next download deletes them, or promptsheet doctor --repair "
+            "now.",
         )
 
 

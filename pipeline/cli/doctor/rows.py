@@ -35,7 +35,7 @@ _CURES: Final = {
     ),
 }
 _ENDED: Final = (State.SUCCEEDED, State.FAILED)
-_REPAIR: Final = "The next run corrects that, or doctor --repair now."
+_REPAIR: Final = "The next run corrects that, or promptsheet doctor --repair now."
 
 
 def readable(case: Case) -> Iterator[Finding]:
