@@ -235,7 +235,7 @@ def a_file_lies_where_pictures_are_saved(team: Team, api: Sandbox) -> None:
     team.config.write_text(team.config.read_text().replace('"media/"', '"blocked/inside/"'))
 
 
-@stays("store", "Put a backup in its place, then run doctor.")
+@stays("store", "Put a backup in its place, then run promptsheet doctor.")
 def a_part_of_the_store_is_overwritten(team: Team, api: Sandbox) -> None:
     with (team.folder / "promptsheet.db").open("r+b") as file:
         file.seek(4096 * 3)
