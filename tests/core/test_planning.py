@@ -488,7 +488,7 @@ def test_the_note_names_both_lost_pictures_and_an_edited_prompt() -> None:
     assert '"an owl"' in line.note
     assert line.note.endswith(
         "The picture could not be saved. The link is dead: it answers 404. To try again, run "
-        "doctor --repair; to pay for new ones, add a column named take and put 2 in it."
+        "promptsheet doctor --repair; to pay for new ones, add a column named take and put 2 in it."
     )
 
 
