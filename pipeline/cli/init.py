@@ -400,7 +400,7 @@ def _take_over(console: Console, settings: Settings) -> None:
     console.print(
         f"Taken over: {one_line(columns)}. The next run overwrites these columns, except in "
         "rows that have a task or pictures. Those rows are left unchanged and cost nothing; "
-        "doctor --adopt takes them over.",
+        "promptsheet doctor --adopt takes them over.",
         markup=False,
     )
 

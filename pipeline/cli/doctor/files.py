@@ -89,7 +89,7 @@ def shared(case: Case, sync: SheetSync) -> Iterator[Finding]:
             "person",
             f"{counted(sum(map(len, found.values())), 'picture')} were saved in only "
             f"{counted(len(found), 'file')}, so only the last one of each is there ({rows}). Run "
-            "doctor --repair soon: it saves them again, as long as their links work.",
+            "promptsheet doctor --repair soon: it saves them again, as long as their links work.",
         )
     for path, pictures in case.lost.items():
         if pictures:

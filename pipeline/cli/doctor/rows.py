@@ -62,8 +62,8 @@ def claim(case: Case, sync: SheetSync) -> Iterator[Finding]:
         yield Finding(
             "person",
             f"{sync.sheet.title} does not say any more which store it belongs to, so that another "
-            "store would not notice this one. The next run that sends corrects that, or doctor "
-            "--repair now.",
+            "store would not notice this one. The next run that sends corrects that, or "
+            "promptsheet doctor --repair now.",
         )
 
 
@@ -154,8 +154,8 @@ def silent(case: Case, sync: SheetSync) -> Iterator[Finding]:
         yield Finding(
             "person",
             f"{counted(running, 'task')} {is_or_are(running)} open, and the last run ended "
-            f"{last.astimezone():%Y-%m-%d %H:%M}. See whether cron or watch is running. doctor "
-            "--repair asks about them now.",
+            f"{last.astimezone():%Y-%m-%d %H:%M}. See whether cron or watch is running. "
+            "promptsheet doctor --repair asks about them now.",
         )
 
 

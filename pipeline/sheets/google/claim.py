@@ -71,7 +71,7 @@ def _parsed(text: str, title: str) -> Claim:
     except ValueError:
         raise SheetError(
             f"The claim on {title} is damaged: it should say which store owns the sheet. Run "
-            "doctor --adopt, which makes this store the owner and pays nothing."
+            "promptsheet doctor --adopt, which makes this store the owner and pays nothing."
         ) from None
 
 
