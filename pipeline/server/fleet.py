@@ -269,17 +269,17 @@ class Fleet:
             )
             return
         async with self._locks[sheet]:
-            is_noted = False
-            try:
-                is_noted = await self._carry_out(order, watcher)
-            finally:
-                if not is_noted and order.request.is_plain:
-                    self._owed[sheet] = order.request.by
+            if not await self._carry_out(order, watcher) and order.request.is_plain:
+                self._owed[sheet] = order.request.by
 
     async def _carry_out(self, order: Order, watcher: Watcher) -> bool:
-        """Run the pass. False if the store does not know its end. Raises StoreError."""
+        """Run the pass. False if the store did not answer, or does not know the end of the pass."""
         while not self._ending.is_set():
-            if order.is_out_of_date(await asyncio.to_thread(self._store.turns.of, watcher.key)):
+            try:
+                turn = await asyncio.to_thread(self._store.turns.of, watcher.key)
+            except StoreError:
+                return False
+            if order.is_out_of_date(turn):
                 break
             self._watch_edits(watcher)
             if not isinstance(await watcher.turn(order.request), Busy):

@@ -194,13 +194,27 @@ def test_an_order_that_could_not_be_compared_with_the_store_is_given_again(
         fleet = fleet_of(store, watcher, engine)
         with monkeypatch.context() as patch:
             patch.setattr(store.turns._database, "reading", gone)
-            with pytest.raises(StoreError):
-                await fleet._perform(SHEET, order(NOON).to_text())
+            await fleet._perform(SHEET, order(NOON).to_text())
         await fleet._order()
 
     asyncio.run(perform())
 
     assert [order_of(text).name[:6] for _, text in engine.requests] == ["asked "]
+
+
+def test_a_pass_that_an_error_of_the_program_ended_is_not_given_again(store: Store) -> None:
+    watcher = Watcher()  # Its first pass raises IndexError.
+    watcher.running_since = None
+
+    async def perform() -> None:
+        fleet = fleet_of(store, watcher, Engine())
+        with pytest.raises(IndexError):
+            await fleet._perform(SHEET, order(NOON).to_text())
+        await fleet._order()
+
+    asyncio.run(perform())
+
+    assert store.turns.of(SHEET).asked_at is None
 
 
 def test_a_pass_with_a_limit_is_not_given_again(store: Store) -> None:
