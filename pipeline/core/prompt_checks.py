@@ -49,13 +49,15 @@ _NOT_FILLED = re.compile(
     """,
     re.VERBOSE | re.IGNORECASE,
 )
+#: As in a line of a CSV that was torn: the rest of a cell with several addresses.
+_ADDRESS = re.compile(r"https?://\S+", re.IGNORECASE)
 #: What a program writes for a value that is missing, as the whole cell.
 _MISSING = frozenset(
     ("nan", "none", "null", "nil", "undefined", "n/a", "na", "<na>", "nat", "tbd", "todo", "0")
 )
 #: Canonical inputs without any of these signs raise no doubt.
 ANY_SIGN: Final = re.compile(
-    r'[{<\[%\u2010-\u2015\u2212]|-[aA]|"/|undefined|null|None|NaN|"(?:'
+    r'[{<\[%\u2010-\u2015\u2212]|-[aA]|"/|"https?:|undefined|null|None|NaN|"(?:'
     + "|".join(map(re.escape, sorted(_MISSING)))
     + r'|0\.0)"',
     re.IGNORECASE,
@@ -90,6 +92,8 @@ def _phrases(name: str, text: str) -> Iterator[Said]:
             column=name,
             text=quoted(found[0]),
         )
+    if _ADDRESS.fullmatch(text):
+        yield say("{column} is only the address {text}", column=name, text=quoted(text))
     if found := _COMMAND.match(text):
         yield say(
             "{column} begins with {text}, which belongs only in a chat",

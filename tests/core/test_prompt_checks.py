@@ -66,6 +66,16 @@ def test_a_word_for_a_missing_value_is_reported(prompt: str) -> None:
     assert said(prompt) == [f'prompt says "{prompt}", as if the value were missing']
 
 
+def test_a_prompt_that_is_only_an_address_is_reported() -> None:
+    # A line tool that sorts a CSV tears the cells with several addresses apart.
+    assert said("https://cdn.example/1.png") == [
+        'prompt is only the address "https://cdn.example/1.png"'
+    ]
+    assert said('https://cdn.example/4.png",')
+    assert said("https://cdn.example/1.png a red fox") == []
+    assert said("https://cdn.example/1.png https://cdn.example/2.png") == []
+
+
 @each("prompt", ["/imagine prompt: a fox", "/imagine a fox", "/IMAGINE prompt:x"])
 def test_a_chat_command_is_reported(prompt: str) -> None:
     (doubt,) = said(prompt)
