@@ -148,13 +148,16 @@ def waits_by_endpoint(jobs: DataFrame, catalogue: Catalogue = ENGLISH) -> Figure
     title = say("No results yet")
     if len(table):
         first, last = table.iloc[0], table.iloc[-1]
+        shortest, longest = (duration(one["p50"]) for one in (first, last))
         title = say(
             "{endpoint} is the fastest ({time}), {slowest} the slowest ({longest})",
             endpoint=in_short(first.name),
-            time=duration(first["p50"]),
+            time=shortest,
             slowest=in_short(last.name),
-            longest=duration(last["p50"]),
+            longest=longest,
         )
+        if shortest == longest:
+            title = say("Half of the results came within {time}", time=shortest)
     if len(table) == 1:
         title = say(
             "Half of the results of {endpoint} came within {time}",
@@ -223,14 +226,14 @@ def cost_per_pick(jobs: DataFrame, column: str, catalogue: Catalogue = ENGLISH) 
         at = account if are_several else ""
         title = say("A picked result cost {amount}", amount=_at(at, _amount(spent / picked, unit)))
         table = table[table["picked"] > 0].sort_values("per_pick", kind="stable")
-        least, most = table["per_pick"].min(), table["per_pick"].max()
-        if least < most:
+        costs = [_at(at, _amount(cost, unit)) for cost in table["per_pick"]]
+        if costs[0] != costs[-1]:
             title = say(
                 "A picked result {some} cost {least}, one {others} {most}",
                 some=_with(column, table.index[0]),
-                least=_at(at, _amount(least, unit)),
+                least=costs[0],
                 others=_with(column, table.index[-1]),
-                most=_at(at, _amount(most, unit)),
+                most=costs[-1],
             )
     else:
         table = table.iloc[:0].reset_index(drop=True)
@@ -295,7 +298,7 @@ def _most_refused(table: DataFrame, column: str) -> Said:
         return say("No job was refused, and none failed")
     many = table[table["done"] + lost >= ENOUGH]
     share = (1 - many["success"]) * 100
-    if len(many) < 2 or share.max() == share.min():
+    if len(many) < 2 or _share(share.max()) == _share(share.min()):
         ended = int((table["done"] + lost).sum())
         finding = say_counted(
             ended,

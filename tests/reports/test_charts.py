@@ -165,7 +165,16 @@ def test_the_words_of_a_chart_are_in_the_language_of_the_sheet() -> None:
     assert (words[0], [word for word in words if "." in word]) == ("0", [])
 
 
-def test_picked_results_that_cost_the_same_are_not_compared() -> None:
-    figure = charts.cost_per_pick(table(job(1, picks=1), job(2, picks=1, style="toy")), "style")
+def test_what_reads_the_same_is_not_compared() -> None:
+    photos = [job(n, picks=1) for n in range(98)]
+    toys = [
+        job(n, style="toy", endpoint="video", seconds=10.02, picks=1, credits=4 + (n == 0))
+        for n in range(300)
+    ]
+    lost = [job(1, State.FAILED, style=style) for style in ("photo", "photo", *["toy"] * 6)]
+    done = table(*photos, *toys)
 
-    assert said(figure) == "A picked result cost 4 credits"
+    assert said(charts.cost_per_pick(done, "style")) == "A picked result cost 4 credits"
+    assert said(charts.waits_by_endpoint(done)) == "Half of the results came within 10 s"
+    by_style = charts.outcomes_by(table(*photos, *toys, *lost), "style")
+    assert said(by_style) == "8 of 406 jobs were refused or failed, by style"
