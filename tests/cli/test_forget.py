@@ -164,6 +164,20 @@ def test_a_changed_row_is_edited_and_a_retyped_one_is_recognized(team: Team, api
     assert team.row(WORDS[0])["image_urls"] not in ("", urls)
 
 
+def test_doctor_does_not_promise_a_forgotten_result_of_a_row_that_was_deleted(
+    team: Team, api: Sandbox
+) -> None:
+    campaign(team, api)
+    with team.editing() as rows:
+        del rows[0]
+    team.finish()
+    kept = team.start("doctor", team.config).out
+    forget(team)
+
+    assert "1 row with results in the store is not in the sheet. Nothing is lost" in kept
+    assert "Nothing is lost" not in team.start("doctor", team.config).out
+
+
 def test_a_lower_take_does_not_show_the_pictures_of_a_higher_one(team: Team, api: Sandbox) -> None:
     campaign(team, api)
     forget(team)

@@ -15,7 +15,7 @@ from pipeline.core.lines import Line
 from pipeline.core.model import State
 from pipeline.core.named_columns import missing as missing_columns
 from pipeline.core.named_columns import places
-from pipeline.core.states import is_open, state_of
+from pipeline.core.states import is_forgotten, is_open, state_of
 from pipeline.core.statuses import Status
 from pipeline.core.text import counted, is_or_are
 from pipeline.reports import summary
@@ -132,7 +132,7 @@ def gone(case: Case, sync: SheetSync) -> Iterator[Finding]:
     """Results whose row is not in the sheet any more."""
     here = {line.seen.row_id for line in sync.last.plan.lines} | {*sync.last.unchanged}
     jobs = [job for key, job in sync.state.jobs.all.items() if key.row_id not in here]
-    if paid := {job.key.row_id for job in jobs if job.attempts}:
+    if paid := {job.key.row_id for job in jobs if job.attempts and not is_forgotten(job)}:
         open_ = sum(any(map(is_open, job.attempts)) for job in jobs)
         more = f", {counted(open_, 'task')} of them still open" if open_ else ""
         yield Finding(
