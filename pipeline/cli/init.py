@@ -75,8 +75,8 @@ def init(
     """
     if sheet is not None and google.address:
         raise ConfigError("Name a file or a Google Sheet, not both.")
-    if not google.address and google != Google():
-        raise ConfigError("--tab, --credentials and --base-url need --google.")
+    if not google.address and (google.credentials or google.base_url):
+        raise ConfigError("--credentials and --base-url need --google.")
     is_settled = bool(endpoint) or wanted != Wanted()
     is_terminal = sys.stdin.isatty() and console.is_terminal
     leads = is_terminal and not adopt and replace(wanted, sandbox=None) == Wanted()
@@ -103,21 +103,24 @@ def init(
         config = config or Path(CONFIG_NAME)
         if config.exists() and is_settled:
             raise ConfigError(_stays(config))
-        return _init_google(console, answer, config, adopt, wanted, leads)
+        named = replace(answer, tab=google.tab)
+        return _init_google(console, named, config, adopt, wanted, leads)
     chosen = _usable(answer)
+    if google.tab:
+        _has_tabs(chosen)
     config = config or chosen.parent / CONFIG_NAME
     if config.exists():
         if (other := load(config).source) != chosen.resolve():
             raise ConfigError(_is_for(config, other))
-        if is_settled:
+        if is_settled or google.tab:
             raise ConfigError(_stays(config))
     else:
         _accept_second_sheet(chosen, is_named=sheet is not None, is_terminal=is_terminal)
-    if leads and chosen.exists() and not config.exists():
-        wanted = _usable_as_it_is(wanted, config, chosen)
+    if (leads or google.tab) and chosen.exists() and not config.exists():
+        wanted = _usable_as_it_is(wanted, config, chosen, google.tab)
     new = _new(console, wanted, config, leads=leads, has_sheet=chosen.exists())
     source = os.path.relpath(chosen.resolve(), config.resolve().parent)
-    _write(console, config, file_lines(source), new, chosen)
+    _write(console, config, file_lines(source, google.tab), new, chosen)
     return _finish(console, config, adopt, new, leads)
 
 
@@ -156,11 +159,13 @@ def _init_google(
     return _finish(console, config, adopt, new, leads)
 
 
-def _usable_as_it_is(wanted: Wanted, config: Path, source: Path | GoogleSource) -> Wanted:
+def _usable_as_it_is(
+    wanted: Wanted, config: Path, source: Path | GoogleSource, tab: str = ""
+) -> Wanted:
     """Look at a sheet that exists before anything else is asked. Raises SheetError."""
     from pipeline.cli.init_existing import usable
 
-    return usable(wanted, config, source)
+    return usable(wanted, config, source, tab)
 
 
 # Which sheet -------------------------------------------------------------------------------------
@@ -235,6 +240,14 @@ def _usable(sheet: Path | None) -> Path:
             how = f"A new one could be called {sheet.stem}.csv."
         raise ConfigError(f"{sheet.name} is not a .csv, .tsv, .xlsx or .xlsm file. {how}")
     return sheet
+
+
+def _has_tabs(sheet: Path) -> None:
+    """Raises ConfigError unless it is a workbook that exists."""
+    if sheet.suffix.casefold() not in (".xlsx", ".xlsm"):
+        raise ConfigError("Only a workbook and a Google Sheet have tabs. Leave --tab out.")
+    if not sheet.exists():
+        raise ConfigError(f"{sheet.name} does not exist, so it has no tab to name.")
 
 
 # What is written ---------------------------------------------------------------------------------

@@ -28,13 +28,13 @@ _MOST_TITLES: Final = 12
 _LONGEST: Final = 30
 
 
-def usable(wanted: Wanted, config: Path, source: Path | GoogleSource) -> Wanted:
+def usable(wanted: Wanted, config: Path, source: Path | GoogleSource, tab: str = "") -> Wanted:
     """What is wanted. If no column is called prompt, it names the one that the person chooses.
 
     A file whose encoding is not certain is left for later: the configuration can name the right
     one. Raises SheetError.
     """
-    settings = _later(wanted, config, source)
+    settings = _later(wanted, config, source, tab)
     try:
         with wiring.scratch_store(settings) as store:
             grid = open_sheet(settings, store).read()
@@ -49,16 +49,17 @@ def usable(wanted: Wanted, config: Path, source: Path | GoogleSource) -> Wanted:
         near = near_misses(columns, {PROMPT}, settings.ignore)
         usual = next((title for title, name in near if name == PROMPT), "")
         wanted = replace(wanted, prompt_column=_column(titles, one_line(usual)))
-        settings = _later(wanted, config, source)
+        settings = _later(wanted, config, source, tab)
     with wiring.previewing(settings, whole=False) as sync:
         if sync.last.hold and sync.last.columns.doubled:
             raise ColumnsError(sync.last.hold.sentence)
     return wanted
 
 
-def _later(wanted: Wanted, config: Path, source: Path | GoogleSource) -> Settings:
+def _later(wanted: Wanted, config: Path, source: Path | GoogleSource, tab: str) -> Settings:
     """The settings of the new configuration, at its place and with its sheet."""
-    return replace(trial_settings(wanted, config), source=source, path=config.resolve())
+    there = config.resolve()
+    return replace(trial_settings(wanted, config), source=source, tab=tab, path=there)
 
 
 def _lacks_prompts(settings: Settings, columns: Columns, grid: Grid) -> bool:

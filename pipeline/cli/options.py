@@ -233,7 +233,10 @@ GoogleUrl = Annotated[
     str, typer.Option("--google", metavar="URL", help="The address of a Google Sheet.")
 ]
 Tab = Annotated[
-    str, typer.Option(metavar="TAB", help="The tab, if it is not the one in the address.")
+    str,
+    typer.Option(
+        metavar="TAB", help="The tab, if it is not the first one, or the one in the address."
+    ),
 ]
 Credentials = Annotated[
     str,

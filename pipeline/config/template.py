@@ -147,9 +147,9 @@ def with_key_file(text: str, target: Target, key_file: str) -> str:
     return text.replace(in_variable, in_file) if text.count(in_variable) == 1 else ""
 
 
-def file_lines(source: str) -> str:
-    """The lines that name a sheet in a file."""
-    return f"source = {quoted(source)}\n"
+def file_lines(source: str, tab: str = "") -> str:
+    """The lines that name a sheet in a file, and its tab if that is not the first."""
+    return f"source = {quoted(source)}\n" + (f"tab = {quoted(tab)}\n" if tab else "")
 
 
 def google_lines(address: str, credentials: str, base_url: str) -> str:

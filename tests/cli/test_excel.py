@@ -113,7 +113,8 @@ def test_the_error_for_a_header_in_another_tab_names_that_tab(team: Team) -> Non
     ended = call("run", team.configured(sheet="team.xlsx"), "--plan")
 
     assert ended.code == 2
-    assert ended.said.endswith('Or set [sheet] tab: there is "Prompts".')
+    other = 'Or set [sheet] tab, or use promptsheet init --tab: there is "Prompts".'
+    assert ended.said.endswith(other)
 
 
 def test_an_open_workbook_gets_its_results_after_it_is_closed(team: Team, api: Sandbox) -> None:

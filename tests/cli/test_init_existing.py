@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import tomllib
 
+import openpyxl
+
 from pipeline.core.text import one_line
 from tests.fakes.cases import each
 from tests.fakes.team import Team
@@ -63,6 +65,49 @@ def test_a_file_without_titles_is_refused_unless_its_first_line_has_titles(team:
         screen.answer(f"{WHICH}a fox in the snow, 16:9: ", "a fox in the snow\n")
         screen.answer("Your Apiframe key", "")
         assert screen.leave("\x03") == 130
+
+
+def test_the_prompts_of_a_workbook_may_be_in_another_tab(team: Team) -> None:
+    book = openpyxl.Workbook()
+    book.worksheets[0].append(["Things to do"])
+    tab = book.create_sheet("Prompts")
+    tab.append(["prompt"])
+    tab.append(["a fox in the snow"])
+    book.save(team.folder / "team.xlsx")
+
+    with terminal(team.folder, "init", "team.xlsx", "--tab", "Prompts", width=120) as screen:
+        screen.answer("Your Apiframe key", "\n")
+        for question in ("Aspect ratio", "Most ", "approved", "Save"):
+            screen.answer(question, "\n")
+        screen.answer("Let the stand-in draw it now? [Y/n]: ", "n\n")
+        assert screen.end() == 0
+
+    assert "row 2: a fox in the snow" in screen.shown
+    source = tomllib.loads(team.config.read_text())["sheet"]
+    assert source == {"source": "team.xlsx", "tab": "Prompts"}
+
+
+@each(
+    ("words", "sentence"),
+    [
+        (("team.xlsx", "--tab", "Nope"), 'there is no tab "Nope" in it; write one of'),
+        (("plan.csv", "--tab", "Prompts"), "Only a workbook and a Google Sheet have tabs."),
+        (("new.xlsx", "--tab", "Prompts"), "new.xlsx does not exist, so it has no tab to name."),
+        (("--base-url", "http://127.0.0.1:9"), "--credentials and --base-url need --google."),
+    ],
+)
+def test_a_tab_that_cannot_be_used_is_refused(
+    team: Team, words: tuple[str, ...], sentence: str
+) -> None:
+    openpyxl.Workbook().save(team.folder / "team.xlsx")
+    (team.folder / "plan.csv").write_text("prompt\na fox\n")
+    before = team.traces()
+
+    ended = team.start("init", *words)
+
+    assert ended.code in (2, 3)
+    assert sentence in ended.err
+    assert team.traces() == before
 
 
 @each(

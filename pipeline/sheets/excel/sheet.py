@@ -73,7 +73,9 @@ class ExcelSheet:
         """The names of the other tabs, if the configuration names none."""
         tabs = Workbook.of(self._content).tabs if self._content and not self._tab else ()
         others = [f'"{tab.name}"' for tab in tabs if not tab.is_hidden][1:]
-        return f"Or set [sheet] tab: there is {', '.join(others)}." if others else ""
+        if not others:
+            return ""
+        return f"Or set [sheet] tab, or use promptsheet init --tab: there is {', '.join(others)}."
 
     def read(self) -> Grid:
         """The tab as it is now."""
