@@ -231,8 +231,10 @@ def started(island: Island, *words: str | Path) -> Iterator[None]:
     environment = {**os.environ, **KEYS, "MACHINE": island.name}
     command = [*island.command, sys.executable, "-m", "tests.fakes.machine", *map(str, words)]
     with subprocess.Popen(command, env=environment, cwd=ROOT, stdout=subprocess.DEVNULL) as process:
-        yield
-        process.send_signal(signal.SIGTERM)
+        try:
+            yield
+        finally:
+            process.send_signal(signal.SIGTERM)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can make network namespaces")
