@@ -102,7 +102,7 @@ def why_full(lost: Sequence[datetime], most: int, patience: timedelta) -> str:
         return ""
     until = (sorted(lost)[len(lost) - most] + patience).astimezone()
     return (
-        f"{counted(len(lost), 'submission')} without an answer may be at work, and "
-        f"[pace] in_flight is {most}: nothing more is sent until {until:%Y-%m-%d %H:%M}. "
-        "promptsheet doctor looks for them. To send before that, raise in_flight."
+        f"{counted(len(lost), 'submission')} without an answer may be at work, and only {most} may "
+        f"be at once: nothing more is sent until {until:%Y-%m-%d %H:%M}. promptsheet doctor looks "
+        "for them. To send before that, raise [pace] in_flight, if the account allows it."
     )

@@ -112,7 +112,7 @@ def test_lost_answers_that_take_all_places_are_told_everywhere_and_not_once_one_
     free = held(team)
 
     assert str(full[3]).startswith(
-        "2 submissions without an answer may be at work, and [pace] in_flight is 2: nothing more"
+        "2 submissions without an answer may be at work, and only 2 may be at once: nothing more"
     )
     assert full == [1, full[3], False, full[3], 1, 1]
     assert (ended.code, str(full[3]) in ended.said) == (1, True)

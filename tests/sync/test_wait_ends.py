@@ -96,7 +96,7 @@ def test_a_pass_tells_at_once_that_lost_answers_take_all_places_and_goes_on_when
     (sentence,) = first.keys() - {""}
     assert first[sentence] < 60
     until = (START + timedelta(hours=1)).astimezone()
-    assert f"[pace] in_flight is 2: nothing more is sent until {until:%Y-%m-%d %H:%M}" in sentence
+    assert f"only 2 may be at once: nothing more is sent until {until:%Y-%m-%d %H:%M}" in sentence
     assert outcome.statuses == {"done": 2, "check needed": 2}
     assert bench.api.prompts == dict.fromkeys(prompts, 1)
     assert min(moment for moment, prompt in bench.api.received if prompt == "a hen") >= 3600
