@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import shutil
 import subprocess
@@ -29,8 +30,11 @@ def _copy(into: Path) -> None:
             shutil.copy2(file, into / file.name)
 
 
-def run(fault: Fault) -> bool:
-    """True if the tests found the fault. Raises SystemExit if they could not be run."""
+def run(fault: Fault, tells: bool) -> bool:
+    """True if the tests found the fault. Raises SystemExit if they could not be run.
+
+    `tells` prints the tests that failed.
+    """
     with tempfile.TemporaryDirectory(prefix="mutant-") as folder:
         root = Path(folder)
         _copy(root)
@@ -46,14 +50,18 @@ def run(fault: Fault) -> bool:
         )
     if done.returncode not in (0, FAILED):
         raise SystemExit(f"{fault.name}: the tests could not be run.\n{done.stdout}{done.stderr}")
-    if done.returncode == FAILED and "-v" in sys.argv:
+    if done.returncode == FAILED and tells:
         print(*(line for line in done.stdout.splitlines() if line.startswith("FAILED")), sep="\n")
     return done.returncode == FAILED
 
 
 def main() -> int:
     """0 if all of the named faults were found, else 1."""
-    names = [word for word in sys.argv[1:] if not word.startswith("-")]
+    parser = argparse.ArgumentParser(prog="python -m tests.mutants", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help="a fault; all without one")
+    parser.add_argument("-v", dest="tells", action="store_true", help="name the tests that failed")
+    given = parser.parse_args()
+    names: list[str] = given.names
     unknown = set(names) - {fault.name for fault in FAULTS}
     if unknown:
         raise SystemExit(f"There is no fault {', '.join(sorted(unknown))}.")
@@ -61,7 +69,7 @@ def main() -> int:
     survived = []
     for fault in chosen:
         began = time.monotonic()
-        is_found = run(fault)
+        is_found = run(fault, given.tells)
         word = "found" if is_found else "SURVIVED"
         print(f"{word:8} {time.monotonic() - began:5.1f} s  {fault.promise:3} {fault.name}")
         sys.stdout.flush()
