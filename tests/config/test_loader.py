@@ -269,7 +269,7 @@ def test_a_duration_is_read_in_common_spellings(
 
 
 def test_a_missing_configuration_gives_a_clear_sentence(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"There is no file .*nope.toml. Run init"):
+    with pytest.raises(ConfigError, match=r"There is no file .*nope.toml. Run promptsheet init"):
         config.load(tmp_path / "nope.toml", True, PROVIDERS, KEY)
 
 

@@ -106,12 +106,12 @@ def test_a_file_without_a_type_is_recognised_by_its_first_bytes(tmp_path: Path) 
         ),
         (answer(200, b"", Content_Type="image/png"), "The file behind the link is empty."),
         (
-            answer(200, PNG * 30, Content_Type="image/png"),
-            "The file is larger than 0.05 MB.",
+            answer(200, PNG * 300, Content_Type="image/png"),
+            "The file is larger than 0.5 MB.",
         ),
         (
-            head(200, {"Content-Type": "image/png", "Connection": "close"}) + PNG * 30,
-            "The file is larger than 0.05 MB.",
+            head(200, {"Content-Type": "image/png", "Connection": "close"}) + PNG * 300,
+            "The file is larger than 0.5 MB.",
         ),
         (b"220 ESMTP\r\n\r\n", "The connection broke before the whole file had arrived."),
     ],
@@ -457,7 +457,7 @@ async def saved(folder: Path, *texts: bytes, stem: str = "fox") -> str:
 async def refused(folder: Path, script: Script, within: float = 5.0) -> str:
     async with (
         RawServer(script) as server,
-        media_in(folder, allowed=[server.url], most_bytes=50_000, within=within) as media,
+        media_in(folder, allowed=[server.url], most_bytes=500_000, within=within) as media,
     ):
         with pytest.raises(NotSaved) as refusal:
             await save(media, f"{server.url}/1.png", "fox")
