@@ -185,6 +185,8 @@ class Fleet:
 
         The engine gives each order once. So without its end, a pass would be due and never ordered.
         """
+        # First, because another machine that has the sheet takes missing answers for lost.
+        self._store.attempts.rescued()
         self._store.leases.end_given_up()
         for sheet, by in [*self._owed.items()]:
             self._store.turns.ask(sheet, by)

@@ -286,6 +286,14 @@ FAULTS = (
         "tests/sync/test_lease.py",
     ),
     Fault(
+        "another machine takes the sheet up before the answers are recorded",
+        "P3",
+        "pipeline/server/fleet.py",
+        "        self._store.attempts.rescued()\n        self._store.leases.end_given_up()\n",
+        "        self._store.leases.end_given_up()\n        self._store.attempts.rescued()\n",
+        "tests/server/test_fleet.py",
+    ),
+    Fault(
         "a pass is not ordered again whose end the store did not take",
         "P3",
         "pipeline/server/fleet.py",

@@ -16,12 +16,14 @@ from sqlalchemy.exc import OperationalError
 from pipeline.config.settings import ScheduleSettings
 from pipeline.core.causes import AFTER_EDIT
 from pipeline.core.errors import StoreError
+from pipeline.core.model import JobKey
+from pipeline.core.states import Accepted
 from pipeline.schedule import Schedule
 from pipeline.server import fleet as fleets
 from pipeline.server.fleet import Fleet
 from pipeline.server.orders import Order, order_of
 from pipeline.server.pass_requests import PassRequest
-from pipeline.store import Store, Turn
+from pipeline.store import Fact, Intent, Limits, Store, Turn
 from pipeline.sync.lease import Busy
 from pipeline.sync.outcome import Outcome
 from tests.store.build import NOON, Clock
@@ -96,7 +98,7 @@ class Watcher:
 
 @pytest.fixture
 def store(tmp_path: Path, clock: Clock) -> Iterator[Store]:
-    with Store(f"sqlite:///{tmp_path}/a.db", clock) as opened:
+    with Store(f"sqlite:///{tmp_path}/a.db", clock, rescue=tmp_path / "a.db.rescue") as opened:
         yield opened
 
 
@@ -336,6 +338,28 @@ def test_a_lease_that_this_machine_could_not_release_is_ended_once_the_store_ans
     rounds(store, watcher, Engine(), 1)
 
     assert store.leases.take(SHEET, "elsewhere:1", 45)
+
+
+def test_answers_kept_while_the_store_was_away_are_recorded_before_another_machine_has_the_sheet(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watcher, key = Watcher(), JobKey(SHEET, "r_000000001", 1)
+    watcher.running_since = None
+    store.jobs.add([key])
+    limits = Limits(api_key="key", run="run", day="2026-03-01")
+    store.attempts.begin([Intent(key, 1, "{}", (), "imagine", 8, 120)], limits)
+    store.attempts.rescue([Fact(key, 1, Accepted("task-1"))])
+    seen: list[str] = []
+
+    def end() -> None:
+        (attempt,) = store.jobs.all(SHEET)[key].attempts
+        seen.append(attempt.task_id)
+
+    monkeypatch.setattr(store.leases, "end_given_up", end)
+
+    rounds(store, watcher, Engine(), 1)
+
+    assert seen == ["task-1"]
 
 
 @contextmanager
