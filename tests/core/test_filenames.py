@@ -46,6 +46,7 @@ def spellings(stem: str) -> set[str]:
 @example([(LONG, (JobKey("s", f"r_k3f9x2m1{n}", 1), 1, None)) for n in "ab"])
 @example([("x" * 300, (JobKey("s", "r_k3f9x2m1q", take), 1, None)) for take in (1, 2)])
 @example([("n", (JobKey("s", "r_k3f9x2m1q", 1), 1, attempt)) for attempt in (None, 1, 2)])
+@example([("n", (JobKey("s", "r_k3f9x2m1q", 1, part), 1, None)) for part in ("", "9x16")])
 @example([(f"n-r_k3f9x2m1q{end}", (JobKey("s", "r_k3f9x2m1q", 1), 1, None)) for end in ("", "-1")])
 def test_no_two_pictures_share_a_file(pictures: list[tuple[str, tuple[JobKey, int, int]]]) -> None:
     taken: dict[str, object] = {}

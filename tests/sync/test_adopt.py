@@ -120,6 +120,8 @@ def save(bench: Bench, cells: dict[str, str]) -> None:
 @example(ROWS[1], ["done", "running", "done"], None, {"task-3"}, False, "picture{number}")
 @example(ROWS[0], ["done", "running", "done"], None, {"task-3"}, False, "{task}")
 @example(ROWS[0], ["failed"] * 3, None, set(), True, "{task}")
+@example(ROWS[0], ["done", "done", "refused"], None, set(), False, "{task}")
+@example(ROWS[0], ["done", "done", "running"], ("task_id", 0), set(), False, "{task}")
 @settings(max_examples=15, suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(
     row=st.sampled_from(ROWS),
