@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 #: Inputs (canonical text) that say more than the person wrote, or were forgotten.
 _UNUSUAL: Final = f'"(?:{"|".join(map(re.escape, (LINK, *ADDED, COUNT, RATIOS)))})":|{PREFIX}'
 #: The signs of a doubt, as Arrow writes them.
-_SIGNS: Final = "(?i)" + re.sub(r"\\u([0-9a-fA-F]{4})", r"\\x{\1}", ANY_SIGN.pattern)
+_SIGNS: Final = re.sub(r"\\u([0-9a-fA-F]{4})", r"\\x{\1}", ANY_SIGN.pattern)
 #: Later than any moment: a job of an old store does not say when it was made.
 LATEST: Final = 2**62
 
