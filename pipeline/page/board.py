@@ -33,9 +33,11 @@ from pipeline.page.snapshot import Snapshot, Totals, totals_of
 from pipeline.reports.results import View
 from pipeline.sync.configured_sheet import Campaign
 
-#: Seconds from one refresh to the next: at least EVERY, and SHARE times the duration of the last.
+#: Seconds from one refresh to the next: at least EVERY, and SHARE times the duration of the last,
+#: but at most LONGEST: a refresh may last long only because the machine was busy.
 EVERY: Final = 0.5
 SHARE: Final = 20
+LONGEST: Final = 10.0
 #: Longest duration of one refresh, and seconds between updates of the page while more rows follow.
 #: The page is also updated when the number of known rows has doubled.
 SLICE: Final = 0.25
@@ -108,7 +110,8 @@ class Board:
                 self._searched_at = time.monotonic()
             self._update(until=began + SLICE)
             ended = time.monotonic()
-            self._next = ended if self._stale else ended + max(EVERY, SHARE * (ended - began))
+            rest = min(max(EVERY, SHARE * (ended - began)), LONGEST)
+            self._next = ended if self._stale else ended + rest
         finally:
             self._lock.release()
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -27,6 +28,7 @@ from pipeline.core.model import JobKey, KnownRow, Result, State
 from pipeline.core.states import Failed, Lost, Succeeded, state_of
 from pipeline.open_sheet import open_sheet
 from pipeline.page import auth as gates
+from pipeline.page import board as boards
 from pipeline.page import routes
 from pipeline.page.accounts import Session
 from pipeline.page.attempt_limit import EACH_SECOND, MOST_CALLERS, Tries
@@ -729,6 +731,31 @@ def test_of_many_rows_only_the_changed_ones_are_computed_again(bench: PageBench)
     assert wall.shown.revision == revision + 1
     assert [one.row_id for one in wall.shown.picked("invalid")] == [ids[4]]
     assert [one.row_id for one in wall.shown.picked("failed")] == [FAILED, LOST]
+
+
+def test_after_a_refresh_that_took_long_on_a_busy_machine_the_page_looks_again_within_ten_seconds(
+    bench: PageBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 100.0
+    monkeypatch.setattr(boards, "time", SimpleNamespace(monotonic=lambda: now))
+    wall = Board(bench.campaign)
+    find = wall._changes.find
+
+    def slowly(*about: Any) -> Any:
+        nonlocal now
+        now += 5
+        return find(*about)
+
+    monkeypatch.setattr(wall._changes, "find", slowly)
+    wall.refresh()
+    bench.store.attempts.record([Fact(bench.key(LOST), 1, Failed("no", task_id="t-3"))])
+
+    now += 9
+    wall.refresh()
+    assert LOST not in {one.row_id for one in wall.shown.picked("failed")}
+    now += 2
+    wall.refresh()
+    assert LOST in {one.row_id for one in wall.shown.picked("failed")}
 
 
 def test_a_moved_row_is_found_by_its_new_number(bench: PageBench) -> None:
