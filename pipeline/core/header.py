@@ -128,7 +128,7 @@ class Columns:
         return name in self.index or self.titled(name) is not None
 
     def titled(self, name: str) -> int | None:
-        """The column with the title of this name, whatever it means; None if there is none."""
+        """Where the column is whose title is this name, even if it is not used; None if none is."""
         title = folded(self.titles.get(name, name))
         return next((at for at, one in enumerate(self.header) if folded(one) == title), None)
 

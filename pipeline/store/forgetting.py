@@ -171,7 +171,7 @@ def _forget_sentences(connection: Connection, sheet: int, jobs: Iterable[Job]) -
 
 
 def _as_kept(reason: str) -> tuple[str, str]:
-    """The reason in quotes, as it stands in a sentence, and in JSON."""
+    """The reason in quotes: as a sentence has it, and as JSON text has it."""
     quoted = f'"{reason}"'
     return quoted, json.dumps(quoted)[1:-1]
 

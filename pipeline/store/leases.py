@@ -35,7 +35,7 @@ class Leases(StorePart):
 
     def __init__(self, database: Database) -> None:
         super().__init__(database)
-        #: Sheet and word of leases that nobody works under, and that may still be in the store.
+        #: Sheet and word of each lease that this process no longer uses, but could not end.
         self._given_up = set[tuple[str, str]]()
 
     def take(self, sheet: str, holder: str, seconds: float) -> Lease | None:
@@ -92,7 +92,7 @@ class Leases(StorePart):
 
     @contextmanager
     def _giving_up(self, lease: Lease) -> Iterator[None]:
-        """Nobody works under the lease if the block fails."""
+        """Remember that the lease has to be ended if the store fails in the block."""
         try:
             yield
         except StoreError:
