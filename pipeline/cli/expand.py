@@ -31,11 +31,11 @@ from pipeline.core.combinations import (
 )
 from pipeline.core.errors import ConfigError, SheetError
 from pipeline.core.header import folded
+from pipeline.core.inputs import PROMPT
 from pipeline.core.lines import Line, each
 from pipeline.core.model import Grid
 from pipeline.core.money import in_credits_and_money
 from pipeline.core.new_rows import NewRow, place_below, with_rows
-from pipeline.core.prompt_templates import PROMPT
 from pipeline.core.rules import Rules
 from pipeline.core.statuses import Status
 from pipeline.core.text import counted, is_or_are, one_line, quoted

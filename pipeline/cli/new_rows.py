@@ -14,8 +14,7 @@ from typing import Final, NamedTuple
 
 from pipeline.core.credits import Credits
 from pipeline.core.fields import INDEX, PARENT, fields_of, price_of, problem_with
-from pipeline.core.generations import RATIO
-from pipeline.core.header import ALWAYS, TEXT
+from pipeline.core.header import ALWAYS, RATIO, TEXT
 from pipeline.core.provider import Endpoint, Field, Kind, Provider
 from pipeline.sheets.choices import Choices
 

@@ -22,8 +22,9 @@ from pipeline.config import Settings
 from pipeline.core.costs import Cost
 from pipeline.core.credits import Credits, total
 from pipeline.core.generations import label
+from pipeline.core.listing import ListedCharge
 from pipeline.core.messages import as_text
-from pipeline.core.receipt_lines import Basis, ListedCharge, ReceiptLine, Sent
+from pipeline.core.receipt_lines import Basis, ReceiptLine, Sent
 from pipeline.core.receipts import Receipt, Refund, Why, closing
 from pipeline.core.refund_claims import claims
 from pipeline.core.text import counted, one_line, shortened

@@ -12,7 +12,8 @@ from pipeline.config.secrets import resolved
 from pipeline.config.settings import GoogleSource, PromptSettings
 from pipeline.config.sources import TAB
 from pipeline.core.header import CONTROLS, OURS, folded
-from pipeline.core.prompt_templates import PROMPT, PromptTemplate, template
+from pipeline.core.inputs import PROMPT
+from pipeline.core.prompt_templates import PromptTemplate, template
 
 #: Kinds of file that may hold styles.
 WORKBOOKS = (".xlsx", ".xlsm")

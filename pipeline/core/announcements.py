@@ -27,12 +27,12 @@ from pipeline.core.outbox import (
     RowMessage,
     Value,
 )
-from pipeline.core.prompt_templates import prompt_sent
 from pipeline.core.rules import Rules
 from pipeline.core.shares import in_words
 from pipeline.core.states import cost_of_attempt
 from pipeline.core.statuses import Status
 from pipeline.core.text import counted, shortened
+from pipeline.core.traces import prompt_sent
 
 #: Characters of a prompt that stand for a row without a name.
 _TITLE: Final = 80

@@ -6,18 +6,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from pipeline.core import messages
-from pipeline.core.approval import (
-    EXAMPLES,
-    Outdated,
-    Tick,
-    approval,
-    is_covered,
-    is_covered_on_page,
-    outdated,
-)
+from pipeline.core.approval import Outdated, is_covered, is_covered_on_page, outdated
 from pipeline.core.header import Columns
 from pipeline.core.language import NOTHING, Said, say
 from pipeline.core.rules import Rules
+from pipeline.core.ticks import EXAMPLES, Tick, approval
 
 if TYPE_CHECKING:
     from pipeline.core.lines import Line

@@ -9,6 +9,7 @@ from typing import Final, Protocol
 from pipeline.core.language import Said, say
 from pipeline.core.links import drive_file, private_host
 from pipeline.core.provider import Field
+from pipeline.core.reasons import NO_DRIVE
 from pipeline.core.text import quoted
 
 ADDRESS: Final = re.compile(r"https?://[^\s,]\S*", re.IGNORECASE)
@@ -19,11 +20,6 @@ TYPES: Final = ("file", "address", "addresses")
 #: Before the name of a saved picture, in the inputs of a take that starts from one. A cell that
 #: begins so is refused: it may not name a file of that folder.
 SAVED: Final = "saved://"
-#: Why a link to Google Drive cannot be used, as the end of a sentence.
-NO_DRIVE: Final = say(
-    "there are no credentials for Google: those of a Google Sheet or of [media] save_to in Google "
-    "Drive are used. Or save the picture in the folder of [media] inputs, and write its name"
-)
 
 
 class Files(Protocol):

@@ -15,10 +15,9 @@ from pipeline.core import messages_feedback as messages
 from pipeline.core.cell_errors import is_value
 from pipeline.core.cell_files import SAVED, file_or_addresses
 from pipeline.core.fields import IMAGE, Titles, fields_of
-from pipeline.core.inputs import canonical, parsed
+from pipeline.core.inputs import PROMPT, canonical, parsed
 from pipeline.core.model import Job, KnownRow
 from pipeline.core.picks import PICK, Picked, Picture
-from pipeline.core.prompt_templates import PROMPT
 from pipeline.core.provider import Endpoint, Field
 from pipeline.core.reference_images import field_for
 from pipeline.core.revisions import FEEDBACK, PICTURES, revised, revision_in

@@ -10,10 +10,9 @@ from pipeline.core.credits import Credits
 from pipeline.core.fields import INDEX, PARENT, fields_of, problems_with
 from pipeline.core.following import can_follow, unfit, unusable
 from pipeline.core.header import Columns, folded
-from pipeline.core.inputs import canonical
+from pipeline.core.inputs import PROMPT, canonical
 from pipeline.core.language import Said, say
 from pipeline.core.model import Attempt
-from pipeline.core.prompt_templates import PROMPT
 from pipeline.core.rules import Rules
 from pipeline.core.text import all_of
 

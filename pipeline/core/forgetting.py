@@ -16,8 +16,7 @@ from typing import Final
 
 from pipeline.core.chains import LINK
 from pipeline.core.fields import INDEX
-from pipeline.core.generations import COUNT, RATIO, RATIOS
-from pipeline.core.header import Marked
+from pipeline.core.header import COUNT, RATIO, RATIOS, Marked
 from pipeline.core.inputs import parsed
 from pipeline.core.known_rows import Memory
 from pipeline.core.model import Job, JobKey, KnownRow, State

@@ -16,6 +16,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
+from pipeline.core.header import COUNT, RATIO, RATIOS
 from pipeline.core.inputs import canonical, parsed, ratio, without_decimals
 from pipeline.core.language import Said, say, together
 from pipeline.core.messages import or_ignore
@@ -23,10 +24,6 @@ from pipeline.core.model import Attempt, Job, State
 from pipeline.core.states import counted, state_of
 from pipeline.core.text import quoted
 
-COUNT: Final = "count"
-RATIOS: Final = "ratios"
-#: The field that takes one ratio.
-RATIO: Final = "aspect_ratio"
 #: So many of one kind, and so many in all, may one row ask for.
 MOST_COUNT: Final = 10
 MOST: Final = 20

@@ -19,11 +19,15 @@ from typing import Final
 
 from pipeline.core.cell_errors import input_text
 from pipeline.core.fields import INDEX, PARENT
-from pipeline.core.generations import COUNT, RATIO, RATIOS
 from pipeline.core.inputs import canonical, normalise, ratio
 from pipeline.core.invisible import is_blank, visible
 from pipeline.core.model import Grid
 
+#: Controls that ask for several generations of a row (see `generations`).
+COUNT: Final = "count"
+RATIOS: Final = "ratios"
+#: The field that takes one ratio.
+RATIO: Final = "aspect_ratio"
 CONTROLS = (
     *("endpoint", "name", "parent", "take", COUNT, RATIOS, "approved", "skip"),
     *("pick", "feedback"),

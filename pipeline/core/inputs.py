@@ -12,9 +12,12 @@ import unicodedata
 from collections.abc import Collection, Mapping
 from functools import lru_cache
 from json.encoder import encode_basestring
+from typing import Final
 
 from pipeline.core.invisible import is_blank, visible
 
+#: The input that says in words what to make, at each endpoint that has one.
+PROMPT: Final = "prompt"
 _WHOLE_RATIO = re.compile(r"([1-9][0-9]{0,3}):([1-9][0-9]{0,3})")
 
 

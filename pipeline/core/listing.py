@@ -12,11 +12,11 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
+from pipeline.core.credits import Credits
 from pipeline.core.model import Request, Response
 from pipeline.core.paths import elements, first_text, is_list
 from pipeline.core.protocol import Answers, meaning_of, reported_by, task_event
 from pipeline.core.provider import CURSOR, Endpoint, Poll, Provider
-from pipeline.core.receipt_lines import ListedCharge
 from pipeline.core.states import Event, Failed
 
 
@@ -29,6 +29,24 @@ class Page(NamedTuple):
     next: str = ""
     #: Open tasks that it calls finished without a result.
     unclear: frozenset[str] = frozenset()
+
+
+class ListedCharge(NamedTuple):
+    """A task in the account's list."""
+
+    task_id: str
+    #: When it was made; None if the list does not say.
+    at: datetime | None
+    #: None if the list does not say.
+    amount: Credits | None
+    has_failed: bool
+    #: What was asked for, as the API keeps it; None if it was not read.
+    content: Mapping[str, Any] | None = None
+
+    @property
+    def prompt(self) -> str:
+        """The prompt in its content; empty if it is not known."""
+        return _prompt_in(self.content or {})
 
 
 def page_request(poll: Poll, cursor: str) -> Request:
@@ -98,3 +116,10 @@ def page_answers(provider: Provider, endpoint_of: Mapping[str, Endpoint], page: 
 def _is_finished(provider: Provider, body: Mapping[str, Any]) -> bool:
     status = first_text(body, provider.task.status).casefold()
     return status in {word.casefold() for word in provider.task.finished}
+
+
+def _prompt_in(content: Mapping[str, Any]) -> str:
+    if isinstance(prompt := content.get("prompt"), str):
+        return prompt
+    inner = (_prompt_in(part) for part in content.values() if isinstance(part, dict))
+    return next(filter(None, inner), "")

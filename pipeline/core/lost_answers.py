@@ -13,7 +13,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from pipeline.core.receipt_lines import Bodies, ListedCharge, Sent
+from pipeline.core.listing import ListedCharge
+from pipeline.core.receipt_lines import Bodies, Sent
 
 
 @dataclass(slots=True)

@@ -11,8 +11,7 @@ from difflib import SequenceMatcher
 from typing import NamedTuple
 
 from pipeline.core.fields import IMAGE
-from pipeline.core.generations import COUNT, RATIOS
-from pipeline.core.header import CONTROLS, Columns, folded, is_filled
+from pipeline.core.header import CONTROLS, COUNT, RATIOS, Columns, folded, is_filled
 from pipeline.core.model import Grid
 from pipeline.core.text import quoted
 

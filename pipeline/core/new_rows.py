@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from pipeline.core.approval import Tick, box
 from pipeline.core.model import Grid
+from pipeline.core.ticks import Tick, box
 
 #: A row to add: column, counted from 0 -> the text of its cell.
 NewRow = Mapping[int, str]

@@ -14,10 +14,9 @@ from typing import Any, Final
 
 from pipeline.core.chains import without_link
 from pipeline.core.credits import Credits
-from pipeline.core.inputs import canonical, parsed
+from pipeline.core.inputs import PROMPT, canonical, parsed
 from pipeline.core.lines import Line, each
 from pipeline.core.model import Job, JobKey, State
-from pipeline.core.prompt_templates import PROMPT
 from pipeline.core.rules import Rules
 from pipeline.core.statuses import Status
 from pipeline.core.text import counted, shortened

@@ -10,7 +10,7 @@ from functools import partial
 from typing import NamedTuple
 
 from pipeline.core import messages, messages_pictures
-from pipeline.core.approval import Tick, approved, box, is_copied
+from pipeline.core.approval import approved, is_copied
 from pipeline.core.approval_missing import approval_missing
 from pipeline.core.cell_errors import is_value
 from pipeline.core.cell_files import names_saved
@@ -40,23 +40,20 @@ from pipeline.core.following import (
     problems_of_parent,
 )
 from pipeline.core.generations import (
-    COUNT,
-    RATIOS,
     AskedGenerations,
     Generation,
     as_sent,
     asks_for_others,
     generations_of,
 )
-from pipeline.core.header import Columns
-from pipeline.core.inputs import normalise, parsed
+from pipeline.core.header import COUNT, RATIOS, Columns
+from pipeline.core.inputs import PROMPT, normalise, parsed
 from pipeline.core.job_status import job_status, what_it_was_made_from
 from pipeline.core.known_rows import Seen, remembered
 from pipeline.core.language import NOTHING, Said, say
 from pipeline.core.lines import Line, Plan, gathered
 from pipeline.core.model import Grid, Job, JobKey, KnownRow, RowKind, State
 from pipeline.core.picks import Picked
-from pipeline.core.prompt_templates import PROMPT
 from pipeline.core.provider import is_over
 from pipeline.core.reference_images import Titled, contradictions, field_for, named_row
 from pipeline.core.remakes import cause, remakes_in
@@ -66,6 +63,7 @@ from pipeline.core.states import shown, state_of
 from pipeline.core.statuses import Status, StatusAndNote
 from pipeline.core.takes import how_to_ask, latest_shown, mistake_in_take, take_of
 from pipeline.core.text import joined
+from pipeline.core.ticks import Tick, box
 from pipeline.core.wrong_endpoints import no_endpoint
 
 

@@ -20,14 +20,10 @@ from typing import Final, NamedTuple
 
 from pipeline.core.fields import Titles
 from pipeline.core.header import folded
-from pipeline.core.inputs import parsed
+from pipeline.core.inputs import PROMPT
 from pipeline.core.language import Said, say
-from pipeline.core.model import Attempt
 from pipeline.core.text import quoted
-from pipeline.core.traces import readable
 
-#: The field that a template fills.
-PROMPT: Final = "prompt"
 #: Most characters of a template; each row is filled in at each look that plans it.
 MOST: Final = 10_000
 #: As many styles are named in a sentence about an unknown one.
@@ -190,11 +186,6 @@ class Prompts:
         if name == self.style_column and (style := self.styles.get(folded(cell))):
             return style[1]
         return cell
-
-
-def prompt_sent(attempt: Attempt) -> str:
-    """The prompt that an attempt was sent with, for people; empty if it had none."""
-    return readable(attempt.prompt or parsed(attempt.inputs).get(PROMPT, ""))
 
 
 def chosen(text: str, turns: _Turns) -> str:

@@ -10,7 +10,6 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Final
 
-from pipeline.core.cell_files import NO_DRIVE
 from pipeline.core.language import Said, message, said_again, say
 from pipeline.core.text import quoted
 
@@ -107,6 +106,10 @@ DRIVE_EXTRA: Final = message(
     'a link to Google Drive needs more libraries: pip install "promptsheet[google]"'
 )
 DRIVE_CREDENTIALS: Final = message("the credentials for Google cannot be used to read files")
+NO_DRIVE: Final = say(
+    "there are no credentials for Google: those of a Google Sheet or of [media] save_to in Google "
+    "Drive are used. Or save the picture in the folder of [media] inputs, and write its name"
+)
 DRIVE_SERVICE: Final = message("a link to Google Drive needs the key of a service account")
 GONE_FROM: Final = message("The file is no longer in {place}")
 SAVED_ELSEWHERE: Final = message("The file was saved elsewhere, not in {place}")
@@ -115,10 +118,7 @@ CANNOT_READ_NOW: Final = message("Pictures cannot be read from {place} now ({why
 OF_A_CELL: Final = message('"{text}": {why}')
 
 #: All of them.
-ALL: Final = (
-    NO_DRIVE,
-    *(text for name, text in [*globals().items()] if name.isupper() and name != "NO_DRIVE"),
-)
+ALL: Final = tuple(text for name, text in [*globals().items()] if name.isupper())
 
 
 #: Why a picture is of no use.

@@ -81,31 +81,6 @@ class Sent(NamedTuple):
         return self.again_at or self.sent_at
 
 
-class ListedCharge(NamedTuple):
-    """A task in the account's list."""
-
-    task_id: str
-    #: When it was made; None if the list does not say.
-    at: datetime | None
-    #: None if the list does not say.
-    amount: Credits | None
-    has_failed: bool
-    #: What was asked for, as the API keeps it; None if it was not read.
-    content: Mapping[str, Any] | None = None
-
-    @property
-    def prompt(self) -> str:
-        """The prompt in its content; empty if it is not known."""
-        return _prompt_in(self.content or {})
-
-
-def _prompt_in(content: Mapping[str, Any]) -> str:
-    if isinstance(prompt := content.get("prompt"), str):
-        return prompt
-    inner = (_prompt_in(part) for part in content.values() if isinstance(part, dict))
-    return next(filter(None, inner), "")
-
-
 class Basis(StrEnum):
     """What an amount rests on."""
 

@@ -18,9 +18,10 @@ from typing import NamedTuple
 
 from pipeline.core.costs import Account, Cost
 from pipeline.core.credits import Credits, exact, total
+from pipeline.core.listing import ListedCharge
 from pipeline.core.model import State
 from pipeline.core.provider import MARGIN, Provider
-from pipeline.core.receipt_lines import Basis, Bodies, ListedCharge, ReceiptLine, Sent
+from pipeline.core.receipt_lines import Basis, Bodies, ReceiptLine, Sent
 
 #: How old a task may be when the list is read, before it has to be in the list.
 SETTLED = timedelta(minutes=10)

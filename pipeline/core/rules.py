@@ -12,11 +12,11 @@ from pipeline.core.cell_links import CellLinks
 from pipeline.core.credits import Credits, total
 from pipeline.core.fields import IMAGE, Titles, as_texts
 from pipeline.core.generations import has_several, several
-from pipeline.core.inputs import canonical, parsed
+from pipeline.core.inputs import PROMPT, canonical, parsed
 from pipeline.core.language import ENGLISH, Catalogue
 from pipeline.core.model import Attempt, State
 from pipeline.core.prompt_checks import ANY_SIGN, doubts
-from pipeline.core.prompt_templates import PROMPT, FinishedPrompt, Prompts
+from pipeline.core.prompt_templates import FinishedPrompt, Prompts
 from pipeline.core.protocol import is_key_for
 from pipeline.core.provider import MARGIN, Endpoint, Provider
 from pipeline.core.reference_images import Cells, by_field, field_for

@@ -11,7 +11,7 @@ from pipeline.core.filetypes import MEDIA_TYPES
 from pipeline.core.inputs import parsed
 from pipeline.core.model import Attempt, JobKey
 from pipeline.core.picture_findings import SeenPicture
-from pipeline.core.prompt_templates import prompt_sent
+from pipeline.core.traces import prompt_sent
 
 
 @dataclass(frozen=True, slots=True)

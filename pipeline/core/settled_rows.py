@@ -15,7 +15,6 @@ from collections.abc import Callable, Iterable, Sequence
 from operator import itemgetter
 from typing import Final, NamedTuple
 
-from pipeline.core.approval import Tick, approval
 from pipeline.core.chains import may_follow
 from pipeline.core.generations import has_several
 from pipeline.core.header import ALWAYS, PREVIEW, Columns
@@ -25,6 +24,7 @@ from pipeline.core.messages import as_text
 from pipeline.core.model import Grid
 from pipeline.core.rules import Rules
 from pipeline.core.statuses import Status
+from pipeline.core.ticks import Tick, approval
 from pipeline.core.unchanged_rows import digest
 
 #: Columns of ours whose cells follow from a result alone.

@@ -13,8 +13,9 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Final
 
-from pipeline.core.inputs import canonical, parsed
+from pipeline.core.inputs import PROMPT, canonical, parsed
 from pipeline.core.language import Said, say
+from pipeline.core.model import Attempt
 
 PREFIX: Final = "forgotten#"
 TRACE: Final = re.compile(r"forgotten#[A-Za-z0-9_-]{22}")
@@ -35,6 +36,11 @@ def has_traces(text: str) -> bool:
 def readable(text: str) -> str:
     """The text for people: of a trace, that it was forgotten."""
     return FORGOTTEN if is_trace(text) else text
+
+
+def prompt_sent(attempt: Attempt) -> str:
+    """The prompt that an attempt was sent with, for people; empty if it had none."""
+    return readable(attempt.prompt or parsed(attempt.inputs).get(PROMPT, ""))
 
 
 @dataclass(frozen=True, slots=True)

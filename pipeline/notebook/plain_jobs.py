@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from pipeline.core.chains import LINK
 from pipeline.core.costs import account_of, summed
-from pipeline.core.generations import COUNT, RATIOS
+from pipeline.core.header import COUNT, RATIOS
 from pipeline.core.model import State
 from pipeline.core.prompt_checks import ANY_SIGN
 from pipeline.core.revisions import ADDED

@@ -19,9 +19,9 @@ from pipeline.core.credits import Credits
 from pipeline.core.feedback import is_old
 from pipeline.core.fields import fields_of
 from pipeline.core.generations import copy_of
+from pipeline.core.inputs import PROMPT
 from pipeline.core.language import Said, say
 from pipeline.core.model import Job, KnownRow, State
-from pipeline.core.prompt_templates import PROMPT
 from pipeline.core.rules import Rules
 from pipeline.core.states import Charge, higher_charges, state_of
 from pipeline.core.statuses import FINISHED, NEEDS_ATTENTION, NOT_SENT, Status

@@ -23,11 +23,12 @@ from pipeline.core.costs import Account, accounts
 from pipeline.core.credits import Credits, exact
 from pipeline.core.errors import SheetError, StoreError, WireError
 from pipeline.core.inputs import parsed
+from pipeline.core.listing import ListedCharge
 from pipeline.core.model import Request
 from pipeline.core.paths import first_text
 from pipeline.core.protocol import meaning_of
 from pipeline.core.provider import Provider
-from pipeline.core.receipt_lines import Bodies, ListedCharge, ReceiptLine, Sent
+from pipeline.core.receipt_lines import Bodies, ReceiptLine, Sent
 from pipeline.core.receipts import Reading, Receipt, ReceiptScope, grouped, receipt
 from pipeline.core.rules import Rules
 from pipeline.core.traces import readable

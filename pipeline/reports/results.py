@@ -31,14 +31,13 @@ from pipeline.core.inputs import parsed
 from pipeline.core.job_status import job_status
 from pipeline.core.known_rows import Memory
 from pipeline.core.model import Attempt, Grid, Job, JobKey, KnownRow, State
-from pipeline.core.prompt_templates import prompt_sent
 from pipeline.core.revisions import revised, revision_in, unrevised
 from pipeline.core.rules import Rules
 from pipeline.core.states import cost_of, counted, is_forgotten, shown, state_of
 from pipeline.core.statuses import NEEDS_ATTENTION, NOT_SENT, Status
 from pipeline.core.takes import take_of
 from pipeline.core.text import joined
-from pipeline.core.traces import readable
+from pipeline.core.traces import prompt_sent, readable
 from pipeline.open_pictures import is_elsewhere
 from pipeline.open_sheet import open_sheet
 from pipeline.plain_files import is_plain

@@ -15,8 +15,7 @@ from random import Random
 from typing import Final
 
 from pipeline.core.cell_errors import is_value
-from pipeline.core.generations import COUNT, RATIOS
-from pipeline.core.header import Columns, Header
+from pipeline.core.header import COUNT, RATIOS, Columns, Header
 from pipeline.core.job_status import TAKEN_OVER
 from pipeline.core.known_rows import Seen, new_id
 from pipeline.core.lines import Line

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable
 
 from pipeline.core.filenames import comparable, picture_stem
-from pipeline.core.generations import RATIO
+from pipeline.core.header import RATIO
 from pipeline.core.inputs import parsed
 from pipeline.core.model import Attempt, JobKey
 from pipeline.core.name_templates import NameTemplate

@@ -14,12 +14,11 @@ from pipeline.core.causes import cause_of
 from pipeline.core.chains import Link, link_in, with_link
 from pipeline.core.fields import Parent, body_of
 from pipeline.core.following import parent_of
-from pipeline.core.generations import RATIO
-from pipeline.core.inputs import parsed
+from pipeline.core.header import RATIO
+from pipeline.core.inputs import PROMPT, parsed
 from pipeline.core.lines import Line
 from pipeline.core.model import Attempt, JobKey, Request, State
 from pipeline.core.paths import merged, values
-from pipeline.core.prompt_templates import PROMPT
 from pipeline.core.protocol import resend_key, sent_once, submission
 from pipeline.core.provider import Provider
 from pipeline.core.states import shown, state_of

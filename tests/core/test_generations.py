@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.core.cells import cells_of
-from pipeline.core.generations import RATIO, copy_of, generations_of, label, several
+from pipeline.core.generations import copy_of, generations_of, label, several
+from pipeline.core.header import RATIO
 from pipeline.core.inputs import canonical, parsed
 from pipeline.core.lines import Line
 from pipeline.core.model import Job, JobKey, Result, State

@@ -12,9 +12,9 @@ from typing import Any, Final
 from pipeline.config.provider_files import read_provider
 from pipeline.core.costs import Account
 from pipeline.core.credits import Credits
-from pipeline.core.listing import charge_of
+from pipeline.core.listing import ListedCharge, charge_of
 from pipeline.core.model import State
-from pipeline.core.receipt_lines import Basis, Bodies, ListedCharge, Sent
+from pipeline.core.receipt_lines import Basis, Bodies, Sent
 from pipeline.core.receipts import Reading, Receipt, ReceiptScope, Why, closing, receipt
 from pipeline.core.refund_claims import claims
 from tests.core.build import NOW, wrote

@@ -17,7 +17,7 @@ _BY_SAMPLE = "tests/cli/test_sample.py"
 _OF_SAMPLES = "tests/core/test_samples.py"
 _BY_SHARE = "tests/cli/test_shares.py"
 _OF_ADMISSION = "tests/store/test_admission.py"
-_OF_APPROVAL = "tests/core/test_approval.py"
+_OF_TICKS = "tests/core/test_ticks.py"
 _BY_GESTURE = "tests/cli/test_gestures.py::test_a_drop_down_with_words_of_the_team_approves"
 _OF_PROMPTS = "tests/core/test_prompt_templates.py"
 _BY_PROMPT = "tests/cli/test_prompt_templates.py"
@@ -127,10 +127,10 @@ FAULTS = (
     Fault(
         "the usual words approve besides those of the team",
         "P1",
-        _APPROVAL,
+        "pipeline/core/ticks.py",
         "if word in (frozenset(map(_folded, words)) or _MEANS_YES):",
         "if word in (frozenset(map(_folded, words)) | _MEANS_YES):",
-        f"{_OF_APPROVAL}::test_no_other_word_counts_beside_those_of_the_team",
+        f"{_OF_TICKS}::test_no_other_word_counts_beside_those_of_the_team",
     ),
     Fault(
         "an approval with a word of the team is not remembered",

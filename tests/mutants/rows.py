@@ -264,10 +264,10 @@ FAULTS = (
     Fault(
         "an unknown word approves",
         "P1",
-        "pipeline/core/approval.py",
+        "pipeline/core/ticks.py",
         "    return Tick.NO if word in _MEANS_NO else Tick.OTHER",
         "    return Tick.NO if word in _MEANS_NO else Tick.YES",
-        "tests/core/test_approval.py",
+        "tests/core/test_ticks.py",
     ),
     Fault(
         "an approval covers every take",
@@ -275,7 +275,7 @@ FAULTS = (
         "pipeline/core/approval.py",
         '    return f"{take} {wrote_for(memory, take, picked)}"',
         '    return f" {wrote_for(memory, take, picked)}"',
-        "tests/core/test_planning.py tests/core/test_approval.py",
+        "tests/core/test_planning.py",
     ),
     Fault(
         "an edited row that is done is sent again",

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from pipeline.core.approval import EXAMPLES, Tick, approval, box
 from pipeline.core.lines import Line
+from pipeline.core.ticks import EXAMPLES, Tick, approval, box
 from tests.core.build import planned
 from tests.fakes.cases import each
 
