@@ -7,6 +7,7 @@ zeros after the last line.
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import sys
@@ -24,6 +25,8 @@ if sys.platform != "win32":
 
 #: Room for some two hundred facts with four URLs each.
 SIZE: Final = 256 * 1024
+#: What the system says of a folder in which this account cannot write.
+_REFUSED: Final = frozenset({errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT})
 
 _log = logging.getLogger(__name__)
 
@@ -38,6 +41,11 @@ class RescueFile:
         """Make the file with its space on disk, if it does not exist. Raises StoreFull."""
         with self._opened() as file:
             _take_blocks(file)
+
+    def trouble(self) -> str:
+        """Why nothing can be kept there, in a sentence; empty if it can. Changes nothing."""
+        place = self.path if self.path.exists() else self.path.parent
+        return "" if os.access(place, os.W_OK) else _refused(self.path, "it may only be read")
 
     def write(self, facts: Sequence[TimedFact]) -> None:
         """Add the facts, and wait until they are on disk. Raises StoreFull, and none was added."""
@@ -85,7 +93,9 @@ class RescueFile:
                 yield file
         except OSError as error:
             raise StoreFull(
-                f"No space in the rescue file {self.path}: {error.strerror}."
+                _refused(self.path, f"{error.strerror}")
+                if error.errno in _REFUSED
+                else f"No space in the rescue file {self.path}: {error.strerror}. Free some space."
             ) from error
 
 
@@ -99,6 +109,14 @@ def _whole(path: Path) -> bytes:
 def rescue_of(store: Path) -> RescueFile:
     """The rescue file of the store in a file."""
     return RescueFile(Path(f"{store}.rescue"))
+
+
+def _refused(path: Path, why: str) -> str:
+    return (
+        f"The rescue file {path} cannot be written: {why}. Nothing is sent without it, because it "
+        "keeps the answers of the API while the store is away. Let this account write in that "
+        "folder."
+    )
 
 
 def _private(path: str, flags: int) -> int:

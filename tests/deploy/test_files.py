@@ -74,9 +74,26 @@ def test_the_containers_can_read_the_files_and_write_the_folders_that_they_need(
 
     assert wanted, "the configuration names a file"
     assert {f"/campaign/{name}" for name in wanted} <= {place for _, place, *_ in mounts}
+    # The rescue file and downloads are beside the configuration.
+    assert folders == ["/campaign"]
     # Without this, a volume belongs to root, and the user of the image cannot write into it.
-    assert folders == ["/campaign/media"]
-    assert "mkdir media && chown promptsheet . media" in image
+    assert "WORKDIR /campaign" in image
+    assert "chown promptsheet .\n" in image
+
+
+def test_the_pods_can_write_beside_a_configuration_whose_path_is_the_same_in_all() -> None:
+    manifests = list(YAML(typ="safe").load_all(DEPLOY / "kubernetes/promptsheet.yaml"))
+    pods = [one["spec"]["template"]["spec"] for one in manifests if one["kind"] == "Deployment"]
+
+    assert len(pods) == 2
+    for pod in pods:
+        volumes = {one["name"]: one for one in pod["volumes"]}
+        [container] = pod["containers"]
+        mounts = {one["mountPath"]: one for one in container["volumeMounts"]}
+        assert "emptyDir" in volumes[mounts["/campaign"]["name"]]
+        # A whole ConfigMap is read-only, behind links whose names differ in each pod.
+        file = mounts["/campaign/promptsheet.toml"]
+        assert (file["name"], file["subPath"]) == ("configuration", "promptsheet.toml")
 
 
 def test_the_workflow_of_github_is_valid() -> None:

@@ -76,7 +76,7 @@ def test_the_image_runs_the_demo_as_its_own_user(image: str) -> None:
 
     assert "9 tasks in this run" in said
     assert buildah("run", image, "--", "id", "-u") == str(USER)
-    assert buildah("run", image, "--", "ls", "/campaign") == "media"
+    assert buildah("run", image, "--", "stat", "--format=%u", "/campaign") == str(USER)
 
 
 def test_two_watch_and_one_serve_fill_a_sheet_though_they_may_write_only_volumes(
@@ -122,6 +122,7 @@ def container(
     """
     its = YAML(typ="safe").load(DOCKER / "compose.yaml")["x-promptsheet"]
     assert (its["read_only"], its["tmpfs"]) == (True, ["/tmp"])
+    assert "campaign:/campaign" in its["volumes"]
     root = buildah("mount", image)
     inside = buildah("inspect", "--type", "container", "--format", "{{.OCIv1.Config.Env}}", image)
     given = [*inside.strip("[]").split(), *(f"{name}={text}" for name, text in environment.items())]

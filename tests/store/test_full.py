@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import re
 import resource
 import stat
 import traceback
@@ -20,6 +21,7 @@ from pipeline.core.model import Attempt, JobKey, KnownRow, Result, State
 from pipeline.core.states import Accepted, Event, Failed, Lost, Postponed, Progressed, Succeeded
 from pipeline.store import Fact, Intent, Limits, Store
 from pipeline.store.attempt_events import from_body
+from pipeline.store.rescue_file import RescueFile
 from tests.fakes.small_disk import SmallDisk, mounted
 
 KEYS = [JobKey("sheet", f"r_{number:09d}", 1) for number in range(220)]
@@ -144,6 +146,17 @@ def test_no_pass_starts_without_space_for_the_rescue_file(
             store.attempts.reserve()
 
     in_own_process(work)
+
+
+def test_a_rescue_file_that_cannot_be_made_is_not_called_full(tmp_path: Path) -> None:
+    file = RescueFile(tmp_path / "missing" / "store.db.rescue")
+    why = (
+        r"store\.db\.rescue cannot be written: .*\. Nothing is sent without it, .* Let this account"
+    )
+
+    with pytest.raises(StoreFull, match=why):
+        file.reserve()
+    assert re.search(why, file.trouble())
 
 
 @pytest.fixture

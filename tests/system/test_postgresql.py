@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
+import subprocess
 from collections import Counter
 from contextlib import ExitStack
 from datetime import UTC, datetime
@@ -71,6 +73,31 @@ def test_cron_on_several_machines_pays_each_row_once_and_fills_two_sheets(
             team.assert_whole(prompts, f"{name}.csv")
         assert not list(tmp_path.glob("*.db"))
         assert not any("a-pass-word" in one.out + one.err for one in (*ended, *said, again))
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root mounts folders")
+def test_a_run_that_cannot_write_beside_its_configuration_sends_nothing_and_doctor_says_why(
+    tmp_path: Path, url: str
+) -> None:
+    with sandbox_process(KEY) as sandbox:
+        team = Team(tmp_path, sandbox.url)
+        team.write_prompts(PROMPTS[:1])
+        (tmp_path / "there").mkdir()
+        config = team.configured("there/promptsheet", "../prompts.csv")
+        keep_in(url, config)
+        subprocess.run(["mount", "--bind", "-o", "ro", config.parent, config.parent], check=True)
+        try:
+            ended = [call(*words, config) for words in (["run"], ["doctor"])]
+        finally:
+            subprocess.run(["umount", config.parent], check=True)
+        after = call("run", config, "--wait")
+
+        for one in ended:
+            assert one.code == 3
+            assert ".db.rescue cannot be written: " in one.said
+            assert "Let this account write in that folder." in one.said
+        assert after.code == 0
+        assert sandbox.state()["tasks"] == {PROMPTS[0]: 1}
 
 
 def test_watch_and_a_receiver_of_webhooks_share_one_database(tmp_path: Path, url: str) -> None:

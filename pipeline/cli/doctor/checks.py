@@ -125,7 +125,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     ),
     Check(
         "rescued",
-        "Does anything that came while the disk was full wait for the store?",
+        "Can the rescue file be written, and does anything in it wait for the store?",
         "… came while the disk was full …",
         "takes it into the store",
         machine.rescued,

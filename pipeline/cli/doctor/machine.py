@@ -66,8 +66,10 @@ def store(case: Case) -> Iterator[Finding]:
 
 
 def rescued(case: Case) -> Iterator[Finding]:
-    """What was reported while the disk was full, and is not in the store yet."""
+    """What was reported while the store was away, and whether more could be kept."""
     file = RescueFile(case.settings.rescue_file)
+    if trouble := file.trouble():
+        yield Finding("reach", trouble)
     if waiting := file.waiting():
         yield Finding(
             "person",
