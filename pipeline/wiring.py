@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, ExitStack, contextmanager, suppress
 from datetime import datetime
 from functools import partial
-from pathlib import Path
 from random import SystemRandom
 from zoneinfo import ZoneInfo
 
@@ -406,7 +405,7 @@ async def run(
                     outcome.notices += outlet_states.troubles(store, sheet.key, settings, now())
             _forget_ended_problems(settings, store, sheet, outcome)
             if sync.is_up_to_date() and not outcome.sentences:
-                _note_unchanged(settings, store, sheet, sync)
+                quick_check.note(settings, store, sync)
             passed.append(outcome)
             return outcome
 
@@ -429,22 +428,3 @@ def _forget_ended_problems(
             store.reports.keep_troubles(place, {})
         if has_rows:
             store.reports.keep_rows(sheet.key, ())
-
-
-def _note_unchanged(settings: Settings, store: Store, sheet: Sheet, sync: SheetSync) -> None:
-    """Keep a note that lets the next pass check quickly that nothing has changed."""
-    if not isinstance(settings.source, Path) or settings.store_file is None:
-        return  # There is no quick check of them.
-    if store.wanted_rows.open(sheet.key):
-        return
-    with suppress(OSError, StoreError):
-        claim = quick_check.claim_of(settings.source)
-        seen = quick_check.UpToDate(
-            sheet.fingerprint,
-            claim,
-            quick_check.settings_of(settings.sources),
-            tuple(one.name for one in settings.outlets),
-            sync.state.jobs.version,
-            sync.state.record.counter,
-        )
-        store.sheets.note_up_to_date(sheet.key, seen.to_text())

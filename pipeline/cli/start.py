@@ -46,14 +46,14 @@ def _changed(words: list[str]) -> list[Path] | None:
     if is_seen or words[:1] != ["run"] or any(word.startswith("-") for word in words):
         return None
     from pipeline.config.sources import sources_of
-    from pipeline.sync.quick_check import Found, found, record
+    from pipeline.sync.quick_check import Found, check, record
 
     named = [Path(word) for word in words[1:]] or [USUAL]
-    checked = [(one, found(one)) for one in map(sources_of, named)]
+    checked = [(one, check(one)) for one in map(sources_of, named)]
     # These need settings.
-    if any(what is Found.MESSAGES or one.has_ping for one, what in checked):
+    if any(result.found is Found.MESSAGES or one.has_ping for one, result in checked):
         return None
-    for one, what in checked:
-        if what is Found.UNCHANGED:
-            record(one)
-    return [one.path for one, what in checked if what is Found.CHANGED]
+    for one, result in checked:
+        if result.found is Found.UNCHANGED:
+            record(one, result)
+    return [one.path for one, result in checked if result.found is Found.CHANGED]

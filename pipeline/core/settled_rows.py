@@ -22,10 +22,10 @@ from pipeline.core.invisible import visible
 from pipeline.core.known_rows import is_id
 from pipeline.core.messages import as_text
 from pipeline.core.model import Grid
+from pipeline.core.row_digests import digest
 from pipeline.core.rules import Rules
 from pipeline.core.statuses import Status
 from pipeline.core.ticks import Tick, approval
-from pipeline.core.unchanged_rows import digest
 
 #: Columns of ours whose cells follow from a result alone.
 _PICTURES: Final = tuple(f"image_{number}" for number in range(1, 5))

@@ -28,6 +28,7 @@ from pipeline.core.known_rows import is_id
 from pipeline.core.lines import Line
 from pipeline.core.model import Grid, Job, KnownRow, RowKind, State
 from pipeline.core.reference_images import named_row
+from pipeline.core.row_digests import digest
 from pipeline.core.states import is_open
 from pipeline.core.statuses import INDEPENDENT, Status
 
@@ -65,19 +66,6 @@ class Parted:
 def depends(*on: object) -> str:
     """A digest of values that decide about all rows."""
     return hashlib.sha256(repr(on).encode("utf-8", "surrogatepass")).hexdigest()
-
-
-def digest(row: Sequence[str]) -> bytes:
-    """A digest of all cells of a row; empty if another row could have the same digest."""
-    text = _BETWEEN.join(row)
-    if text.count(_BETWEEN) != len(row) - 1:
-        return b""
-    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=DIGEST).digest()
-
-
-_BETWEEN = "\x1f"
-#: Bytes of a digest.
-DIGEST = 16
 
 
 def is_usual(columns: Columns, ours: Collection[str]) -> bool:

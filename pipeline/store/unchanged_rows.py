@@ -8,15 +8,14 @@ Only this module changes the table `resting`.
 
 from __future__ import annotations
 
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 from sqlalchemy import Connection, bindparam, select, update
 
-from pipeline.core.unchanged_rows import DIGEST, Unchanged
+from pipeline.core.row_digests import DIGEST, cut
+from pipeline.core.unchanged_rows import Unchanged
 from pipeline.store.schema import resting, sheets
 from pipeline.store.transactions import StorePart, made, upsert
-
-Piece = TypeVar("Piece", str, bytes)
 
 _HERE = sheets.c.key == bindparam("key")
 _ASKED = select(resting).join(sheets, sheets.c.id == resting.c.sheet).where(_HERE)
@@ -51,9 +50,9 @@ class UnchangedRows(StorePart):
             return KeptUnchanged(0, Unchanged())
         # All ids have the same length. It follows from the number of digests.
         count = len(found.digests) // DIGEST
-        ids = _cut(found.ids, len(found.ids) // (count or 1))
-        rows = dict(zip(ids, _cut(found.digests, DIGEST), strict=True))
-        lines = frozenset(_cut(found.lines, DIGEST))
+        ids = cut(found.ids, len(found.ids) // (count or 1))
+        rows = dict(zip(ids, cut(found.digests, DIGEST), strict=True))
+        lines = frozenset(cut(found.lines, DIGEST))
         resting = Unchanged(found.under, found.version, rows, frozenset(found.others), lines)
         return KeptUnchanged(found.rows_version, resting)
 
@@ -94,7 +93,3 @@ def disturb(connection: Connection, number: int) -> None:
     new = upsert(connection, resting).values(sheet=number, rows_version=1, **_NOTHING)
     raised = {**_NOTHING, "rows_version": resting.c.rows_version + 1}
     connection.execute(new.on_conflict_do_update(index_elements=["sheet"], set_=raised))
-
-
-def _cut(text: Piece, size: int) -> list[Piece]:
-    return [text[at : at + size] for at in range(0, len(text), size)] if text else []

@@ -93,6 +93,11 @@ class KnownRows:
         """True if all rows are loaded."""
         return self._loaded is None
 
+    @property
+    def digests(self) -> Collection[bytes]:
+        """Those of the unchanged rows; none if something has happened to a row since."""
+        return () if self.changed_ids else self.unchanged.rows.values()
+
     def was_changed_elsewhere(self) -> bool:
         """Returns whether another process changed the rows since they were loaded."""
         same = self._store.rows.memory(self._sheet, ()).order == self.memory.order

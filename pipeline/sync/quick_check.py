@@ -3,16 +3,18 @@
 Most scheduled passes find everything as the last one left it. A pass that leaves nothing to do
 (every row has ended, every picture is saved) notes what it saw. The next one compares that note
 with the files, before it loads anything slow. If a digest differs or a file cannot be read, a real
-pass runs. A pass that ended with the quick check records its time, so that monitoring sees it.
+pass runs. A pass that ended with the quick check records its time, so that monitoring sees it. If
+people have only sorted the rows of a CSV file, it records their order as well.
 """
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import json
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing, suppress
 from dataclasses import asdict, dataclass, replace
 from enum import Enum
@@ -20,11 +22,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pipeline import event_log
+from pipeline.core.errors import StoreError
 from pipeline.plain_files import read_plain
+from pipeline.sync.sorted_rows import LeftRows, digest_of_all, order_of
 
 if TYPE_CHECKING:
     from pipeline.config import Settings
     from pipeline.config.sources import Sources
+    from pipeline.store import Store
+    from pipeline.sync.sheet_sync import SheetSync
 
 # The store is too slow to load for this. A process that works on the sheet has a lease. A run also
 # delivers messages to outlets, and says what is wrong with them.
@@ -46,7 +52,16 @@ _QUESTION = """
     )
 """
 
+_LEFT = "select ids, digests from resting join sheets on id = sheet where place = :place"
 _NOTE = "update sheets set passed_at = max(coalesce(passed_at, 0), :now) where place = :place"
+# A process that works on the sheet notes both itself.
+_SORTED = """
+    update promptsheet set value = :after where value = :before and exists (
+        select 1 from sheets where place = :place and name = 'rest of ' || sheets.id
+        and not exists (select 1 from leases where leases.sheet = sheets.key)
+    )
+"""
+_ORDER = "update orders set ids = :order where sheet = (select id from sheets where place = :place)"
 # As `store.heartbeats` does it.
 _BEAT = """
     insert into promptsheet (name, value) values (:name, :now)
@@ -68,6 +83,9 @@ class UpToDate:
     #: The version of the sheet's jobs, and how often its claim was raised.
     version: int
     counter: int
+    #: What `sorted_rows` needs: the delimiter of a CSV file and a digest of its rows; else empty.
+    delimiter: str = ""
+    rows: str = ""
 
     def to_text(self) -> str:
         """The note, as the store keeps it."""
@@ -84,26 +102,81 @@ class Found(Enum):
     UNCHANGED = "unchanged"
 
 
-def found(sources: Sources) -> Found:
+class Sorted(NamedTuple):
+    """Rows that people sorted: the note of the last pass, the one for now, the ids by place."""
+
+    before: str
+    after: str
+    order: Sequence[str]
+
+
+class Check(NamedTuple):
+    """The result of a quick check."""
+
+    found: Found
+    sorted: Sorted | None = None
+
+
+def check(sources: Sources) -> Check:
     """What has certainly not changed since the last pass over the sheet of a configuration."""
     if not sources.digest or sources.sheet is None or sources.store is None:
-        return Found.CHANGED
+        return Check(Found.CHANGED)
     try:
         for kept in _asked(sources.store, str(sources.sheet)):
+            content, noted = read_plain(sources.sheet), json.loads(kept.note)
             seen = UpToDate(
-                digest(read_plain(sources.sheet)),
+                noted["sheet"],
                 claim_of(sources.sheet),
                 settings_of(sources),
-                tuple(json.loads(kept.note).get("outlets", ())),
+                tuple(noted.get("outlets", ())),
                 kept.version,
                 kept.counter,
+                noted.get("delimiter", ""),
+                noted.get("rows", ""),
             )
             has_rescued = read_plain(Path(f"{sources.store}.rescue")).strip(b"\0")
-            if kept.note == seen.to_text() and not has_rescued:
-                return Found.MESSAGES if kept.has_messages else Found.UNCHANGED
-    except (OSError, ValueError, sqlite3.Error):
+            if kept.note != seen.to_text() or has_rescued:
+                break
+            now = replace(seen, sheet=digest(content))
+            order = None if now == seen else _order(sources, content, seen)
+            if now == seen or order:
+                found = Found.MESSAGES if kept.has_messages else Found.UNCHANGED
+                return Check(found, Sorted(kept.note, now.to_text(), order) if order else None)
+    except (OSError, ValueError, LookupError, sqlite3.Error):
         pass
-    return Found.CHANGED
+    return Check(Found.CHANGED)
+
+
+def _order(sources: Sources, content: bytes, seen: UpToDate) -> Sequence[str] | None:
+    """The ids of a sheet's rows by their places, if people have only sorted them; else None."""
+    if not seen.rows:
+        return None
+    assert sources.store is not None
+    with suppress(csv.Error), _reading(sources.store) as connection:
+        for left in connection.execute(_LEFT, {"place": str(sources.sheet)}):
+            return order_of(content, seen.delimiter, LeftRows(*left), seen.rows)
+    return None
+
+
+def note(settings: Settings, store: Store, sync: SheetSync) -> None:
+    """Keep what a pass saw that left nothing to do, if the next one can check it quickly."""
+    if not isinstance(settings.source, Path) or settings.store_file is None:
+        return
+    sheet, state = sync.sheet, sync.state
+    if store.wanted_rows.open(sheet.key):
+        return
+    with suppress(OSError, StoreError):
+        seen = UpToDate(
+            sheet.fingerprint,
+            claim_of(settings.source),
+            settings_of(settings.sources),
+            tuple(one.name for one in settings.outlets),
+            state.jobs.version,
+            state.record.counter,
+            sheet.delimiter,
+            digest_of_all(sync.last.grid, state.rows.digests, sheet.delimiter),
+        )
+        store.sheets.note_up_to_date(sheet.key, seen.to_text())
 
 
 def checked(sources: Sources, settings: Callable[[], Settings]) -> Found:
@@ -111,14 +184,15 @@ def checked(sources: Sources, settings: Callable[[], Settings]) -> Found:
 
     `settings` gives the settings of the configuration, if a service is to be called.
     """
-    if (what := found(sources)) is not Found.CHANGED and record(sources):
+    result = check(sources)
+    if result.found is not Found.CHANGED and record(sources, result):
         from pipeline.sync import heartbeat
 
         heartbeat.beat(settings(), worked=True, may=lambda name: True)
-    return what
+    return result.found
 
 
-def record(sources: Sources) -> bool:
+def record(sources: Sources, result: Check) -> bool:
     """Record that a pass ended that found nothing. Returns whether a service is to be called."""
     if sources.sheet is None or sources.store is None:
         return False
@@ -130,7 +204,12 @@ def record(sources: Sources) -> bool:
         with closing(sqlite3.connect(address, uri=True, timeout=0.2)) as connection, connection:
             # It does not matter if a power cut loses this time.
             connection.execute("pragma synchronous = normal")
-            connection.execute(_NOTE, {"now": now, "place": str(sources.sheet)})
+            place = {"place": str(sources.sheet)}
+            connection.execute(_NOTE, {"now": now, **place})
+            if its := result.sorted:
+                notes = {"before": its.before, "after": its.after}
+                if connection.execute(_SORTED, {**notes, **place}).rowcount:
+                    connection.execute(_ORDER, {"order": json.dumps(its.order), **place})
             if sources.has_ping:
                 from pipeline.sync import heartbeat
 
@@ -184,12 +263,16 @@ class _Kept(NamedTuple):
 
 def _asked(store: Path, place: str) -> list[_Kept]:
     """What the store knows of the sheet at a place."""
-    # Without a write-ahead log no process is writing, and SQLite need not create its side files.
-    has_no_wal = not Path(f"{store}-wal").exists()
     if not store.is_file():  # SQLite would wait at a pipe for ever.
         return []
-    address = f"{store.as_uri()}?{'immutable=1' if has_no_wal else 'mode=ro'}"
-    now = time.time_ns() // 1000
-    with closing(sqlite3.connect(address, uri=True, timeout=1.0)) as connection:
-        about = {"now": now, "place": place}
+    about = {"now": time.time_ns() // 1000, "place": place}
+    with _reading(store) as connection:
         return [_Kept(*row) for row in connection.execute(_QUESTION, about)]
+
+
+def _reading(store: Path) -> closing[sqlite3.Connection]:
+    """A connection that only reads."""
+    # Without a write-ahead log no process is writing, and SQLite need not create its side files.
+    has_no_wal = not Path(f"{store}-wal").exists()
+    address = f"{store.as_uri()}?{'immutable=1' if has_no_wal else 'mode=ro'}"
+    return closing(sqlite3.connect(address, uri=True, timeout=1.0))

@@ -19,7 +19,7 @@ import pytest
 
 from pipeline.config import load
 from pipeline.sandbox import Sandbox
-from pipeline.sync.quick_check import Found, found
+from pipeline.sync.quick_check import Found, check
 from tests.fakes.outlets.receiver import SECRET, Receiver
 from tests.fakes.program import KEY, KEY_NAME, Program, call, until
 from tests.fakes.sandbox_process import sandbox_process
@@ -115,14 +115,14 @@ def test_a_message_that_is_due_later_is_delivered_without_a_pass_over_the_sheet(
     run_as_cron(desk)
     call("run", desk.config)  # notes that nothing is left to do
     settings = load(desk.config)
-    until(lambda: found(settings.sources) is Found.MESSAGES, "the message is due", every=0.1)
+    until(lambda: check(settings.sources).found is Found.MESSAGES, "the message is due", every=0.1)
     assert len(desk.service.calls) == 1
 
     ended = call("run", desk.config)
 
     assert (ended.code, ended.said) == (0, "")
     assert desk.told() == {("a fox", "row.done"): 1}
-    assert found(settings.sources) is Found.UNCHANGED
+    assert check(settings.sources).found is Found.UNCHANGED
 
 
 def test_a_wrong_address_is_said_once_and_a_new_one_delivers_what_waited(desk: Desk) -> None:

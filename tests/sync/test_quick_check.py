@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import shutil
 import sqlite3
 import subprocess
@@ -41,7 +43,7 @@ def team(tmp_path: Path, api: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Team:
 
 def is_unchanged(team: Team) -> bool:
     its = sources_of(team.folder / "pipeline.toml")
-    return quick_check.found(its) is quick_check.Found.UNCHANGED
+    return quick_check.check(its).found is quick_check.Found.UNCHANGED
 
 
 def loaded(team: Team) -> str:
@@ -135,9 +137,47 @@ def test_after_resume_no_message_says_that_the_sheet_is_paused(
     assert hold_of(team) == ""
 
 
-def sorted_by_people(team: Team) -> None:
+def lines_mixed_up(team: Team) -> None:
+    """As a sort of lines, which tears cells with several addresses apart."""
     header, *rows = team.sheet.read_bytes().splitlines(keepends=True)
     team.sheet.write_bytes(b"".join([header, *reversed(rows)]))
+
+
+def sorted_and_one_cell_changed(team: Team) -> None:
+    with team.editing() as rows:
+        rows.reverse()
+        rows[0]["Prompt"] = "a dog"
+
+
+def sorted_and_a_row_removed(team: Team) -> None:
+    with team.editing() as rows:
+        rows[:] = [rows[2], rows[0]]
+
+
+def sorted_and_a_row_copied(team: Team) -> None:
+    with team.editing() as rows:
+        rows[:] = [rows[2], rows[1], rows[0], rows[2]]
+
+
+def sorted_and_one_row_instead_of_another(team: Team) -> None:
+    with team.editing() as rows:
+        rows[:] = [rows[2], rows[1], rows[2]]
+
+
+def columns_moved(team: Team) -> None:
+    grid = [[*reversed(row)] for row in csv.reader(io.StringIO(team.sheet.read_text("utf-8")))]
+    with team.sheet.open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows(grid)
+
+
+def sorted_in_a_sheet_with_a_changed_job(team: Team) -> None:
+    sort(team)
+    retried(team)
+
+
+def sort(team: Team) -> None:
+    with team.editing() as rows:
+        rows.sort(key=lambda row: row["Prompt"], reverse=True)
 
 
 def other_budget(team: Team) -> None:
@@ -208,7 +248,13 @@ def store_gone(team: Team) -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        sorted_by_people,
+        lines_mixed_up,
+        sorted_and_one_cell_changed,
+        sorted_and_a_row_removed,
+        sorted_and_a_row_copied,
+        sorted_and_one_row_instead_of_another,
+        columns_moved,
+        sorted_in_a_sheet_with_a_changed_job,
         other_budget,
         claim_gone,
         sheet_replaced_by_a_link,
@@ -308,3 +354,83 @@ def test_of_several_sheets_only_those_that_have_changed_are_run(
     assert passed_at(team) > before
     assert len(other.attempts()) == 1
     assert len(team.attempts()) == 3
+
+
+def rows_of(team: Team) -> list[str]:
+    """The prompts by the numbers of their rows, as the store has them."""
+    prompts = {row["row_id"]: row["Prompt"] for row in team.rows()}
+    with Store(f"sqlite:///{team.folder}/promptsheet.db") as store:
+        numbers = store.rows.numbers(store.sheets.all()[0].key)
+    assert sorted(numbers.values()) == list(range(2, len(numbers) + 2))
+    return [prompts[one] for one in sorted(numbers, key=numbers.__getitem__)]
+
+
+def test_a_sorted_sheet_needs_no_pass_and_no_library(team: Team) -> None:
+    assert rows_of(team) == ["a fox", "an owl", "a cat"]
+    before = passed_at(team)
+    sort(team)
+
+    modules = loaded(team)
+
+    assert "sqlalchemy" not in modules
+    assert "pydantic" not in modules
+    assert passed_at(team) > before
+    assert rows_of(team) == ["an owl", "a fox", "a cat"]
+    assert [row["Prompt"] for row in team.rows()] == ["an owl", "a fox", "a cat"]
+
+
+def test_once_its_order_is_recorded_a_sorted_sheet_is_known_by_its_bytes(
+    team: Team, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sort(team)
+    assert is_unchanged(team)
+    assert call("run", team.configured()).code == 0
+
+    monkeypatch.setattr(quick_check, "order_of", lambda *_: None)
+    assert is_unchanged(team)
+    sort(team)
+    with team.editing() as rows:
+        rows.reverse()
+    assert not is_unchanged(team)
+
+
+def test_a_sorted_sheet_whose_rows_wait_for_another_one_gets_a_full_pass(
+    tmp_path: Path, team: Team, api: Sandbox
+) -> None:
+    folder = tmp_path / "chain"
+    folder.mkdir()
+    team = Team(folder, api.url)
+    team.write("prompt,endpoint,name,parent,index", "a [fail] fox,,fox,,", ",upscale-1x,,fox,1")
+    call("run", team.configured(), "--wait")
+    assert is_unchanged(team)
+
+    with team.editing() as rows:
+        rows.reverse()
+
+    assert not is_unchanged(team)
+
+
+def test_a_sheet_that_is_sorted_and_then_changed_is_paid_for_the_change_alone(team: Team) -> None:
+    sort(team)
+    assert call("run", team.configured()).code == 0
+    with team.editing() as rows:
+        rows.append(dict.fromkeys(rows[0], "") | {"Prompt": "a dog"})
+        rows.reverse()
+
+    assert call("run", team.configured(), "--wait").code == 0
+
+    assert team.statuses() == {"done": 4}
+    assert len(team.attempts()) == 4
+    assert rows_of(team) == ["a dog", "a cat", "a fox", "an owl"]
+
+
+def test_the_order_of_a_sheet_that_is_worked_on_is_left_to_that_process(team: Team) -> None:
+    its = sources_of(team.folder / "pipeline.toml")
+    sort(team)
+    result = quick_check.check(its)
+    leased_elsewhere(team)
+
+    quick_check.record(its, result)
+
+    assert result.sorted
+    assert rows_of(team) == ["a fox", "an owl", "a cat"]

@@ -15,7 +15,7 @@ from pipeline.config import load
 from pipeline.core.model import Result, State
 from pipeline.sandbox import Sandbox, pictures
 from pipeline.store import Store
-from pipeline.sync.quick_check import Found, found
+from pipeline.sync.quick_check import Found, check
 from tests.core.build import attempt
 from tests.fakes.buckets import BUCKET, google_storage
 from tests.fakes.program import KEY, KEY_NAME
@@ -326,7 +326,7 @@ def test_a_sheet_with_only_given_up_links_has_nothing_to_do(
 
     assert asked(team, "select count(*) from files where lost and next_at is null") == [(4,)]
     monkeypatch.setenv(KEY_NAME, KEY)
-    assert found(load(team.config).sources) is Found.UNCHANGED
+    assert check(load(team.config).sources).found is Found.UNCHANGED
 
 
 def test_unsaved_pictures_are_reported_only_for_sheets_that_save_files(

@@ -27,6 +27,7 @@ from pipeline.core import statuses, unchanged_rows
 from pipeline.core.errors import SheetError
 from pipeline.core.header import Header
 from pipeline.core.model import JobKey, Result, State
+from pipeline.core.row_digests import DIGEST
 from pipeline.core.states import Succeeded
 from pipeline.store import Fact, Store
 from pipeline.store.rows import Rows
@@ -455,7 +456,7 @@ def _page_requests_are_ignored() -> Any:
 
 def _edited_rows_are_skipped() -> Any:
     """A row counts as unchanged because of its id, whatever is in its cells."""
-    return patch.object(unchanged_rows, "digest", lambda row: b"0" * unchanged_rows.DIGEST)
+    return patch.object(unchanged_rows, "digest", lambda row: b"0" * DIGEST)
 
 
 def _missing_ids_are_forgotten() -> Any:
