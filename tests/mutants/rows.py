@@ -94,6 +94,22 @@ FAULTS = (
         "tests/sync/test_chains.py",
     ),
     Fault(
+        "a sheet with one row twice instead of another counts as sorted",
+        "P3",
+        "pipeline/sync/sorted_rows.py",
+        "if not len(digests) == len(found) == len({*found}) or",
+        "if not len(digests) == len(found) or",
+        "tests/sync/test_quick_check.py",
+    ),
+    Fault(
+        "the order of a sorted sheet is noted while a pass works on it",
+        "P2",
+        "pipeline/sync/quick_check.py",
+        "and not exists (select 1 from leases where leases.sheet = sheets.key)\n    )\n",
+        ")\n",
+        "tests/sync/test_quick_check.py",
+    ),
+    Fault(
         "filled-down id makes a copy",
         "use",
         "pipeline/core/row_matching.py",
