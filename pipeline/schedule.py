@@ -31,7 +31,7 @@ class Schedule:
         A cron line requires cronsim, and `problem_with` must have returned an empty text for it.
         """
         if self.every is not None:
-            return began + (max((after - began) // self.every, 0) + 1) * self.every
+            return began + ((after - began) // self.every + 1) * self.every
         from cronsim import CronSim
 
         for moment in CronSim(self.cron, after.astimezone(ZoneInfo(self.timezone))):

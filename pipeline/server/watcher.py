@@ -316,10 +316,8 @@ class Watcher:
 
     async def _wait(self) -> None:
         """Wait until a pass is due or asked for, or there is something to read or to write."""
-        due, ended = self._due(), wiring.now()
-        pause = self._campaign.settings.pace.write_every / 2
-        if self._rests_until:
-            due = max(due, self._rests_until)
+        due, ended = self._next_due(), wiring.CLOCK.monotonic()
+        pause = self._campaign.settings.pace.write_every.total_seconds() / 2
         while not (self._is_ending or self.has_edit) and (left := self._until(due)) > 0:
             asked_in = self._requests.waits()
             if asked_in == 0:
@@ -328,7 +326,8 @@ class Watcher:
                 async with asyncio.timeout(min(left, CHECK_EVERY, asked_in or left)):
                     await self._waker.wait()
             self._waker.clear()
-            if self._rests_until or wiring.now() - ended < pause:
+            due = min(due, self._next_due())  # sooner, if the clock was set back
+            if self._rests_until or wiring.CLOCK.monotonic() - ended < pause:
                 continue
             if await self._change_counter() > self._cursor:
                 return
@@ -340,6 +339,11 @@ class Watcher:
             return await asyncio.to_thread(campaign.store.jobs.version, campaign.key)
         except PromptsheetError:
             return 0
+
+    def _next_due(self) -> datetime:
+        """When the next pass is due, once the sheet has rested."""
+        due = self._due()
+        return max(due, self._rests_until) if self._rests_until else due
 
     def _due(self) -> datetime:
         return self.schedule.due(wiring.now(), self._began)

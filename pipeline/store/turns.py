@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from sqlalchemy import Connection, Select, and_, func, select
@@ -65,6 +65,8 @@ _EVERY: Final = (
     .select_from(sheets)
     .outerjoin(turns, turns.c.sheet == sheets.c.id)
 )
+#: How far the clocks of two machines may be apart.
+_AHEAD: Final = timedelta(minutes=1)
 #: What the name of a machine's lease begins with.
 _MACHINE: Final = "watch "
 
@@ -81,10 +83,18 @@ class Turns(StorePart):
         return self._found(_EVERY.where(sheets.c.key == sheet)).get(sheet, Turn())
 
     def _found(self, asked: Select[Any]) -> dict[str, Turn]:
-        at_work = and_(leases.c.sheet == sheets.c.key, leases.c.until > self._database.now())
+        now = self._database.now()
+        at_work = and_(leases.c.sheet == sheets.c.key, leases.c.until > now)
         with self._database.reading() as connection:
             found = connection.execute(asked.outerjoin(leases, at_work)).all()
-        return {key: Turn(*rest) for key, *rest in found}
+        turns = {key: Turn(*rest) for key, *rest in found}
+        return {
+            # A look in the future was noted before the clock was set back.
+            key: replace(its, looked_at=None)
+            if its.looked_at and its.looked_at > now + _AHEAD
+            else its
+            for key, its in turns.items()
+        }
 
     def looked(self, sheet: str, at: datetime, seen: int, machine: str = "") -> None:
         """A pass of this machine has ended whose last look began then.

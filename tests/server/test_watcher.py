@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -18,9 +20,11 @@ from pipeline.core.errors import StoreError
 from pipeline.sandbox import Sandbox
 from pipeline.server.pass_requests import PassRequest
 from pipeline.server.watcher import Watcher
+from pipeline.sync.clock import Clock
 from tests.fakes.program import KEY, KEY_NAME
 from tests.fakes.team import Team
 
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 TASK_SECONDS = 0
 TEAM_TABLES = None
 
@@ -113,6 +117,26 @@ def test_a_sheet_does_not_rest_because_the_store_was_away_for_a_moment(
             failures.append(store.turns.of(watcher.key).failures)
 
     assert failures == [0, 1, 1, 2], "it rests if that lasts"
+
+
+def test_a_clock_set_back_while_a_sheet_waits_does_not_keep_the_next_pass_waiting(
+    team: Team, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    team.configure('[schedule]\nevery = "1s"\n')
+    began, back = time.monotonic(), timedelta()
+
+    def now() -> datetime:
+        nonlocal back
+        before, back = back, timedelta(hours=-1)
+        return NOON + timedelta(seconds=time.monotonic() - began) + before
+
+    async def waited(watcher: Watcher) -> None:
+        async with asyncio.timeout(20):
+            await watcher._wait()
+
+    with machine(team.config) as watcher:
+        monkeypatch.setattr(wiring, "CLOCK", Clock(now))
+        asyncio.run(waited(watcher))  # raises TimeoutError if it waits for an hour
 
 
 @pytest.mark.parametrize("is_shared", [True, False])

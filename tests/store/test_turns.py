@@ -46,6 +46,13 @@ def test_a_sheet_rests_longer_after_each_failure_and_a_look_ends_that(
         assert store.turns.of("a") == Turn(looked_at=NOON)
 
 
+def test_a_look_that_the_clock_was_set_back_behind_does_not_count(url: str, clock: Clock) -> None:
+    with Store(url, clock) as store:
+        for seconds in (1, 3600):
+            store.turns.looked("a", clock() + timedelta(seconds=seconds), 0)
+            assert (store.turns.of("a").looked_at is None) == (seconds == 3600)
+
+
 def test_a_stop_lasts_until_the_sheet_goes_on(url: str, clock: Clock) -> None:
     with Store(url, clock) as store:
         store.turns.stop("a", "a configuration", "")
