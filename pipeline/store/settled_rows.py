@@ -11,7 +11,18 @@ from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import BindParameter, Select, Text, bindparam, func, or_, select, type_coerce, union
+from sqlalchemy import (
+    BindParameter,
+    Text,
+    and_,
+    bindparam,
+    func,
+    not_,
+    or_,
+    select,
+    type_coerce,
+    union,
+)
 
 from pipeline.core.model import Result, RowKind, State
 from pipeline.core.settled_rows import DoneRow
@@ -25,6 +36,13 @@ _NOTHING: Mapping[str, Any] = result_fields(Result())
 _AT_ONCE = 5_000
 _SHEET: BindParameter[int] = bindparam("sheet")
 _KNOWN, _JOBS = known_rows.c, jobs.c
+_WORDS = ("approved_on_page", "pick", "feedback", "old_feedback", "feedback_on_page")
+_IS_USUAL = and_(
+    _KNOWN.standing == RowKind.ROW.value,
+    _KNOWN.extra_takes == 0,
+    *(_KNOWN[name] == "" for name in _WORDS),
+)
+_UNUSUAL_ROWS = select(_KNOWN.row_id).where(_KNOWN.sheet == _SHEET, not_(_IS_USUAL))
 _UNUSUAL_JOBS = select(_JOBS.row_id).where(
     _JOBS.sheet == _SHEET,
     or_(_JOBS.take != 1, _JOBS.part != "", _JOBS.asked != 1, _JOBS.picked != ""),
@@ -53,48 +71,43 @@ _UNUSUAL_FILES = (
 )
 
 
-def _of_done_rows(*columns: Any) -> Select[Any]:
-    """The question for these columns of all rows that are plainly done."""
-    return (
-        select(*columns)
-        .select_from(known_rows)
-        .join(jobs, (_JOBS.sheet == _KNOWN.sheet) & (_JOBS.row_id == _KNOWN.row_id))
-        .join(attempts, attempts.c.job == _JOBS.id)
-        .where(
-            _KNOWN.sheet == _SHEET,
-            _KNOWN.standing == RowKind.ROW.value,
-            _KNOWN.extra_takes == 0,
-            *(_KNOWN[name] == "" for name in _WORDS),
-            attempts.c.inputs == _KNOWN.inputs,
-            _KNOWN.row_id.not_in(_UNUSUAL_JOBS),
-            # As a list, which a database makes once.
-            attempts.c.job.not_in(_UNUSUAL_ATTEMPTS),
-            attempts.c.job.not_in(_UNUSUAL_FILES),
-        )
-    )
-
-
-_WORDS = ("approved_on_page", "pick", "feedback", "old_feedback", "feedback_on_page")
 _SAVED = (
     select(func.aggregate_strings(files.c.url, "\n"))
     .where(files.c.job == attempts.c.job)
     .correlate(attempts)
     .scalar_subquery()
 )
-_DONE = _of_done_rows(
-    *(
-        type_coerce(column, Text)
-        for column in (
-            *(_KNOWN[n] for n in ("row_id", "inputs", "others", "approved", "approved_for")),
-            *(attempts.c[name] for name in ("columns", "task_id", "result")),
-            _SAVED,
-        )
+_ASKED = (
+    *(_KNOWN[n] for n in ("row_id", "inputs", "others", "approved", "approved_for")),
+    *(attempts.c[name] for name in ("columns", "task_id", "result")),
+    _SAVED,
+)
+_DONE = (
+    select(*(type_coerce(column, Text) for column in _ASKED))
+    .select_from(known_rows)
+    .join(jobs, (_JOBS.sheet == _KNOWN.sheet) & (_JOBS.row_id == _KNOWN.row_id))
+    .join(attempts, attempts.c.job == _JOBS.id)
+    .where(
+        _KNOWN.sheet == _SHEET,
+        _IS_USUAL,
+        attempts.c.inputs == _KNOWN.inputs,
+        _KNOWN.row_id.not_in(_UNUSUAL_JOBS),
+        # As a list, which a database makes once.
+        attempts.c.job.not_in(_UNUSUAL_ATTEMPTS),
+        attempts.c.job.not_in(_UNUSUAL_FILES),
     )
 )
-_DONE_IDS = _of_done_rows(type_coerce(_KNOWN.row_id, Text))
 _IDS = union(
     select(_KNOWN.row_id).where(_KNOWN.sheet == _SHEET),
     select(_JOBS.row_id).where(_JOBS.sheet == _SHEET),
+)
+_UNUSUAL_IDS = union(
+    _UNUSUAL_ROWS,
+    _UNUSUAL_JOBS,
+    *(
+        select(_JOBS.row_id).where(_JOBS.id.in_(some))
+        for some in (_UNUSUAL_ATTEMPTS, _UNUSUAL_FILES)
+    ),
 )
 
 
@@ -123,9 +136,15 @@ class SettledRows(StorePart):
             )
 
     def ids(self, sheet: str) -> tuple[set[str], set[str]]:
-        """The ids of all rows that the store knows, and of those that are not plainly done."""
-        known = {row_id for (row_id,) in self._asked(_IDS, sheet)}
-        return known, known.difference(row_id for (row_id,) in self._asked(_DONE_IDS, sheet))
+        """The ids of all rows that the store knows, and of those that are not done at first sight.
+
+        More rows may not be plainly done; nothing is under way in these.
+        """
+        every, unusual = (
+            {row_id for (row_id,) in self._asked(question, sheet)}
+            for question in (_IDS, _UNUSUAL_IDS)
+        )
+        return every, unusual
 
     def _asked(self, question: Any, sheet: str) -> Iterator[Any]:
         with self._database.reading() as connection:

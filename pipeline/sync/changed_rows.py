@@ -91,6 +91,8 @@ class ChangedRows:
             return Unchanged()
         places, digests = settled_rows(grid, columns, self._rules, rows.plainly_done())
         others = frozenset(rows.ids.difference(digests))
+        if len(digests) < len(others):
+            return Unchanged()  # All rows are loaded faster than most of them.
         rows.settle(Unchanged(under, self._state.jobs.version, digests, others))
         self._earlier = grid, Parted(places, Counter(), ())
         return rows.unchanged

@@ -62,7 +62,7 @@ class KnownRows:
         self.memory = self._recalled.memory(self._store.rows.memory(self._sheet, some))
 
     def load_unsettled(self) -> set[str] | None:
-        """Load the rows that are not plainly done, and return their ids.
+        """Load the rows that are not done at first sight, and return their ids.
 
         None, and nothing is loaded, if these are most: then all may as well be loaded.
         """
