@@ -10,8 +10,8 @@ handling:
 
 CONTRIBUTING.md follows one row through the code. Where to look first:
 
-    which row is which      core/row_matching.py
-    what to do with a row   core/planning.py
+    which row is which      core/rows/matching.py
+    what to do with a row   core/planning/plan.py
     where money is spent    sync/submissions.py begins an attempt, sync/dispatcher.py sends it
     where a webhook goes    server/webhooks.py receives it, server/webhook_recorder.py records it
 
@@ -40,7 +40,7 @@ The packages, from the highest layer down. Imports go down only; import-linter c
     telemetry         traces and metrics for OpenTelemetry
     event_log         the log of events of rows and passes, for programs
     google_session    sessions for Google's APIs
-    core/         decides: row matching, planning, states; pure, standard library only
+    core/         decides; pure, standard library only; `core/__init__.py` is its own map
     sandbox/      simulates the API; shares no code with the rest
     templates/    the pages, as HTML
 """

@@ -14,11 +14,11 @@ from typing import Final
 from pipeline import wiring
 from pipeline.config import Settings
 from pipeline.config.trigger import SOON
-from pipeline.core.announcements import notice, row_message
-from pipeline.core.choosing import picked_now
 from pipeline.core.model import Job
-from pipeline.core.outbox import Message, MessageKind
-from pipeline.core.rules import Rules
+from pipeline.core.outlets.announcements import notice, row_message
+from pipeline.core.outlets.outbox import Message, MessageKind
+from pipeline.core.planning.choosing import picked_now
+from pipeline.core.rows.rules import Rules
 from pipeline.open_outlets import open_outlet
 from pipeline.plain_files import is_plain
 from pipeline.schedule import Schedule

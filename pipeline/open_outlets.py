@@ -90,7 +90,7 @@ def _push(settings: OutletSettings) -> Outlet:
 
 def _airtable(settings: OutletSettings) -> Outlet:
     from pipeline.config.outlets import AirtableTable
-    from pipeline.core.table_addresses import airtable_place
+    from pipeline.core.outlets.table_addresses import airtable_place
     from pipeline.outlets.airtable import AirtableOutlet
 
     # The library is loaded with the first message.
@@ -105,7 +105,7 @@ def _airtable(settings: OutletSettings) -> Outlet:
 
 def _notion(settings: OutletSettings) -> Outlet:
     from pipeline.config.outlets import NotionTable
-    from pipeline.core.table_addresses import notion_id
+    from pipeline.core.outlets.table_addresses import notion_id
     from pipeline.outlets.notion import NotionOutlet
 
     if find_spec("notion_client") is None:

@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, BinaryIO, Final, NamedTuple, Self, TypeVar, ca
 from urllib.parse import unquote, urlsplit
 
 from pipeline.config import Settings
-from pipeline.core import reasons
 from pipeline.core.errors import FileGone, MissingExtra, NoPlace, NotRead, PartUnread
-from pipeline.core.filetypes import ENOUGH, MEDIA_TYPES, ending_of
+from pipeline.core.messages import reasons
+from pipeline.core.pictures.filetypes import ENOUGH, MEDIA_TYPES, ending_of
 from pipeline.provider.input_files import InputFiles, input_files
 from pipeline.provider.input_folder import MOST_BYTES, Content
 

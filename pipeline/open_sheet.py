@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pipeline.config import GoogleSource, Settings
 from pipeline.core.errors import ConfigError, MissingExtra, SheetError
-from pipeline.core.header import folded
 from pipeline.core.inputs import normalise
 from pipeline.core.model import Grid
-from pipeline.core.prompt_templates import Styles
+from pipeline.core.prompts.templates import Styles
+from pipeline.core.sheet.header import folded
 from pipeline.core.text import quoted
 from pipeline.sheets import Sheet
 from pipeline.sheets.csv.sheet import CsvSheet

@@ -8,8 +8,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from pipeline import event_log, telemetry, wiring
-from pipeline.core.costs import accounts
 from pipeline.core.errors import PromptsheetError, StoreError, unforeseen
+from pipeline.core.money.costs import accounts
 from pipeline.sync import heartbeat
 from pipeline.sync.account_alarms import WatchedAccount, check_accounts
 from pipeline.sync.lease import Busy

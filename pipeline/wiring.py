@@ -16,15 +16,15 @@ from pipeline.config import Secret, Settings
 from pipeline.config.addresses import account_of
 from pipeline.config.schema import PaceTable
 from pipeline.config.settings import PromptSettings
-from pipeline.core.apis import Api
-from pipeline.core.cell_links import CellLinks
+from pipeline.core.api.accounts import Api
+from pipeline.core.api.provider import Provider
+from pipeline.core.api.webhook import Callback
 from pipeline.core.errors import StoreError
-from pipeline.core.header import folded
 from pipeline.core.model import Claim, Grid
-from pipeline.core.prompt_templates import Prompts
-from pipeline.core.provider import Provider
-from pipeline.core.rules import Rules
-from pipeline.core.webhook import Callback
+from pipeline.core.pictures.cell_links import CellLinks
+from pipeline.core.prompts.templates import Prompts
+from pipeline.core.rows.rules import Rules
+from pipeline.core.sheet.header import folded
 from pipeline.open_pictures import request_files
 from pipeline.open_sheet import kept_styles, open_sheet, place_of, read_styles, styles_in
 from pipeline.provider.lazy import LazyApiClient, LazyMedia

@@ -22,9 +22,9 @@ from hypothesis import strategies as st
 from pipeline import wiring
 from pipeline.config import Settings, load
 from pipeline.core.cell_errors import FormulaZero
-from pipeline.core.header import ALWAYS, believed
 from pipeline.core.inputs import canonical
 from pipeline.core.model import Attempt, JobKey, KnownRow, Result, State, Unsaved
+from pipeline.core.sheet.header import ALWAYS, believed
 from pipeline.notebook import jobs, tables
 from pipeline.notebook.cells import Sheet
 from pipeline.notebook.plain_jobs import all_plain, plain_jobs

@@ -9,7 +9,7 @@ import pytest
 
 from pipeline.config import load
 from pipeline.core.errors import MissingExtra
-from pipeline.core.outbox import Delivered
+from pipeline.core.outlets.outbox import Delivered
 from pipeline.open_outlets import open_outlet
 from pipeline.outlets import Outlet
 from pipeline.server import event_loop

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from pipeline.config import Settings, load
-from pipeline.core.cell_files import SAVED
+from pipeline.core.api.cell_files import SAVED
 from pipeline.core.errors import FileGone, NotRead, PartUnread
 from pipeline.open_pictures import PAUSE, Pictures, kind_of, name_of, request_files
 from pipeline.page import downloads, thumbnails

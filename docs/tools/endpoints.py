@@ -10,8 +10,8 @@ from pipeline.cli.endpoints import shown_credits
 from pipeline.cli.new_rows import new_sheet
 from pipeline.config import configs
 from pipeline.config.provider_files import every_version
-from pipeline.core.header import ALWAYS
-from pipeline.core.provider import Endpoint, Provider
+from pipeline.core.api.provider import Endpoint, Provider
+from pipeline.core.sheet.header import ALWAYS
 
 #: Cells of a sample row that say nothing about its endpoint.
 _NOT_SHOWN = {"name", "endpoint", "parent", *ALWAYS}

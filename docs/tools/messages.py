@@ -9,16 +9,10 @@ from collections.abc import Iterator, Mapping
 from types import ModuleType
 
 from docs.tools.blocks import plain, sentence, table
-from pipeline.core import (
-    approval_missing,
-    fields,
-    generations,
-    messages,
-    messages_feedback,
-    messages_pictures,
-    messages_sent,
-    reasons,
-)
+from pipeline.core.api import fields
+from pipeline.core.messages import feedback_notes, picture_notes, reasons, row_notes, sent_notes
+from pipeline.core.planning import approval_missing
+from pipeline.core.rows import generations
 
 #: How many of a call's first arguments are the message.
 _CALLS = {"say": (0, 1), "say_counted": (2, 3)}
@@ -32,17 +26,17 @@ def notes(*modules: ModuleType) -> str:
 
 def rows_not_sent() -> str:
     """The notes about rows before they are sent, and about takes."""
-    return notes(messages, messages_feedback)
+    return notes(row_notes, feedback_notes)
 
 
 def rows_sent() -> str:
     """The notes about rows that were sent."""
-    return notes(messages_sent)
+    return notes(sent_notes)
 
 
 def pictures() -> str:
     """The notes about the pictures of a row."""
-    return notes(messages_pictures)
+    return notes(picture_notes)
 
 
 def cells() -> str:

@@ -10,7 +10,7 @@ from rich.console import Console
 from pipeline import terminal, wiring
 from pipeline.config import Settings
 from pipeline.core.errors import PromptsheetError
-from pipeline.core.repeats import trouble_of
+from pipeline.core.messages.repeats import trouble_of
 from pipeline.sync import outlet_states
 
 

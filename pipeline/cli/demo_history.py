@@ -28,10 +28,10 @@ from pipeline import wiring
 from pipeline.cli import run as running
 from pipeline.config import Settings, configs, load
 from pipeline.core.errors import ConfigError
-from pipeline.core.header import ALWAYS, Marked, believed
-from pipeline.core.known_rows import new_id
 from pipeline.core.model import JobKey, KnownRow, Result
-from pipeline.core.rules import Rules
+from pipeline.core.rows.known import new_id
+from pipeline.core.rows.rules import Rules
+from pipeline.core.sheet.header import ALWAYS, Marked, believed
 from pipeline.core.states import Accepted, Failed, Succeeded
 from pipeline.core.text import counted
 from pipeline.open_sheet import open_sheet

@@ -14,10 +14,10 @@ from rich.text import Text
 
 from pipeline.config import configs
 from pipeline.config.provider_files import every_version
+from pipeline.core.api.fields import IMAGE
+from pipeline.core.api.objects import written_as
+from pipeline.core.api.provider import Endpoint, Field, Provider, is_over
 from pipeline.core.errors import ConfigError
-from pipeline.core.fields import IMAGE
-from pipeline.core.objects import written_as
-from pipeline.core.provider import Endpoint, Field, Provider, is_over
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -20,7 +20,13 @@ from pipeline.cli.output import prompt_of
 from pipeline.cli.plan import show_plan
 from pipeline.cli.questions import confirm
 from pipeline.config import Settings, load
-from pipeline.core.combinations import (
+from pipeline.core.errors import ConfigError, SheetError
+from pipeline.core.inputs import PROMPT
+from pipeline.core.model import Grid
+from pipeline.core.money.currency import in_credits_and_money
+from pipeline.core.planning.lines import Line, each
+from pipeline.core.rows.rules import Rules
+from pipeline.core.sheet.combinations import (
     Combinations,
     ValueList,
     in_words,
@@ -29,14 +35,8 @@ from pipeline.core.combinations import (
     value_list,
     values_in,
 )
-from pipeline.core.errors import ConfigError, SheetError
-from pipeline.core.header import folded
-from pipeline.core.inputs import PROMPT
-from pipeline.core.lines import Line, each
-from pipeline.core.model import Grid
-from pipeline.core.money import in_credits_and_money
-from pipeline.core.new_rows import NewRow, place_below, with_rows
-from pipeline.core.rules import Rules
+from pipeline.core.sheet.header import folded
+from pipeline.core.sheet.new_rows import NewRow, place_below, with_rows
 from pipeline.core.statuses import Status
 from pipeline.core.text import counted, is_or_are, one_line, quoted
 from pipeline.open_sheet import grid_in, is_marked_open, open_sheet

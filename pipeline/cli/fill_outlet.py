@@ -17,7 +17,7 @@ from pipeline.cli.questions import confirm
 from pipeline.config import OutletSettings, Settings
 from pipeline.config.outlets import ChatTable
 from pipeline.core.errors import ConfigError
-from pipeline.core.outbox import ROW_KINDS
+from pipeline.core.outlets.outbox import ROW_KINDS
 from pipeline.core.text import counted, one_line
 from pipeline.delivering import deliver_now
 from pipeline.open_outlets import open_outlet

@@ -25,7 +25,7 @@ from pipeline.cli.stand_in import is_stand_in
 from pipeline.config import Secret, Settings
 from pipeline.config.template import SANDBOX, SANDBOX_PORT, Target
 from pipeline.core.errors import ConfigError
-from pipeline.core.money import in_credits_and_money
+from pipeline.core.money.currency import in_credits_and_money
 from pipeline.core.statuses import Status
 from pipeline.core.text import counted
 from pipeline.reports import gallery, summary

@@ -19,7 +19,7 @@ from pipeline.cli import dates
 from pipeline.cli.questions import confirm
 from pipeline.config import Settings
 from pipeline.core.errors import ConfigError, StoreError
-from pipeline.core.forgetting import stays_by
+from pipeline.core.rows.forgetting import stays_by
 from pipeline.core.text import counted, one_line
 from pipeline.open_pictures import is_elsewhere
 from pipeline.open_sheet import open_sheet

@@ -40,7 +40,7 @@ from pipeline.config.template import (
     new_config,
 )
 from pipeline.core.errors import ConfigError, SheetError
-from pipeline.core.header import RATIO
+from pipeline.core.sheet.header import RATIO
 from pipeline.core.text import one_line
 from pipeline.plain_files import create_whole
 

@@ -14,8 +14,8 @@ from pipeline.config import configs
 from pipeline.config.provider_files import every_version, key_problems, read_provider
 from pipeline.config.secrets import kept
 from pipeline.config.template import Target
+from pipeline.core.api.provider import Provider, is_over
 from pipeline.core.errors import ConfigError
-from pipeline.core.provider import Provider, is_over
 
 #: The API of endpoints that are named without one.
 APIFRAME: Final = "apiframe"

@@ -15,11 +15,11 @@ from pipeline.cli.questions import ask, confirm
 from pipeline.config import GoogleSource, Settings
 from pipeline.config.template import Wanted
 from pipeline.core.errors import ColumnsError, ConfigError, UnclearText
-from pipeline.core.header import Columns, folded
-from pipeline.core.header_checks import TITLE_LINES, cell_of_a_row, row_as_header
 from pipeline.core.inputs import PROMPT
 from pipeline.core.model import Grid
-from pipeline.core.near_misses import near_misses
+from pipeline.core.sheet.header import Columns, folded
+from pipeline.core.sheet.header_checks import TITLE_LINES, cell_of_a_row, row_as_header
+from pipeline.core.sheet.near_misses import near_misses
 from pipeline.core.text import one_line, quoted, shortened
 from pipeline.open_sheet import open_sheet
 

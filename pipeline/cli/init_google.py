@@ -20,7 +20,7 @@ from rich.text import Text
 from pipeline.cli.new_rows import NewSheet
 from pipeline.config import GoogleSource, google_source
 from pipeline.core.errors import ConfigError, MissingExtra, SheetError
-from pipeline.core.header import ALWAYS
+from pipeline.core.sheet.header import ALWAYS
 from pipeline.core.text import one_line
 
 if TYPE_CHECKING:

@@ -16,8 +16,8 @@ from pipeline.cli.questions import ask, confirm
 from pipeline.config import Settings, load
 from pipeline.config.template import PER_DAY, Target, Wanted, file_lines, new_config
 from pipeline.core.errors import ConfigError
-from pipeline.core.header import RATIO
-from pipeline.core.money import Money
+from pipeline.core.money.currency import Money
+from pipeline.core.sheet.header import RATIO
 from pipeline.core.text import counted
 
 CONFIG_NAME: Final = "promptsheet.toml"

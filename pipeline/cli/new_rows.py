@@ -12,10 +12,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
+from pipeline.core.api.fields import INDEX, PARENT, fields_of, price_of, problem_with
+from pipeline.core.api.provider import Endpoint, Field, Kind, Provider
 from pipeline.core.credits import Credits
-from pipeline.core.fields import INDEX, PARENT, fields_of, price_of, problem_with
-from pipeline.core.header import ALWAYS, RATIO, TEXT
-from pipeline.core.provider import Endpoint, Field, Kind, Provider
+from pipeline.core.sheet.header import ALWAYS, RATIO, TEXT
 from pipeline.sheets.choices import Choices
 
 #: The file that a sample row names, in the folder `INPUTS`. Only masks are needed as files.

@@ -24,9 +24,9 @@ from pipeline.cli.stand_in import is_stand_in
 from pipeline.cli.start import USUAL
 from pipeline.config import GoogleSource, Settings
 from pipeline.config.template import SANDBOX_PORT, Target
+from pipeline.core.sheet.ticks import EXAMPLES
 from pipeline.core.statuses import NOT_SENT, Status
 from pipeline.core.text import counted, is_or_are, one_line
-from pipeline.core.ticks import EXAMPLES
 from pipeline.reports import summary
 from pipeline.reports.plan import settling, to_send
 from pipeline.sync.sheet_sync import SheetSync

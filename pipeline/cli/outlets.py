@@ -17,9 +17,9 @@ from pipeline import wiring
 from pipeline.cli.doctor.outlets import problems_of
 from pipeline.cli.questions import confirm
 from pipeline.config import OutletSettings, Settings
-from pipeline.core.announcements import sample
 from pipeline.core.errors import ConfigError
-from pipeline.core.outbox import Delivered
+from pipeline.core.outlets.announcements import sample
+from pipeline.core.outlets.outbox import Delivered
 from pipeline.core.text import counted, one_line
 from pipeline.delivering import deliver_now, deliveries, link_of
 from pipeline.open_outlets import open_outlet

@@ -26,10 +26,10 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
-from pipeline.core.costs import in_words
 from pipeline.core.credits import Credits
-from pipeline.core.lines import Line
-from pipeline.core.rules import Rules
+from pipeline.core.money.costs import in_words
+from pipeline.core.planning.lines import Line
+from pipeline.core.rows.rules import Rules
 from pipeline.core.statuses import Status
 from pipeline.core.text import one_line
 from pipeline.reports.summary import attention

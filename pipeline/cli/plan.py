@@ -17,14 +17,14 @@ from pipeline.cli.exit_codes import worst_code
 from pipeline.cli.output import prompt_of, status_text
 from pipeline.cli.run import checked
 from pipeline.config import Settings
-from pipeline.core import messages
-from pipeline.core.costs import own
-from pipeline.core.feedback import columns_in
-from pipeline.core.followers import to_follow
-from pipeline.core.lines import Line
-from pipeline.core.money import in_credits_and_money, in_json
-from pipeline.core.plan_files import PlannedSheet, planned_rows, terms_of
-from pipeline.core.rules import Rules
+from pipeline.core.messages import row_notes
+from pipeline.core.money.costs import own
+from pipeline.core.money.currency import in_credits_and_money, in_json
+from pipeline.core.planning.files import PlannedSheet, planned_rows, terms_of
+from pipeline.core.planning.followers import to_follow
+from pipeline.core.planning.lines import Line
+from pipeline.core.rows.feedback import columns_in
+from pipeline.core.rows.rules import Rules
 from pipeline.core.statuses import Status
 from pipeline.core.text import counted, one_line, time_limit
 from pipeline.reports import rows_to_add
@@ -133,7 +133,7 @@ def show_plan(
             words = f"{' ' * _INDENT}and {number - EXAMPLES} more"
             if name == Status.OVER_BUDGET:
                 more = [line.seen.place + 1 for line in lines[EXAMPLES:]]
-                words += f": rows {messages.in_a_list(more)}"
+                words += f": rows {row_notes.in_a_list(more)}"
             console.print(Text(words, style="dim"))
     if not sync.last.plan.statuses and not sync.last.hold:
         usual = sync.rules.provider.endpoints[sync.rules.endpoint]

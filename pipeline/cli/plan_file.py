@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pipeline.core.errors import ConfigError
-from pipeline.core.plan_files import PlannedSheet, of_text, to_text
+from pipeline.core.planning.files import PlannedSheet, of_text, to_text
 
 
 def check_options(

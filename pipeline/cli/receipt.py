@@ -19,14 +19,14 @@ from rich.text import Text
 from pipeline import terminal, wiring
 from pipeline.cli import dates
 from pipeline.config import Settings
-from pipeline.core.costs import Cost
+from pipeline.core.api.task_list import ListedCharge
 from pipeline.core.credits import Credits, total
-from pipeline.core.generations import label
-from pipeline.core.listing import ListedCharge
-from pipeline.core.messages import as_text
-from pipeline.core.receipt_lines import Basis, ReceiptLine, Sent
-from pipeline.core.receipts import Receipt, Refund, Why, closing
-from pipeline.core.refund_claims import claims
+from pipeline.core.messages.row_notes import as_text
+from pipeline.core.money.costs import Cost
+from pipeline.core.money.receipt_lines import Basis, ReceiptLine, Sent
+from pipeline.core.money.receipts import Receipt, Refund, Why, closing
+from pipeline.core.money.refund_claims import claims
+from pipeline.core.rows.generations import label
 from pipeline.core.text import counted, one_line, shortened
 from pipeline.reports.output_files import check_output, write_output
 from pipeline.reports.receipt import SheetReceipt, prompt_of, sheet_receipt

@@ -18,9 +18,9 @@ from rich.console import Console
 from pipeline import wiring
 from pipeline.cli.dates import moment
 from pipeline.config import Settings
-from pipeline.core.dates import month_of
 from pipeline.core.errors import ConfigError
 from pipeline.core.language import NOTHING, Said, say
+from pipeline.core.messages.dates import month_of
 from pipeline.core.text import one_line
 from pipeline.notebook.tables import COLUMNS, INPUT, column_of, jobs_table, of_shown, payments_table
 from pipeline.open_pictures import Pictures

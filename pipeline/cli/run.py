@@ -18,11 +18,11 @@ from pipeline.cli import output as show
 from pipeline.cli import plan_file
 from pipeline.cli.deliveries import delivering_for
 from pipeline.config import Settings
-from pipeline.core.causes import BY_CRON, BY_RUN
 from pipeline.core.errors import ConfigError, SheetError, StoreError
-from pipeline.core.lines import Line
-from pipeline.core.named_rows import NamedRow, find_rows, no_row
-from pipeline.core.repeats import BUSY, is_news
+from pipeline.core.messages.repeats import BUSY, is_news
+from pipeline.core.planning.causes import BY_CRON, BY_RUN
+from pipeline.core.planning.lines import Line
+from pipeline.core.planning.named_rows import NamedRow, find_rows, no_row
 from pipeline.core.statuses import Status
 from pipeline.core.text import one_line
 from pipeline.open_sheet import place_of

@@ -19,15 +19,15 @@ from pipeline import terminal, wiring
 from pipeline.cli import output as show
 from pipeline.cli.questions import confirm
 from pipeline.config import Settings
-from pipeline.core.causes import WITH_RETRY
-from pipeline.core.costs import Cost, accounts, in_words, listed, own
 from pipeline.core.credits import Credits
 from pipeline.core.errors import ConfigError
-from pipeline.core.generations import label
-from pipeline.core.lines import Line
 from pipeline.core.model import State
-from pipeline.core.money import Money, of_budget
-from pipeline.core.named_rows import find_rows, no_row
+from pipeline.core.money.costs import Cost, accounts, in_words, listed, own
+from pipeline.core.money.currency import Money, of_budget
+from pipeline.core.planning.causes import WITH_RETRY
+from pipeline.core.planning.lines import Line
+from pipeline.core.planning.named_rows import find_rows, no_row
+from pipeline.core.rows.generations import label
 from pipeline.core.states import state_of
 from pipeline.core.statuses import Status
 from pipeline.core.text import counted, is_or_are, one_line, printable

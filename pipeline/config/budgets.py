@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 
 from pipeline.config.schema import BudgetTable
 from pipeline.config.settings import ApiSettings
-from pipeline.core.money import EXAMPLE, Money, credit_price
-from pipeline.core.provider import Provider
+from pipeline.core.api.provider import Provider
+from pipeline.core.money.currency import EXAMPLE, Money, credit_price
 
 
 def budget_problems(

@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from pipeline.core.header import ALWAYS, CONTROLS, IF_THERE, folded
-from pipeline.core.objects import PART
-from pipeline.core.paths import PUT
-from pipeline.core.provider import Field, Provider
+from pipeline.core.api.objects import PART
+from pipeline.core.api.paths import PUT
+from pipeline.core.api.provider import Field, Provider
+from pipeline.core.sheet.header import ALWAYS, CONTROLS, IF_THERE, folded
 
 #: Names that a field must not have: columns of these names mean something else.
 _TAKEN: Final = {folded(name): name for name in (*ALWAYS, *IF_THERE, *CONTROLS)}

@@ -46,12 +46,12 @@ from pipeline.config.sheet_source import sheet_source
 from pipeline.config.sources import configs, sources_of
 from pipeline.config.store import is_reference, store_url
 from pipeline.config.trigger import schedule_settings, trigger_settings
+from pipeline.core.api.fields import IMAGE, as_texts, columns_of, fields_of, problem_with
+from pipeline.core.api.provider import Provider
 from pipeline.core.errors import ConfigError
-from pipeline.core.fields import IMAGE, as_texts, columns_of, fields_of, problem_with
-from pipeline.core.header import ALWAYS, CONTROLS, OURS, folded
-from pipeline.core.name_templates import template
-from pipeline.core.provider import Provider
-from pipeline.core.revisions import problem_with_template
+from pipeline.core.pictures.name_templates import template
+from pipeline.core.prompts.revisions import problem_with_template
+from pipeline.core.sheet.header import ALWAYS, CONTROLS, OURS, folded
 
 #: The least length of a webhook secret, so that it cannot be guessed by trying.
 SECRET_LENGTH = 24

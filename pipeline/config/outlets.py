@@ -16,9 +16,9 @@ from pipeline.config.problems import nearest, sentences
 from pipeline.config.secrets import Secret, kept
 from pipeline.config.settings import OutletSettings
 from pipeline.config.values import OptionalReference, Reference, Wait
-from pipeline.core.chat_addresses import problem_with
-from pipeline.core.outbox import ROW_KINDS, MessageKind
-from pipeline.core.table_addresses import airtable_place, notion_id
+from pipeline.core.outlets.chat_addresses import problem_with
+from pipeline.core.outlets.outbox import ROW_KINDS, MessageKind
+from pipeline.core.outlets.table_addresses import airtable_place, notion_id
 
 #: What an outlet is told if `when` is left out: tables the rows, and people everything.
 _ROWS: Final = tuple(ROW_KINDS)
@@ -224,7 +224,7 @@ class PushTable(OutletTable):
 
     def problems(self, secrets: Mapping[str, Secret]) -> Iterator[str]:
         """See OutletTable: the address, the secret, and each header."""
-        from pipeline.core.webhook import standard_keys
+        from pipeline.core.api.webhook import standard_keys
 
         given = {key: secret.reveal() for key, secret in secrets.items()}
         if "url" in given and (problem := _problem_of_address(given["url"], self.allow_private)):

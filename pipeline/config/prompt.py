@@ -11,9 +11,9 @@ from pipeline.config.schema import PromptTable
 from pipeline.config.secrets import resolved
 from pipeline.config.settings import GoogleSource, PromptSettings
 from pipeline.config.sources import TAB
-from pipeline.core.header import CONTROLS, OURS, folded
 from pipeline.core.inputs import PROMPT
-from pipeline.core.prompt_templates import PromptTemplate, template
+from pipeline.core.prompts.templates import PromptTemplate, template
+from pipeline.core.sheet.header import CONTROLS, OURS, folded
 
 #: Kinds of file that may hold styles.
 WORKBOOKS = (".xlsx", ".xlsm")

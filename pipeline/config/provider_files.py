@@ -21,9 +21,9 @@ from pipeline.config.provider_mistakes import mistakes_in
 from pipeline.config.secrets import Secret
 from pipeline.config.stand_ins import mended
 from pipeline.config.values import span
+from pipeline.core.api.provider import Provider
 from pipeline.core.credits import Credits
 from pipeline.core.errors import ConfigError
-from pipeline.core.provider import Provider
 
 #: Table -> its keys that hold one path or several.
 _PATHS: Mapping[str, tuple[str, ...]] = {

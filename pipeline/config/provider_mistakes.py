@@ -18,11 +18,11 @@ from pipeline.config.field_mistakes import (
     mistakes_in_names,
     mistakes_in_place,
 )
+from pipeline.core.api.paths import READ
+from pipeline.core.api.provider import CURSOR, Account, Endpoint, Field, Poll, Provider, TaskFields
+from pipeline.core.api.webhook import Webhook
 from pipeline.core.credits import Credits
-from pipeline.core.money import credit_price
-from pipeline.core.paths import READ
-from pipeline.core.provider import CURSOR, Account, Endpoint, Field, Poll, Provider, TaskFields
-from pipeline.core.webhook import Webhook
+from pipeline.core.money.currency import credit_price
 
 #: The name of a header (RFC 9110, section 5.1).
 _HEADER: Final = re.compile(r"[\w!#$%&'*+.^`|~-]+", re.ASCII)

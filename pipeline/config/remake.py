@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pipeline.config.schema import Document
-from pipeline.core.remakes import RemakeRule
+from pipeline.core.pictures.remakes import RemakeRule
 
 
 def remake_of(document: Document, problems: list[str]) -> RemakeRule | None:

@@ -27,8 +27,8 @@ from pipeline.config.values import (
     UrlName,
     Wait,
 )
-from pipeline.core.money import Cap
-from pipeline.core.revisions import USUAL
+from pipeline.core.money.currency import Cap
+from pipeline.core.prompts.revisions import USUAL
 
 
 class _Table(BaseModel):

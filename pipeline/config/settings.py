@@ -14,15 +14,15 @@ from pipeline.config.schema import BudgetTable, PaceTable, RulesTable
 from pipeline.config.secrets import Secret
 from pipeline.config.sources import Sources
 from pipeline.config.store import SQLITE, beside
+from pipeline.core.api.fields import columns_of
+from pipeline.core.api.provider import Provider
 from pipeline.core.credits import Credits
-from pipeline.core.fields import columns_of
-from pipeline.core.header import Header
 from pipeline.core.language import ENGLISH, Catalogue
-from pipeline.core.name_templates import NameTemplate
-from pipeline.core.outbox import MessageKind
-from pipeline.core.prompt_templates import PromptTemplate
-from pipeline.core.provider import Provider
-from pipeline.core.remakes import RemakeRule
+from pipeline.core.outlets.outbox import MessageKind
+from pipeline.core.pictures.name_templates import NameTemplate
+from pipeline.core.pictures.remakes import RemakeRule
+from pipeline.core.prompts.templates import PromptTemplate
+from pipeline.core.sheet.header import Header
 
 if TYPE_CHECKING:
     from pydantic import BaseModel

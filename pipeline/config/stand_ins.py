@@ -9,7 +9,7 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from pipeline.config.problems import Place, existing
-from pipeline.core.provider import Provider
+from pipeline.core.api.provider import Provider
 
 #: Required key -> a value without mistakes.
 _STAND_INS: Final[Mapping[str, Any]] = {

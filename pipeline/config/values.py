@@ -11,8 +11,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator
 
-from pipeline.core.money import BUDGET_EXAMPLE, Cap, budget, credit_price
-from pipeline.core.name_templates import template
+from pipeline.core.money.currency import BUDGET_EXAMPLE, Cap, budget, credit_price
+from pipeline.core.pictures.name_templates import template
 from pipeline.schedule import problem_with
 
 _UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}

@@ -1,7 +1,7 @@
 """The values that the rest of the program works with. All are frozen.
 
-A sheet is a *grid* of text while it is read and patched. `header` tells what a column means,
-`row_matching` which row is which. A *job* (ours) is one take of one row; a *task*
+A sheet is a *grid* of text while it is read and patched. `sheet.header` tells what a column means,
+`rows.matching` which row is which. A *job* (ours) is one take of one row; a *task*
 (theirs) is what the API accepted for it.
 """
 
@@ -63,7 +63,7 @@ class KnownRow:
     """A row as the store remembers it from the last accepted reading."""
 
     row_id: str
-    #: Canonical text of what the person wrote (`header.Columns.inputs`).
+    #: Canonical text of what the person wrote (`sheet.header.Columns.inputs`).
     inputs: str
     #: The take cell of the first reading with a usable number in it; 0 until then.
     first_take: int
@@ -73,11 +73,11 @@ class KnownRow:
     #: What the `approved` cell held when it last counted, and the inputs and take that it covers.
     approved: str = ""
     approved_for: str = ""
-    #: The text of people's other cells (`header.Marked.others`).
+    #: The text of people's other cells (`sheet.header.Marked.others`).
     others: str = ""
     #: How many more takes were requested on the page; they are added to the take cell.
     extra_takes: int = 0
-    #: What was approved on the page (`approval.covered_on_page`).
+    #: What was approved on the page (`rows.approval.covered_on_page`).
     approved_on_page: str = ""
     #: What its cells `pick` and `feedback` held.
     pick: str = ""
@@ -107,7 +107,7 @@ class JobKey(NamedTuple):
     sheet: str
     row_id: str
     take: int
-    #: Which generation, where the row asks for several (see `generations`); else empty.
+    #: Which generation, where the row asks for several (see `rows.generations`); else empty.
     part: str = ""
 
     @property
@@ -191,8 +191,8 @@ class Attempt:
     hook: str = field(default="", repr=False)
     #: The prompt that was made of the row's columns; empty if the inputs have it, or none was sent.
     prompt: str = ""
-    #: When to poll its task because of a call that proved nothing (`webhook.early_poll`). Of a lost
-    #: submission: when it was last sent again. Its task is polled as soon as it is known.
+    #: When to poll its task because of a call that proved nothing (`api.webhook.early_poll`). Of a
+    #: lost submission: when it was last sent again. Its task is polled as soon as it is known.
     early_poll: datetime | None = None
     #: Why its result was set aside and made again, such as "blank"; empty if it was not.
     remade: str = ""

@@ -1,7 +1,7 @@
 """Traces: what the store keeps in the place of a forgotten text.
 
 A trace is a keyed digest, the same for the same text. It says nothing to people, but tells whether
-a text in the sheet is the one that was forgotten (see `forgetting`). Pure.
+a text in the sheet is the one that was forgotten (see `rows.forgetting`). Pure.
 """
 
 from __future__ import annotations

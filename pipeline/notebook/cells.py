@@ -6,9 +6,9 @@ from collections.abc import Collection, Mapping, Sequence
 from itertools import repeat, zip_longest
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from pipeline.core.header import OURS, Columns
 from pipeline.core.invisible import visible
 from pipeline.core.model import Grid
+from pipeline.core.sheet.header import OURS, Columns
 from pipeline.notebook import tables
 from pipeline.notebook.columns import put, whole
 from pipeline.reports.extras import needed

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from pipeline import wiring
 from pipeline.config import Settings
-from pipeline.core.rules import Rules
+from pipeline.core.rows.rules import Rules
 from pipeline.notebook import tables
 from pipeline.notebook.cells import Sheet
 from pipeline.notebook.columns import fast_memory

@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from pipeline import passes, wiring
 from pipeline.config import Settings, load
-from pipeline.core.causes import BY_NOTEBOOK
-from pipeline.core.costs import listed
 from pipeline.core.errors import PromptsheetError
-from pipeline.core.lines import Line
+from pipeline.core.money.costs import listed
+from pipeline.core.planning.causes import BY_NOTEBOOK
+from pipeline.core.planning.lines import Line
 from pipeline.delivering import delivering
 from pipeline.notebook import tables
 from pipeline.reports import summary

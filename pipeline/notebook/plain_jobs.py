@@ -11,13 +11,13 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from pipeline.core.chains import LINK
-from pipeline.core.costs import account_of, summed
-from pipeline.core.header import COUNT, RATIOS
 from pipeline.core.model import State
-from pipeline.core.prompt_checks import ANY_SIGN
-from pipeline.core.revisions import ADDED
-from pipeline.core.rules import Rules
+from pipeline.core.money.costs import account_of, summed
+from pipeline.core.prompts.checks import ANY_SIGN
+from pipeline.core.prompts.revisions import ADDED
+from pipeline.core.rows.chains import LINK
+from pipeline.core.rows.rules import Rules
+from pipeline.core.sheet.header import COUNT, RATIOS
 from pipeline.core.states import Paid, cost_of_attempt
 from pipeline.core.statuses import Status
 from pipeline.core.traces import PREFIX

@@ -12,8 +12,8 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from pipeline.core.costs import Cost
 from pipeline.core.credits import Credits
+from pipeline.core.money.costs import Cost
 from pipeline.core.statuses import Status
 from pipeline.reports import charts
 from pipeline.reports.extras import needed

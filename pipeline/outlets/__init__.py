@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from pipeline.core.outbox import Message, Result
+from pipeline.core.outlets.outbox import Message, Result
 
 #: Most messages in one digest.
 MOST_IN_DIGEST: Final = 5000

@@ -13,7 +13,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
-from pipeline.core.outbox import Message, Result
+from pipeline.core.outlets.outbox import Message, Result
 from pipeline.outlets import Pace
 from pipeline.outlets.mapping import FieldMap, has_one_take
 

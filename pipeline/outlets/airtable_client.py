@@ -20,9 +20,9 @@ from pyairtable import Api
 from pyairtable.models.schema import TableSchema
 from requests import exceptions as failures
 
+from pipeline.core.api.protocol import retry_after
 from pipeline.core.model import Response
-from pipeline.core.outbox import Delivered, Message, Result, Trouble, Undelivered
-from pipeline.core.protocol import retry_after
+from pipeline.core.outlets.outbox import Delivered, Message, Result, Trouble, Undelivered
 from pipeline.outlets.airtable import EVERY, MOST
 from pipeline.outlets.mapping import (
     Column,

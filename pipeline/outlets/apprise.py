@@ -19,8 +19,8 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
-from pipeline.core.chat_addresses import problem_with
-from pipeline.core.outbox import (
+from pipeline.core.outlets.chat_addresses import problem_with
+from pipeline.core.outlets.outbox import (
     Delivered,
     Message,
     MessageKind,

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
 from pipeline.core.model import Response
-from pipeline.core.outbox import Trouble, Undelivered
+from pipeline.core.outlets.outbox import Trouble, Undelivered
 from pipeline.outlets.http import verdict
 
 if TYPE_CHECKING:

@@ -15,9 +15,9 @@ from ipaddress import ip_address
 from typing import Final, TypedDict, TypeVar
 from urllib.parse import urlsplit
 
-from pipeline.core.costs import Account, Cost
 from pipeline.core.credits import Credits, exact
-from pipeline.core.outbox import (
+from pipeline.core.money.costs import Account, Cost
+from pipeline.core.outlets.outbox import (
     Digest,
     Message,
     MessageKind,

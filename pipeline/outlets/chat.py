@@ -11,9 +11,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
-from pipeline.core.chat_addresses import has_moved, is_local, problem_with
 from pipeline.core.model import Response
-from pipeline.core.outbox import Delivered, Message, Result, Trouble, Undelivered
+from pipeline.core.outlets.chat_addresses import has_moved, is_local, problem_with
+from pipeline.core.outlets.outbox import Delivered, Message, Result, Trouble, Undelivered
 from pipeline.outlets import MOST_IN_DIGEST, Pace
 from pipeline.outlets.cards import Card, card_of, digest_card, without_pictures
 from pipeline.outlets.http import Poster, verdict

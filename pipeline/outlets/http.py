@@ -18,10 +18,10 @@ from typing import Final
 
 from yarl import URL
 
+from pipeline.core.api.protocol import retry_after
 from pipeline.core.errors import NoAnswer, NotSent
 from pipeline.core.model import Response
-from pipeline.core.outbox import Trouble, Undelivered
-from pipeline.core.protocol import retry_after
+from pipeline.core.outlets.outbox import Trouble, Undelivered
 from pipeline.core.text import duration
 from pipeline.provider.http import BadAddress, HttpAnswer, HttpClient
 from pipeline.provider.public_network import PrivateAddress, PublicOnly

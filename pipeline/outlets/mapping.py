@@ -17,8 +17,7 @@ from difflib import get_close_matches
 from enum import StrEnum
 from typing import Final
 
-from pipeline.core.header import folded
-from pipeline.core.outbox import (
+from pipeline.core.outlets.outbox import (
     PICKED,
     Message,
     MessageKind,
@@ -28,6 +27,7 @@ from pipeline.core.outbox import (
     Undelivered,
     Value,
 )
+from pipeline.core.sheet.header import folded
 from pipeline.core.statuses import Status
 from pipeline.core.text import quoted
 

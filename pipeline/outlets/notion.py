@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from pipeline.core.outbox import (
+from pipeline.core.outlets.outbox import (
     Delivered,
     Message,
     Result,

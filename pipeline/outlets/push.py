@@ -14,15 +14,15 @@ from http import HTTPStatus
 from typing import Final
 from urllib.parse import urlsplit
 
-from pipeline.core.model import Response
-from pipeline.core.outbox import Delivered, Message, Result, Trouble, Undelivered
-from pipeline.core.webhook import (
+from pipeline.core.api.webhook import (
     ID_HEADER,
     SIGNATURE_HEADER,
     TIME_HEADER,
     standard_keys,
     standard_signature,
 )
+from pipeline.core.model import Response
+from pipeline.core.outlets.outbox import Delivered, Message, Result, Trouble, Undelivered
 from pipeline.outlets import Pace
 from pipeline.outlets.http import Poster, verdict
 from pipeline.outlets.push_body import body_of

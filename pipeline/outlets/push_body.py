@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from pipeline.core.header import folded
-from pipeline.core.outbox import FIELDS, Message, MessageKind, Notice, RowMessage, Value
+from pipeline.core.outlets.outbox import FIELDS, Message, MessageKind, Notice, RowMessage, Value
+from pipeline.core.sheet.header import folded
 
 #: The limit that Standard Webhooks recommend.
 MOST_BYTES: Final = 20_000

@@ -12,7 +12,7 @@ import re
 from typing import Any, Final
 
 from pipeline.core.model import Response
-from pipeline.core.outbox import Trouble, Undelivered
+from pipeline.core.outlets.outbox import Trouble, Undelivered
 from pipeline.outlets.cards import REPEAT, Card, fitted
 from pipeline.outlets.chat import Service, cut, said
 

@@ -20,7 +20,7 @@ from sqlalchemy import exc
 from sqlalchemy.dialects import mysql, postgresql, sqlite
 from sqlalchemy.engine import URL
 
-from pipeline.core.outbox import Delivered, Message, Result, Trouble, Undelivered
+from pipeline.core.outlets.outbox import Delivered, Message, Result, Trouble, Undelivered
 from pipeline.core.text import quoted
 from pipeline.outlets import Pace
 from pipeline.outlets.mapping import (

@@ -12,7 +12,7 @@ from typing import Final
 
 from sqlalchemy import exc
 
-from pipeline.core.outbox import Trouble, Undelivered
+from pipeline.core.outlets.outbox import Trouble, Undelivered
 from pipeline.core.text import quoted
 
 _REACH: Final = (

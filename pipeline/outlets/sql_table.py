@@ -11,8 +11,8 @@ from sqlalchemy.dialects import mysql
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.schema import CreateIndex, CreateTable
 
-from pipeline.core.header import folded
-from pipeline.core.outbox import FIELDS
+from pipeline.core.outlets.outbox import FIELDS
+from pipeline.core.sheet.header import folded
 from pipeline.outlets.mapping import Column, Kind
 
 #: What the columns of a new table would be, by our field; all others are texts.

@@ -37,7 +37,7 @@ from collections.abc import Sequence
 from starlette.convertors import Convertor, register_url_convertor
 from starlette.routing import BaseRoute, Route
 
-from pipeline.core.cell_links import PATH
+from pipeline.core.pictures.cell_links import PATH
 from pipeline.page.actions import Actions
 from pipeline.page.attempt_limit import Tries
 from pipeline.page.auth import Authenticator

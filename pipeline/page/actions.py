@@ -19,10 +19,10 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from pipeline import wiring
-from pipeline.core.causes import on_the_page
 from pipeline.core.errors import StoreError
-from pipeline.core.feedback import on_page
 from pipeline.core.language import say
+from pipeline.core.planning.causes import on_the_page
+from pipeline.core.rows.feedback import on_page
 from pipeline.core.text import joined
 from pipeline.page.board import Board
 from pipeline.page.cards import Approval, Card, ticked_take

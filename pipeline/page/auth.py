@@ -27,9 +27,9 @@ from starlette.responses import PlainTextResponse, RedirectResponse, Response
 
 from pipeline.callers import caller_of
 from pipeline.config import PageSettings
-from pipeline.core.cell_links import PATH
 from pipeline.core.errors import StoreError
 from pipeline.core.language import ENGLISH, Catalogue, Said, say
+from pipeline.core.pictures.cell_links import PATH
 from pipeline.page.accounts import Account, Session, account_for, accounts_of, cookie_name, digest
 from pipeline.page.attempt_limit import Tries
 from pipeline.page.languages import chosen

@@ -19,10 +19,10 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from pipeline import wiring
-from pipeline.core.header import Columns
-from pipeline.core.known_rows import Memory
 from pipeline.core.model import Job
-from pipeline.core.rules import Rules
+from pipeline.core.rows.known import Memory
+from pipeline.core.rows.rules import Rules
+from pipeline.core.sheet.header import Columns
 from pipeline.core.statuses import Status
 from pipeline.open_pictures import Pictures
 from pipeline.page.cards import Card, CardSummary, card_id, cards_of, summary_of

@@ -12,20 +12,20 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from pipeline.core.approval import covered_on_page, is_covered_on_page
-from pipeline.core.attention import is_dismissed, said_by
-from pipeline.core.choosing import picked_before
+from pipeline.core.api.fields import fields_of
 from pipeline.core.credits import Credits
-from pipeline.core.feedback import is_old
-from pipeline.core.fields import fields_of
-from pipeline.core.generations import copy_of
 from pipeline.core.inputs import PROMPT
 from pipeline.core.language import Said, say
 from pipeline.core.model import Job, KnownRow, State
-from pipeline.core.rules import Rules
+from pipeline.core.planning.choosing import picked_before
+from pipeline.core.rows.approval import covered_on_page, is_covered_on_page
+from pipeline.core.rows.attention import is_dismissed, said_by
+from pipeline.core.rows.feedback import is_old
+from pipeline.core.rows.generations import copy_of
+from pipeline.core.rows.rules import Rules
+from pipeline.core.rows.takes import take_of
 from pipeline.core.states import Charge, higher_charges, state_of
 from pipeline.core.statuses import FINISHED, NEEDS_ATTENTION, NOT_SENT, Status
-from pipeline.core.takes import take_of
 from pipeline.reports.results import RowCells, Shown, View, of_row, without_job
 
 #: Statuses of rows that may get another take.
@@ -47,7 +47,7 @@ class Approval:
 
     take: int
     inputs: str
-    #: The text that store and plan use for it (`core.approval.covered_on_page`).
+    #: The text that store and plan use for it (`core.rows.approval.covered_on_page`).
     covers: str
     #: Listed credits.
     price: Credits

@@ -21,7 +21,7 @@ from typing import IO, Final, NamedTuple
 from urllib.parse import quote
 
 from pipeline.core.errors import NotRead
-from pipeline.core.filenames import free_part
+from pipeline.core.pictures.filenames import free_part
 from pipeline.open_pictures import Pictures
 from pipeline.page.thumbnails import Saved
 from pipeline.plain_files import open_plain

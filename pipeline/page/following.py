@@ -12,12 +12,12 @@ from random import SystemRandom
 from typing import Final
 
 from pipeline import wiring
-from pipeline.core.follow_ups import FollowUp, cells_for, follow_ups, lacks, missing_columns
-from pipeline.core.known_rows import new_id
 from pipeline.core.language import Said, say
 from pipeline.core.model import State
-from pipeline.core.money import in_credits_and_money
-from pipeline.core.named_takes import name_of_take
+from pipeline.core.money.currency import in_credits_and_money
+from pipeline.core.rows.follow_ups import FollowUp, cells_for, follow_ups, lacks, missing_columns
+from pipeline.core.rows.known import new_id
+from pipeline.core.rows.named_takes import name_of_take
 from pipeline.core.states import shown, with_results
 from pipeline.page.board import Board
 from pipeline.page.cards import Card

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from pipeline.core.causes import on_the_page, person_again
 from pipeline.core.language import say
+from pipeline.core.planning.causes import on_the_page, person_again
 from pipeline.core.text import joined
 from pipeline.page.cards import Card
 from pipeline.store import HistoryLine, RowEvent, RowEventKind

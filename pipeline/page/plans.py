@@ -16,10 +16,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from pipeline import wiring
-from pipeline.core.costs import listed
 from pipeline.core.errors import PromptsheetError, StoreError
 from pipeline.core.language import say
-from pipeline.core.money import in_credits_and_money
+from pipeline.core.money.costs import listed
+from pipeline.core.money.currency import in_credits_and_money
 from pipeline.core.text import one_line
 from pipeline.page.actions import board_of
 from pipeline.page.board import Board

@@ -14,10 +14,10 @@ from typing import Final
 
 from pipeline.config import GoogleSource
 from pipeline.core.errors import PromptsheetError
-from pipeline.core.forgetting import Recalled
-from pipeline.core.header import Columns
-from pipeline.core.known_rows import Memory
 from pipeline.core.model import Grid
+from pipeline.core.rows.forgetting import Recalled
+from pipeline.core.rows.known import Memory
+from pipeline.core.sheet.header import Columns
 from pipeline.open_sheet import open_sheet
 from pipeline.reports.results import RowCells, recalled_by, row_cells
 from pipeline.sheets import Sheet

@@ -7,9 +7,9 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from pipeline import wiring
-from pipeline.core.costs import OWN, Account, Cost, accounts, summed
-from pipeline.core.money import Cap
-from pipeline.core.samples import results_of
+from pipeline.core.money.costs import OWN, Account, Cost, accounts, summed
+from pipeline.core.money.currency import Cap
+from pipeline.core.planning.samples import results_of
 from pipeline.sync.configured_sheet import Campaign
 from pipeline.sync.kept_sample import KeptSample
 from pipeline.sync.last_pass import is_stopped, why_not_sent, why_stopped

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
-from pipeline.core.apis import Api
-from pipeline.core.charges import sentences
+from pipeline.core.api.accounts import Api
 from pipeline.core.language import ENGLISH, Catalogue
+from pipeline.core.money.charges import sentences
 from pipeline.core.statuses import FINISHED, ON_THE_WAY
 from pipeline.core.text import joined
 from pipeline.page.cards import CardSummary, place_in_sheet

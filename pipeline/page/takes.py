@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from pipeline.core.messages_pictures import in_a_few_words
+from pipeline.core.messages.picture_notes import in_a_few_words
 from pipeline.page.board import Board
 from pipeline.page.cards import Card, ticked_take
 from pipeline.page.files import files_of

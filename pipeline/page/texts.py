@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-from pipeline.core.costs import Cost
 from pipeline.core.credits import Credits
 from pipeline.core.language import NOTHING, Said, figures, say, together
-from pipeline.core.money import Money
+from pipeline.core.money.costs import Cost
+from pipeline.core.money.currency import Money
 from pipeline.core.text import rounded
 from pipeline.page.sheet_status import SheetStatus
 from pipeline.page.snapshot import Snapshot

@@ -17,7 +17,7 @@ from threading import Lock
 from typing import Final
 
 from pipeline import images
-from pipeline.core.filetypes import ENOUGH, MEDIA_TYPES, ending_of
+from pipeline.core.pictures.filetypes import ENOUGH, MEDIA_TYPES, ending_of
 from pipeline.open_pictures import Pictures, kind_of, name_of
 from pipeline.plain_files import is_plain, open_plain
 

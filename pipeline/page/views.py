@@ -17,9 +17,9 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response, StreamingResponse
 
-from pipeline.core.dates import moment
 from pipeline.core.errors import StoreError
 from pipeline.core.language import Said, say
+from pipeline.core.messages.dates import moment
 from pipeline.page.actions import MESSAGES, MESSAGES_WHILE_HELD, board_of, named_take
 from pipeline.page.auth import Authenticator
 from pipeline.page.board import PAGE, Board

@@ -24,13 +24,13 @@ from tenacity import (
     wait_random_exponential,
 )
 
-from pipeline.core import reasons
-from pipeline.core.cell_files import ADDRESS
+from pipeline.core.api.cell_files import ADDRESS
+from pipeline.core.api.paths import first_text, merged
+from pipeline.core.api.protocol import may_be_polled_at, reason_of
+from pipeline.core.api.provider import Provider
 from pipeline.core.errors import ConfigError, NoAnswer, NotSent, PartUnread, WireError
+from pipeline.core.messages import reasons
 from pipeline.core.model import Request, Response
-from pipeline.core.paths import first_text, merged
-from pipeline.core.protocol import may_be_polled_at, reason_of
-from pipeline.core.provider import Provider
 from pipeline.provider.http import HttpClient
 from pipeline.provider.input_files import InputFiles
 from pipeline.provider.input_folder import Content

@@ -27,8 +27,8 @@ from httpx_aiohttp import AiohttpTransport
 from httpx_aiohttp.transport import AiohttpResponseStream
 from yarl import URL
 
-from pipeline.core import reasons
 from pipeline.core.errors import NoAnswer, NotSent, PromptsheetError, WireError
+from pipeline.core.messages import reasons
 
 #: Each of these is raised only before there is a connection, so the request never left. Every other
 #: exception, known or not, proves nothing.

@@ -6,11 +6,11 @@ import threading
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from pipeline.config import GoogleSource, Secret, Settings
-from pipeline.core import reasons
-from pipeline.core.cell_files import SAVED
+from pipeline.core.api.cell_files import SAVED
+from pipeline.core.api.links import drive_file
 from pipeline.core.errors import NoPlace, PartUnread
-from pipeline.core.links import drive_file
-from pipeline.core.reasons import NO_DRIVE
+from pipeline.core.messages import reasons
+from pipeline.core.messages.reasons import NO_DRIVE
 from pipeline.provider.input_folder import MOST_BYTES, Content, InputFolder, type_of
 
 if TYPE_CHECKING:

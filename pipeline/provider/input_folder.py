@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from pipeline.core import reasons
 from pipeline.core.errors import PartUnread
-from pipeline.core.filetypes import ENOUGH, MEDIA_TYPES, ending_of
+from pipeline.core.messages import reasons
+from pipeline.core.pictures.filetypes import ENOUGH, MEDIA_TYPES, ending_of
 from pipeline.plain_files import open_plain
 
 #: Bytes of one file. It is a third longer in base64, and APIs refuse large bodies.

@@ -10,10 +10,10 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, suppress
 from typing import TYPE_CHECKING
 
 from pipeline.config import Secret, Settings
+from pipeline.core.api.provider import Provider
 from pipeline.core.errors import NotSent
 from pipeline.core.model import Request, Response
-from pipeline.core.provider import Provider
-from pipeline.core.saved_files import Fetched, Kept
+from pipeline.core.pictures.saved_files import Fetched, Kept
 
 if TYPE_CHECKING:
     from pipeline.provider.client import ApiClient

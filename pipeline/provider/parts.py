@@ -19,12 +19,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from pipeline.core import reasons
-from pipeline.core.cell_files import ADDRESS, file_or_addresses
+from pipeline.core.api.cell_files import ADDRESS, file_or_addresses
+from pipeline.core.api.links import drive_file
+from pipeline.core.api.paths import put
 from pipeline.core.errors import NotSaved, PartUnread
-from pipeline.core.links import drive_file
+from pipeline.core.messages import reasons
 from pipeline.core.model import Part, Request
-from pipeline.core.paths import put
 from pipeline.core.text import quoted
 from pipeline.provider.input_files import InputFiles
 from pipeline.provider.input_folder import MOST_BYTES, Content, type_of

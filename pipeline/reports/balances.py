@@ -9,11 +9,11 @@ from dataclasses import dataclass
 
 from pipeline import wiring
 from pipeline.config import Settings
-from pipeline.core.costs import Account, Cost, accounts
+from pipeline.core.api.provider import Provider
 from pipeline.core.credits import Credits, exact
 from pipeline.core.language import NOTHING, Said, figures, say
-from pipeline.core.provider import Provider
-from pipeline.core.rules import Rules
+from pipeline.core.money.costs import Account, Cost, accounts
+from pipeline.core.rows.rules import Rules
 from pipeline.sync.balance import ask_balance
 from pipeline.sync.ports import Wire
 

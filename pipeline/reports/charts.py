@@ -13,7 +13,6 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 from zoneinfo import ZoneInfo
 
-from pipeline.core.costs import CREDIT
 from pipeline.core.credits import exact
 from pipeline.core.language import (
     ENGLISH,
@@ -25,6 +24,7 @@ from pipeline.core.language import (
     say_counted,
     together,
 )
+from pipeline.core.money.costs import CREDIT
 from pipeline.core.statuses import Status
 from pipeline.core.text import all_of, duration
 from pipeline.reports import figures

@@ -11,8 +11,8 @@ from datetime import UTC, datetime, tzinfo
 from typing import TYPE_CHECKING, Any, Final
 
 from pipeline.core.credits import exact
-from pipeline.core.dates import month_of
 from pipeline.core.language import NOTHING, Catalogue, Said, figures, say, together
+from pipeline.core.messages.dates import month_of
 from pipeline.core.text import shortened
 from pipeline.reports.extras import needed
 

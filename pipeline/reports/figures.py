@@ -13,7 +13,7 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Final
 
 from pipeline.core.errors import ConfigError
-from pipeline.core.header import folded
+from pipeline.core.sheet.header import folded
 from pipeline.reports.extras import as_sentence
 
 if TYPE_CHECKING:

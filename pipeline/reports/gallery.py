@@ -25,12 +25,12 @@ from zoneinfo import ZoneInfo
 from pipeline import wiring
 from pipeline.config import Settings
 from pipeline.core import language
-from pipeline.core.costs import OWN, Cost, in_words, summed
 from pipeline.core.credits import Credits
-from pipeline.core.dates import moment
 from pipeline.core.errors import NotRead
-from pipeline.core.filetypes import ENOUGH, MEDIA_TYPES, ending_of
 from pipeline.core.language import NOTHING, Catalogue, Said, figures, say, say_counted
+from pipeline.core.messages.dates import moment
+from pipeline.core.money.costs import OWN, Cost, in_words, summed
+from pipeline.core.pictures.filetypes import ENOUGH, MEDIA_TYPES, ending_of
 from pipeline.core.statuses import Status
 from pipeline.core.text import duration, joined
 from pipeline.images import scaled

@@ -10,14 +10,14 @@ from zoneinfo import ZoneInfo
 
 from pipeline import wiring
 from pipeline.config import Settings
-from pipeline.core import messages
-from pipeline.core.costs import Cost, accounts, listed, own
 from pipeline.core.credits import Credits
-from pipeline.core.followers import to_follow
 from pipeline.core.language import Said, say, say_counted
-from pipeline.core.lines import Line, Plan
-from pipeline.core.money import in_credits_and_money, in_json
-from pipeline.core.named_rows import find_rows
+from pipeline.core.messages import row_notes
+from pipeline.core.money.costs import Cost, accounts, listed, own
+from pipeline.core.money.currency import in_credits_and_money, in_json
+from pipeline.core.planning.followers import to_follow
+from pipeline.core.planning.lines import Line, Plan
+from pipeline.core.planning.named_rows import find_rows
 from pipeline.core.statuses import Status
 from pipeline.core.text import joined, time_limit
 from pipeline.reports import rows_to_add
@@ -227,7 +227,7 @@ def following(sync: SheetSync) -> Sequence[Line]:
 
 def settling(sync: SheetSync) -> Sequence[Line]:
     """The rows that wait only because they changed a short time ago."""
-    note = messages.settling(sync.rules.settle)
+    note = row_notes.settling(sync.rules.settle)
     lines = () if sync.last.hold else sync.last.plan.each
     return [line for line in lines if line.status == Status.WAITING and line.note.startswith(note)]
 

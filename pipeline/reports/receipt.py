@@ -18,19 +18,19 @@ from typing import TypeVar
 from pipeline import wiring
 from pipeline.config import Settings
 from pipeline.config.schema import PaceTable
-from pipeline.core.apis import Api
-from pipeline.core.costs import Account, accounts
+from pipeline.core.api.accounts import Api
+from pipeline.core.api.paths import first_text
+from pipeline.core.api.protocol import meaning_of
+from pipeline.core.api.provider import Provider
+from pipeline.core.api.task_list import ListedCharge
 from pipeline.core.credits import Credits, exact
 from pipeline.core.errors import SheetError, StoreError, WireError
 from pipeline.core.inputs import parsed
-from pipeline.core.listing import ListedCharge
 from pipeline.core.model import Request
-from pipeline.core.paths import first_text
-from pipeline.core.protocol import meaning_of
-from pipeline.core.provider import Provider
-from pipeline.core.receipt_lines import Bodies, ReceiptLine, Sent
-from pipeline.core.receipts import Reading, Receipt, ReceiptScope, grouped, receipt
-from pipeline.core.rules import Rules
+from pipeline.core.money.costs import Account, accounts
+from pipeline.core.money.receipt_lines import Bodies, ReceiptLine, Sent
+from pipeline.core.money.receipts import Reading, Receipt, ReceiptScope, grouped, receipt
+from pipeline.core.rows.rules import Rules
 from pipeline.core.traces import readable
 from pipeline.open_sheet import open_sheet
 from pipeline.reports.results import recalled_by, row_cells

@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
 from pipeline.config import Settings
-from pipeline.core.costs import Cost, summed
-from pipeline.core.dates import moment
 from pipeline.core.language import NOTHING, Said, say
-from pipeline.core.money import in_currency
+from pipeline.core.messages.dates import moment
+from pipeline.core.money.costs import Cost, summed
+from pipeline.core.money.currency import in_currency
 from pipeline.core.text import all_of, duration
 from pipeline.reports import charts, figures
 from pipeline.reports.drawing import in_figures

@@ -15,27 +15,27 @@ from typing import Final
 
 from pipeline import wiring
 from pipeline.config import Settings
-from pipeline.core import messages
-from pipeline.core.attention import is_dismissed, said_by
-from pipeline.core.cell_links import is_web
-from pipeline.core.chains import as_written, link_in
-from pipeline.core.choosing import picked_now
-from pipeline.core.costs import Cost, costs_of
 from pipeline.core.credits import Credits
 from pipeline.core.errors import SheetError, StoreError
-from pipeline.core.feedback import feedback_for
-from pipeline.core.forgetting import Recalled
-from pipeline.core.generations import as_sent, has_several, label, several
-from pipeline.core.header import Columns
 from pipeline.core.inputs import parsed
-from pipeline.core.job_status import job_status
-from pipeline.core.known_rows import Memory
+from pipeline.core.messages import row_notes
 from pipeline.core.model import Attempt, Grid, Job, JobKey, KnownRow, State
-from pipeline.core.revisions import revised, revision_in, unrevised
-from pipeline.core.rules import Rules
+from pipeline.core.money.costs import Cost, costs_of
+from pipeline.core.pictures.cell_links import is_web
+from pipeline.core.planning.choosing import picked_now
+from pipeline.core.planning.job_status import job_status
+from pipeline.core.prompts.revisions import revised, revision_in, unrevised
+from pipeline.core.rows.attention import is_dismissed, said_by
+from pipeline.core.rows.chains import as_written, link_in
+from pipeline.core.rows.feedback import feedback_for
+from pipeline.core.rows.forgetting import Recalled
+from pipeline.core.rows.generations import as_sent, has_several, label, several
+from pipeline.core.rows.known import Memory
+from pipeline.core.rows.rules import Rules
+from pipeline.core.rows.takes import take_of
+from pipeline.core.sheet.header import Columns
 from pipeline.core.states import cost_of, counted, is_forgotten, shown, state_of
 from pipeline.core.statuses import NEEDS_ATTENTION, NOT_SENT, Status
-from pipeline.core.takes import take_of
 from pipeline.core.text import joined
 from pipeline.core.traces import prompt_sent, readable
 from pipeline.open_pictures import is_elsewhere
@@ -67,7 +67,7 @@ class Shown:
     status: str
     note: str
     state: State | None = None
-    #: Which generation of the row it is, where it asks for several (see `generations`).
+    #: Which generation of the row it is, where it asks for several (see `core.rows.generations`).
     part: str = ""
     task_id: str = ""
     urls: tuple[str, ...] = ()
@@ -199,7 +199,8 @@ class View:
     rules: Rules
     media: Path | None
     now: datetime
-    #: Rows without a job that were dismissed -> what they said then (`core.attention.said_by`).
+    #: Rows without a job that were dismissed -> what they said then
+    #: (`core.rows.attention.said_by`).
     dismissed: Mapping[str, str] = field(default_factory=dict)
 
     def line(self, row_id: str) -> int | None:
@@ -237,13 +238,13 @@ def of_row(jobs: Iterable[Job], known: KnownRow | None, view: View) -> Iterator[
         is_last = job.key.take == last
         its = _known_of(job, known) if is_last else None
         column = said.take_column if said else "take"
-        redo = messages.write_take(
+        redo = row_notes.write_take(
             max(last + 1 - extra, 1), column, is_there=not said or said.has_take
         )
         picked = tuple(one.url for one in chosen if one.job.key == job.key)
         one = replace(_of_job(job, its, redo, view), part=job.key.part, picked=picked)
         if is_last and extra and asked == last and one.status not in NOT_SENT:
-            one = replace(one, note=joined(one.note, messages.asked_on_the_page(last)))
+            one = replace(one, note=joined(one.note, row_notes.asked_on_the_page(last)))
         own = said.own if said else {}
         one = replace(one, note=view.rules.catalogue.text(one.note), own=own)
         if is_last and known:
@@ -298,7 +299,7 @@ def _of_job(job: Job, known: KnownRow | None, redo: str, view: View) -> Shown:
     )
     if known and said and is_edited and link_in(attempt.inputs):
         status, note = (said.status, said.note) if status == Status.DONE else (status, note)
-    note = joined(note, messages.forgotten(job)) if is_forgotten(job) else note
+    note = joined(note, row_notes.forgotten(job)) if is_forgotten(job) else note
     ended = attempt.state in (State.SUCCEEDED, State.FAILED)
     return Shown(
         row_id=row_id,

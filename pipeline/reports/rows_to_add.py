@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
-from pipeline.core.costs import Cost, listed
-from pipeline.core.generations import label
-from pipeline.core.header import Columns
 from pipeline.core.inputs import canonical
 from pipeline.core.language import Said, say, say_counted, together
-from pipeline.core.money import in_credits_and_money
-from pipeline.core.named_takes import named_take
-from pipeline.core.rules import Rules
+from pipeline.core.money.costs import Cost, listed
+from pipeline.core.money.currency import in_credits_and_money
+from pipeline.core.rows.generations import label
+from pipeline.core.rows.named_takes import named_take
+from pipeline.core.rows.rules import Rules
+from pipeline.core.sheet.header import Columns
 from pipeline.store import WantedRow
 from pipeline.sync.sheet_sync import SheetSync
 

@@ -6,9 +6,9 @@ import shlex
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from pipeline.core.fields import PARENT
-from pipeline.core.money import in_credits_and_money
-from pipeline.core.provider import Endpoint
+from pipeline.core.api.fields import PARENT
+from pipeline.core.api.provider import Endpoint
+from pipeline.core.money.currency import in_credits_and_money
 from pipeline.core.statuses import Status
 from pipeline.core.text import counted, one_line, shortened
 from pipeline.sync.outcome import Outcome

@@ -9,12 +9,12 @@ from datetime import datetime
 from typing import Final
 
 from pipeline import wiring
-from pipeline.core.apis import Api
+from pipeline.core.api.accounts import Api
+from pipeline.core.api.protocol import meaning_of, polls, retry_after
+from pipeline.core.api.provider import MARGIN, Provider
+from pipeline.core.api.task_list import ListedCharge, Page, charges_on, page_of, page_request
 from pipeline.core.errors import WireError
-from pipeline.core.listing import ListedCharge, Page, charges_on, page_of, page_request
-from pipeline.core.protocol import meaning_of, polls, retry_after
-from pipeline.core.provider import MARGIN, Provider
-from pipeline.core.receipt_lines import Bodies, Sent
+from pipeline.core.money.receipt_lines import Bodies, Sent
 from pipeline.store import Store
 from pipeline.sync.ports import Wire
 

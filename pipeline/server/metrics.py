@@ -37,7 +37,7 @@ from starlette.routing import Route
 from pipeline import wiring
 from pipeline.core.errors import StoreError
 from pipeline.core.model import State
-from pipeline.core.money import Money
+from pipeline.core.money.currency import Money
 from pipeline.server.webhook_recorder import CallCounts
 from pipeline.store import Limits, Store
 from pipeline.sync.configured_sheet import Campaign

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
 
-from pipeline.core.causes import ON_SCHEDULE
+from pipeline.core.planning.causes import ON_SCHEDULE
 from pipeline.schedule import Schedule
 from pipeline.server.pass_requests import PassRequest
 from pipeline.store import Turn

@@ -12,7 +12,7 @@ from datetime import datetime
 from enum import Enum
 from typing import Protocol
 
-from pipeline.core.causes import ON_SCHEDULE
+from pipeline.core.planning.causes import ON_SCHEDULE
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from typing import Final
 
 from starlette.requests import Request
 
-from pipeline.core.causes import BY_CALL
+from pipeline.core.planning.causes import BY_CALL
 from pipeline.core.text import one_line
 from pipeline.server.pass_requests import PassRequest
 

@@ -22,7 +22,7 @@ from starlette.routing import BaseRoute, Route
 from pipeline import wiring
 from pipeline.callers import caller_of, limited_logger
 from pipeline.core.errors import ConfigError, PromptsheetError, StoreError
-from pipeline.core.named_rows import find_rows, no_row
+from pipeline.core.planning.named_rows import find_rows, no_row
 from pipeline.core.statuses import Status
 from pipeline.core.text import counted, one_line, rounded
 from pipeline.reports.plan import PlanFigures, figures, narrowed

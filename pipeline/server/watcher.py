@@ -20,10 +20,10 @@ from rich.console import Console
 
 from pipeline import passes, wiring
 from pipeline.config import Settings
-from pipeline.core.causes import AFTER_EDIT
 from pipeline.core.errors import PromptsheetError, StoreError
-from pipeline.core.named_rows import NamedRow
-from pipeline.core.repeats import is_news, trouble_of
+from pipeline.core.messages.repeats import is_news, trouble_of
+from pipeline.core.planning.causes import AFTER_EDIT
+from pipeline.core.planning.named_rows import NamedRow
 from pipeline.reports import summary
 from pipeline.schedule import Schedule
 from pipeline.server.drive_channel import channel_of, is_channel_token

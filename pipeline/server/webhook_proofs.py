@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from pipeline.config import Settings
-from pipeline.core.apis import Api
-from pipeline.core.rules import Rules
-from pipeline.core.webhook import Proofs
+from pipeline.core.api.accounts import Api
+from pipeline.core.api.webhook import Proofs
+from pipeline.core.rows.rules import Rules
 
 
 def proofs_of(settings: Settings, rules: Rules) -> Iterator[tuple[Api, Proofs]]:

@@ -21,11 +21,11 @@ from enum import StrEnum
 from typing import Any, NamedTuple
 
 from pipeline.callers import limited_logger
-from pipeline.core.apis import Api, reading
+from pipeline.core.api.accounts import Api, reading
+from pipeline.core.api.protocol import TaskEvent, webhook_event
+from pipeline.core.api.webhook import Webhook
 from pipeline.core.errors import StoreError, StoreFull
-from pipeline.core.protocol import TaskEvent, webhook_event
-from pipeline.core.rules import Rules
-from pipeline.core.webhook import Webhook
+from pipeline.core.rows.rules import Rules
 from pipeline.store import Fact, Hooked, Store
 
 # An unreachable store fails for every call, so each message appears at most once a minute.

@@ -19,10 +19,10 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from pipeline import telemetry, wiring
 from pipeline.callers import caller_of, limited_logger
-from pipeline.core.apis import Api
+from pipeline.core.api.accounts import Api
+from pipeline.core.api.webhook import PATH, Proofs
 from pipeline.core.errors import ConfigError
-from pipeline.core.rules import Rules
-from pipeline.core.webhook import PATH, Proofs
+from pipeline.core.rows.rules import Rules
 from pipeline.server.webhook_proofs import proofs_of
 from pipeline.server.webhook_recorder import Call, CallCounts, CallResult, WebhookRecorder
 from pipeline.store import Store

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from pipeline.core.model import Claim, Grid, Patch
-from pipeline.core.new_rows import NewRow
+from pipeline.core.sheet.new_rows import NewRow
 
 
 class Sheet(Protocol):

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from pipeline.core.errors import ConfigError
-from pipeline.core.header_checks import letters
+from pipeline.core.sheet.header_checks import letters
 from pipeline.core.statuses import Status
 from pipeline.sheets.choices import Choices
 from pipeline.sheets.excel.sheet import need_openpyxl

@@ -14,8 +14,8 @@ from typing import Final
 
 from pipeline.core.credits import Credits, exact
 from pipeline.core.model import Attempt, JobKey, State
-from pipeline.core.money import Cap, Money, in_credits, spent
-from pipeline.core.shares import column_of
+from pipeline.core.money.currency import Cap, Money, in_credits, spent
+from pipeline.core.money.shares import column_of
 from pipeline.core.states import state_of
 from pipeline.store.budget import Budget, CounterName, at_price, counters_of
 from pipeline.store.job_cache import KeptJob
@@ -75,7 +75,7 @@ class Intent:
     #: Why it is made, and who or what began the pass.
     because: str = ""
     by: str = ""
-    #: What else it is counted under (`core.budgets.share_of`).
+    #: What else it is counted under (`core.money.shares.share_of`).
     shares: tuple[str, ...] = ()
     #: The row's name and other cells that outlets tell of, as JSON.
     labels: str = ""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from pipeline.core.outbox import MessageKind
+from pipeline.core.outlets.outbox import MessageKind
 from pipeline.core.text import one_line
 from pipeline.store.outbox_messages import announce
 from pipeline.store.transactions import StorePart, keep_value, number_of, value_of

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
-from pipeline.core.causes import cause_again, person_again, sender_again
-from pipeline.core.forgetting import reason_left
 from pipeline.core.language import Said, say, say_counted, together
+from pipeline.core.messages.reasons import told
 from pipeline.core.model import JobKey, Result
-from pipeline.core.reasons import told
+from pipeline.core.planning.causes import cause_again, person_again, sender_again
+from pipeline.core.rows.forgetting import reason_left
 from pipeline.core.states import Accepted, Event, Failed, Lost, Postponed, Progressed, Succeeded
 from pipeline.core.text import in_credits
 

@@ -21,8 +21,8 @@ from sqlalchemy import ColumnElement, Connection, bindparam, update
 from pipeline.core.credits import Credits, exact
 from pipeline.core.errors import StoreError
 from pipeline.core.model import Attempt, JobKey
-from pipeline.core.money import Money, spent
-from pipeline.core.outbox import MessageKind
+from pipeline.core.money.currency import Money, spent
+from pipeline.core.outlets.outbox import MessageKind
 from pipeline.store.admission import Admission, Intent, Limits, Refusal
 from pipeline.store.attempt_events import Fact, TimedFact, kind_of, to_body
 from pipeline.store.budget import CounterName, at_other_prices, correct, held, hold

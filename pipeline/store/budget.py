@@ -110,7 +110,7 @@ def counters_of(
 ) -> tuple[CounterName, ...]:
     """The counters that hold what is sent under this key in this run on this day.
 
-    `day` is a date as ISO 8601; `shares` are named as in `core.budgets.share_of`.
+    `day` is a date as ISO 8601; `shares` are named as in `core.money.shares.share_of`.
     """
     return (
         CounterName(api_key, "run", run),

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, bindparam, select, text, update
 
+from pipeline.core.api.webhook import early_poll
 from pipeline.core.model import JobKey, State
-from pipeline.core.webhook import early_poll
 from pipeline.store.column_types import escaped, from_number, to_number, unescaped
 from pipeline.store.jobs import raise_jobs
 from pipeline.store.prepared import Prepared

@@ -14,10 +14,10 @@ from typing import Any
 
 from sqlalchemy import Connection, Text, case, func, literal_column, select, type_coerce
 
-from pipeline.core.charges import Charged
 from pipeline.core.model import State
+from pipeline.core.money.charges import Charged
+from pipeline.core.money.receipt_lines import Sent
 from pipeline.core.picture_findings import Findings
-from pipeline.core.receipt_lines import Sent
 from pipeline.core.states import Paid
 from pipeline.store.column_types import from_number, unescaped
 from pipeline.store.schema import attempts, events, files, jobs, sheets

@@ -22,12 +22,12 @@ from sqlalchemy import (
     update,
 )
 
-from pipeline.core.cell_links import CellLinks
-from pipeline.core.forgetting import Stays, reason_left
-from pipeline.core.forgotten_results import forgotten_now
+from pipeline.core.cells.forgotten_results import forgotten_now
 from pipeline.core.model import Job, State
-from pipeline.core.outbox import LineState
-from pipeline.core.picks import numbers_in
+from pipeline.core.outlets.outbox import LineState
+from pipeline.core.pictures.cell_links import CellLinks
+from pipeline.core.pictures.picks import numbers_in
+from pipeline.core.rows.forgetting import Stays, reason_left
 from pipeline.core.traces import Tracer
 from pipeline.store.attempt_events import body_left
 from pipeline.store.column_types import to_number
@@ -278,7 +278,7 @@ def _forget_rows(
 
 
 def _approval_left(covers: str, tracer: Tracer, stays: Stays) -> str:
-    """What an approval covers (`core.approval.asked_for`, and then the cell), without texts."""
+    """What an approval covers (`core.rows.approval.asked_for`, then the cell), without texts."""
     take, _, wrote = covers.partition(" ")
     if not wrote:
         return covers

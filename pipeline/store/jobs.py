@@ -23,9 +23,9 @@ from sqlalchemy import (
     update,
 )
 
-from pipeline.core.causes import WITH_REMAKE
 from pipeline.core.model import Attempt, Job, JobKey, State, Unsaved
 from pipeline.core.picture_findings import Findings
+from pipeline.core.planning.causes import WITH_REMAKE
 from pipeline.store.attempt_events import event_text
 from pipeline.store.column_types import escaped
 from pipeline.store.history import HistoryLine, asked_line, history_line, write_history

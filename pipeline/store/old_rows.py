@@ -13,8 +13,8 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, select, text
 
-from pipeline.core.forgetting import is_over
 from pipeline.core.model import Attempt, Job, JobKey, State
+from pipeline.core.rows.forgetting import is_over
 from pipeline.store.outbox_lines import OPEN
 from pipeline.store.schema import attempts, files, jobs, known_rows, orders, outbox, wanted_rows
 from pipeline.store.serialization import from_forgotten

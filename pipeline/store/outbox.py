@@ -26,7 +26,7 @@ from sqlalchemy import (
     update,
 )
 
-from pipeline.core.outbox import LineState, MessageKind
+from pipeline.core.outlets.outbox import LineState, MessageKind
 from pipeline.store.outbox_lines import (
     FORGOTTEN,
     NOT_SENT,

@@ -10,9 +10,9 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, and_, select, update
 
-from pipeline.core.filling import PastMessage, Told
 from pipeline.core.model import JobKey
-from pipeline.core.outbox import LineState
+from pipeline.core.outlets.filling import PastMessage, Told
+from pipeline.core.outlets.outbox import LineState
 from pipeline.store.column_types import from_number, to_number
 from pipeline.store.outbox_messages import add, subject_of
 from pipeline.store.outlets import KEPT, told_since

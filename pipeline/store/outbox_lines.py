@@ -21,7 +21,7 @@ from sqlalchemy import (
 )
 
 from pipeline.core.model import JobKey
-from pipeline.core.outbox import LineState, MessageKind
+from pipeline.core.outlets.outbox import LineState, MessageKind
 from pipeline.store.schema import attempts, jobs, outbox, sheets
 
 #: States of a message that is not delivered yet.

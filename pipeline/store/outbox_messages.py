@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, and_, bindparam, or_, select, update
 
 from pipeline.core.model import State
-from pipeline.core.outbox import TOLD, LineState, MessageKind
+from pipeline.core.outlets.outbox import TOLD, LineState, MessageKind
 from pipeline.store.prepared import Prepared
 from pipeline.store.schema import attempts, files, outbox, outlets
 from pipeline.store.serialization import result_from

@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 
 from sqlalchemy import Connection, and_, delete, exists, func, select, update
 
-from pipeline.core.outbox import LineState, MessageKind
+from pipeline.core.outlets.outbox import LineState, MessageKind
 from pipeline.store.column_types import to_number
 from pipeline.store.outbox_lines import FORGOTTEN, NOT_SENT
 from pipeline.store.schema import outbox, outlets

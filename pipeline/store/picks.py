@@ -1,7 +1,7 @@
 """The pictures that people picked on the page, of one generation and take each.
 
 A tick does not touch a cell. Where the row's cell `pick` is filled, that counts instead
-(`core.picks`). Only this module changes the column `picked` of the jobs.
+(`core.pictures.picks`). Only this module changes the column `picked` of the jobs.
 """
 
 from __future__ import annotations

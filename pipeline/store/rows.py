@@ -26,10 +26,10 @@ from sqlalchemy import (
     update,
 )
 
-from pipeline.core.forgetting import Recalled
 from pipeline.core.inputs import parsed
-from pipeline.core.known_rows import Memory
 from pipeline.core.model import KnownRow, RowKind
+from pipeline.core.rows.forgetting import Recalled
+from pipeline.core.rows.known import Memory
 from pipeline.core.traces import has_traces
 from pipeline.store.row_events import NewRowEvent, RowEventKind, write_row_events
 from pipeline.store.schema import known_rows, orders, past, sheets
@@ -114,7 +114,7 @@ class Rows(StorePart):
             return {row.row_id: row.extra_takes for row in found}
 
     def feedback(self, sheet: str) -> dict[str, str]:
-        """Id -> the last feedback of the page (`core.feedback.on_page`), if there is any."""
+        """Id -> the last feedback of the page (`core.rows.feedback.on_page`), if there is any."""
         with self._database.reading() as connection:
             found = connection.execute(_FEEDBACK, {"sheet": number_of(connection, sheet)})
             return {row.row_id: row.feedback_on_page for row in found}
@@ -131,8 +131,8 @@ class Rows(StorePart):
         """Request one more take than `extra_takes`. Returns False if the present number differs.
 
         So two people who press at once, or one who presses twice, request one take. `feedback` is
-        what the take is made with, as `core.feedback.on_page` gives it; empty: what the cell says.
-        `take` is the one that the row asks for then, and `person` who requested it, for the
+        what the take is made with, as `core.rows.feedback.on_page` gives it; empty: what the cell
+        says. `take` is the one that the row asks for then, and `person` who requested it, for the
         history.
         """
         one = (known_rows.c.row_id == row_id) & (known_rows.c.extra_takes == extra_takes)
@@ -190,7 +190,7 @@ class Rows(StorePart):
             return {row.row_id: row.approved_on_page for row in found}
 
     def dismissed(self, sheet: str) -> dict[str, str]:
-        """Id -> the text that the row had when it was dismissed (`core.attention.said_by`)."""
+        """Id -> the text that the row had when it was dismissed (`core.rows.attention.said_by`)."""
         with self._database.reading() as connection:
             found = connection.execute(_DISMISSED, {"sheet": number_of(connection, sheet)})
             return {row.row_id: row.dismissed for row in found}
@@ -393,7 +393,7 @@ def _ticks(noted: dict[str, KnownRow], before: Mapping[str, _Before]) -> Iterato
 
 
 def _take_in(approved_for: str) -> int:
-    """The take that an approval covers (`core.approval.asked_for`); 0 if it names none."""
+    """The take that an approval covers (`core.rows.approval.asked_for`); 0 if it names none."""
     take = approved_for.partition(" ")[0]
     return int(take) if take.isdecimal() else 0
 

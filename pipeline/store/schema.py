@@ -350,7 +350,7 @@ files = Table(
     Column("link", Words, nullable=False, server_default=""),
     # SHA-256 of the downloaded bytes, if a label was written into the file since.
     Column("original", _short(64), nullable=False, server_default=""),
-    # What is wrong with the picture (`core.picture_checks.Findings`); empty for nothing.
+    # What is wrong with the picture (`core.picture_findings.Findings`); empty for nothing.
     Column("findings", Words, nullable=False, server_default=""),
     Index(
         "files_by_sha256",
@@ -388,7 +388,7 @@ outlets = Table(
     Column("id", _Number, primary_key=True),
     Column("sheet", ForeignKey(sheets.c.id), nullable=False),
     Column("name", Words, nullable=False),
-    # The kinds of messages it gets (`core.outbox.MessageKind`); none: it was forgotten.
+    # The kinds of messages it gets (`core.outlets.outbox.MessageKind`); none: it was forgotten.
     Column("kinds", Listed, nullable=False),
     # A digest of its table: a change opens a closed outlet.
     Column("settings", _short(64), nullable=False),

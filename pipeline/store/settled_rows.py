@@ -1,7 +1,7 @@
 """The rows of a sheet that are plainly done, without an object for each job and attempt.
 
 A row is plainly done if its one job has one attempt, a success of its first take that was made from
-the inputs that the row has now, and if nothing else was asked for (see `core.settled_rows`).
+the inputs that the row has now, and if nothing else was asked for (see `core.cells.settled_rows`).
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from sqlalchemy import (
     union,
 )
 
+from pipeline.core.cells.settled_rows import DoneRow
 from pipeline.core.model import Result, RowKind, State
-from pipeline.core.settled_rows import DoneRow
 from pipeline.store.attempt_events import result_fields
 from pipeline.store.schema import attempts, files, jobs, known_rows
 from pipeline.store.transactions import StorePart, number_of

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 
-from pipeline.core.prompt_templates import Styles
+from pipeline.core.prompts.templates import Styles
 from pipeline.store.transactions import StorePart, digest, keep_value, value_of
 
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Select, and_, func, select
 
-from pipeline.core.resting import rest_after
+from pipeline.core.sheet.resting import rest_after
 from pipeline.store.leases import Lease
 from pipeline.store.schema import leases, sheets, turns
 from pipeline.store.transactions import (

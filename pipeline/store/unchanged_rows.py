@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, bindparam, select, update
 
-from pipeline.core.row_digests import DIGEST, cut
-from pipeline.core.unchanged_rows import Unchanged
+from pipeline.core.cells.row_digests import DIGEST, cut
+from pipeline.core.cells.unchanged_rows import Unchanged
 from pipeline.store.schema import resting, sheets
 from pipeline.store.transactions import StorePart, made, upsert
 

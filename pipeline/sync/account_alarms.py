@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
-from pipeline.core.costs import Account, Cost
+from pipeline.core.api.provider import Provider
 from pipeline.core.credits import Credits
-from pipeline.core.outbox import MessageKind
-from pipeline.core.provider import Provider
+from pipeline.core.money.costs import Account, Cost
+from pipeline.core.outlets.outbox import MessageKind
 from pipeline.store import Store
 from pipeline.sync.balance import AccountAnswer, ask_balance
 from pipeline.sync.ports import Wire

@@ -15,10 +15,7 @@ from random import Random
 from typing import Final
 
 from pipeline.core.cell_errors import is_value
-from pipeline.core.header import COUNT, RATIOS, Columns, Header
-from pipeline.core.job_status import TAKEN_OVER
-from pipeline.core.known_rows import Seen, new_id
-from pipeline.core.lines import Line
+from pipeline.core.cells.taken_over import Share, has_results, shares
 from pipeline.core.model import (
     Attempt,
     Grid,
@@ -28,13 +25,16 @@ from pipeline.core.model import (
     RowKind,
     State,
 )
-from pipeline.core.planning import plan
-from pipeline.core.revisions import revised
-from pipeline.core.row_matching import match
-from pipeline.core.rules import Rules
+from pipeline.core.planning.job_status import TAKEN_OVER
+from pipeline.core.planning.lines import Line
+from pipeline.core.planning.plan import plan
+from pipeline.core.prompts.revisions import revised
+from pipeline.core.rows.known import Seen, new_id
+from pipeline.core.rows.matching import match
+from pipeline.core.rows.rules import Rules
+from pipeline.core.rows.takes import take_of
+from pipeline.core.sheet.header import COUNT, RATIOS, Columns, Header
 from pipeline.core.states import state_of
-from pipeline.core.taken_over import Share, has_results, shares
-from pipeline.core.takes import take_of
 from pipeline.sheets import Sheet
 from pipeline.store import NewFile, SavedFile, Store
 

@@ -6,10 +6,10 @@ each only as planned. `Agreement` owns the result. Raises StoreError.
 
 from __future__ import annotations
 
-from pipeline.core import messages
-from pipeline.core.followers import to_follow
-from pipeline.core.lines import Line
-from pipeline.core.plan_files import Agreed, PlannedSheet, agreed, is_as_planned, refusal
+from pipeline.core.messages import row_notes
+from pipeline.core.planning.files import Agreed, PlannedSheet, agreed, is_as_planned, refusal
+from pipeline.core.planning.followers import to_follow
+from pipeline.core.planning.lines import Line
 from pipeline.core.statuses import Status
 from pipeline.sync.look import Look
 from pipeline.sync.outcome import Asked, Outcome
@@ -39,7 +39,7 @@ class Agreement:
         jobs = self._sync.store.jobs.of_rows(self._sync.key, ids - {""})
         lines = look.plan.each
         coming = {line.identity for line in to_follow(lines)}
-        note = messages.settling(self._sync.rules.settle)
+        note = row_notes.settling(self._sync.rules.settle)
         coming |= {
             line.identity
             for line in lines

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Final
 
-from pipeline.core.announcements import attention_body
-from pipeline.core.outbox import MessageKind, NoticeRow
-from pipeline.core.repeats import trouble_of
+from pipeline.core.messages.repeats import trouble_of
+from pipeline.core.outlets.announcements import attention_body
+from pipeline.core.outlets.outbox import MessageKind, NoticeRow
 from pipeline.core.statuses import Status
 from pipeline.core.text import rounded
 from pipeline.store import Store

@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 from typing import NamedTuple
 
+from pipeline.core.api.paths import first_text
+from pipeline.core.api.protocol import meaning_of, reason_of
+from pipeline.core.api.provider import Provider
 from pipeline.core.credits import Credits, exact
 from pipeline.core.errors import WireError
 from pipeline.core.language import NOTHING, Said, say, together
+from pipeline.core.messages.reasons import told
 from pipeline.core.model import Request
-from pipeline.core.paths import first_text
-from pipeline.core.protocol import meaning_of, reason_of
-from pipeline.core.provider import Provider
-from pipeline.core.reasons import told
 from pipeline.sync.ports import Wire
 
 #: Seconds for one account: nothing waits longer for it.

@@ -1,7 +1,7 @@
 """Which rows of a reading have to be looked at, and which are as the last pass left them.
 
-The rule is in `core.unchanged_rows`; this class applies it to what the store knows. If only a look
-at all rows can tell what a reading means, all rows are looked at.
+The rule is in `core.cells.unchanged_rows`; this class applies it to what the store knows. If only a
+look at all rows can tell what a reading means, all rows are looked at.
 """
 
 from __future__ import annotations
@@ -13,11 +13,8 @@ from dataclasses import replace
 from functools import cached_property
 
 from pipeline import __version__
-from pipeline.core.header import Columns, Header, Marked
-from pipeline.core.model import Grid
-from pipeline.core.rules import Rules
-from pipeline.core.settled_rows import can_settle, settled_rows
-from pipeline.core.unchanged_rows import (
+from pipeline.core.cells.settled_rows import can_settle, settled_rows
+from pipeline.core.cells.unchanged_rows import (
     Parted,
     Unchanged,
     depends,
@@ -28,6 +25,9 @@ from pipeline.core.unchanged_rows import (
     parted,
     unchanged_digests,
 )
+from pipeline.core.model import Grid
+from pipeline.core.rows.rules import Rules
+from pipeline.core.sheet.header import Columns, Header, Marked
 from pipeline.sync.look import Look
 from pipeline.sync.sheet_state import SheetState
 

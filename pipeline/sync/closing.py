@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import suppress
 
-from pipeline.core.charges import sentences
 from pipeline.core.errors import PromptsheetError, SheetError, StoreError
-from pipeline.core.samples import sample_done
+from pipeline.core.money.charges import sentences
+from pipeline.core.planning.samples import sample_done
 from pipeline.core.statuses import ON_THE_WAY, Status
 from pipeline.core.text import counted
 from pipeline.sync import row_reports

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from pipeline.core.apis import Api
+from pipeline.core.api.accounts import Api
+from pipeline.core.api.protocol import Verdict
 from pipeline.core.errors import StoreError, StoreFull
-from pipeline.core.lines import Line
-from pipeline.core.protocol import Verdict
+from pipeline.core.planning.lines import Line
 from pipeline.store import Fact, Store
 from pipeline.sync.submissions import Batch, Sending, Submissions
 from pipeline.sync.worker import Worker

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from pipeline.core import cells
-from pipeline.core.forgotten_results import with_results_in_cells
-from pipeline.core.header import Columns
-from pipeline.core.lines import Line
+from pipeline.core.cells import content
+from pipeline.core.cells.forgotten_results import with_results_in_cells
 from pipeline.core.model import Grid, Patch, State, patched
-from pipeline.core.rules import Rules
+from pipeline.core.planning.lines import Line
+from pipeline.core.rows.rules import Rules
+from pipeline.core.sheet.header import Columns
 from pipeline.core.states import shown, state_of
 from pipeline.core.statuses import Status
 from pipeline.sync.changed_rows import ChangedRows
@@ -91,7 +91,7 @@ class Corrections:
             columns,
             self._state.rows.tracer,
         )
-        return cells.patch(
+        return content.patch(
             lines,
             grid,
             columns,
@@ -107,7 +107,7 @@ def _is_plainly_ours(line: Line, look: Look) -> bool:
     if not all(one.job and state_of(one.job) is State.SUCCEEDED for one in line.each):
         return False
     said = look.cell(line.seen.place, "task_id").strip()
-    return said in ("", cells.cells_of(line, ("task_id",))["task_id"])
+    return said in ("", content.cells_of(line, ("task_id",))["task_id"])
 
 
 def _ends(lines: Sequence[Line], patch: Patch, look: Look) -> Iterator[RowEnd]:

@@ -16,7 +16,7 @@ from random import Random
 from typing import Final
 
 from pipeline.core.errors import PromptsheetError
-from pipeline.core.outbox import Delivered, LineState, Message, Result, Trouble, Undelivered
+from pipeline.core.outlets.outbox import Delivered, LineState, Message, Result, Trouble, Undelivered
 from pipeline.core.text import counted
 from pipeline.outlets import MOST_IN_DIGEST, Outlet, Pace
 from pipeline.store import Delivery, Lease, Line, Store

@@ -13,10 +13,10 @@ import logging
 from collections.abc import Callable, Sequence
 
 from pipeline import telemetry
-from pipeline.core import messages_sent, reasons
-from pipeline.core.apis import endpoint_of
+from pipeline.core.api.accounts import endpoint_of
+from pipeline.core.api.protocol import Verdict, verdict
 from pipeline.core.errors import NotSent, PartUnread, WireError
-from pipeline.core.protocol import Verdict, verdict
+from pipeline.core.messages import reasons, sent_notes
 from pipeline.core.states import Failed, Lost, Postponed
 from pipeline.sync.breaker import CircuitBreaker, Stop
 from pipeline.sync.clock import Clock
@@ -102,7 +102,7 @@ class Dispatcher:
             self._throttle.reached()
             self.trouble = ""
         except PartUnread as e:
-            answer = Verdict(Failed(f"{messages_sent.UNREAD}{e}", refused=True))
+            answer = Verdict(Failed(f"{sent_notes.UNREAD}{e}", refused=True))
         except NotSent as e:
             answer = Verdict(Postponed(str(e)))
             self._unreached(str(e))

@@ -14,7 +14,7 @@ from datetime import datetime
 
 from pipeline.core.errors import NoPlace, NotSaved, PromptsheetError
 from pipeline.core.model import Attempt, JobKey, Unsaved
-from pipeline.core.name_templates import NameTemplate
+from pipeline.core.pictures.name_templates import NameTemplate
 from pipeline.core.states import first_success
 from pipeline.sync.download_queue import DownloadQueue
 from pipeline.sync.download_retries import LINK_LIFE, missed

@@ -15,7 +15,7 @@ from typing import Protocol
 
 from pipeline.core.errors import DeadLink
 from pipeline.core.model import JobKey, Unsaved
-from pipeline.core.saved_files import Fetched, Kept, described
+from pipeline.core.pictures.saved_files import Fetched, Kept, described
 from pipeline.core.traces import prompt_sent
 from pipeline.store import NewFile, SavedFile
 from pipeline.sync.file_notes import FileNotes

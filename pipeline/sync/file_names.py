@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 
-from pipeline.core.filenames import comparable, picture_stem
-from pipeline.core.header import RATIO
 from pipeline.core.inputs import parsed
 from pipeline.core.model import Attempt, JobKey
-from pipeline.core.name_templates import NameTemplate
+from pipeline.core.pictures.filenames import comparable, picture_stem
+from pipeline.core.pictures.name_templates import NameTemplate
+from pipeline.core.sheet.header import RATIO
 from pipeline.sync.look import Look
 from pipeline.sync.sheet_sync import SheetSync
 

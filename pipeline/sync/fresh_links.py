@@ -7,9 +7,9 @@ import logging
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
+from pipeline.core.api.protocol import poll_answer, polls
 from pipeline.core.errors import WireError
 from pipeline.core.model import Attempt
-from pipeline.core.protocol import poll_answer, polls
 from pipeline.core.states import Succeeded
 from pipeline.sync.ports import ApiAccess
 from pipeline.sync.request_pace import RequestPace

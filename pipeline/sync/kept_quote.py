@@ -13,12 +13,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime, tzinfo
 from typing import Any, Final
 
-from pipeline.core.costs import Account, Cost, account_of, in_words, listed, summed
 from pipeline.core.credits import Credits
-from pipeline.core.followers import to_follow
-from pipeline.core.lines import Line
 from pipeline.core.model import State
-from pipeline.core.quotes import Quote
+from pipeline.core.money.costs import Account, Cost, account_of, in_words, listed, summed
+from pipeline.core.planning.followers import to_follow
+from pipeline.core.planning.lines import Line
+from pipeline.core.planning.quotes import Quote
 from pipeline.core.states import cost_of_attempt
 from pipeline.core.statuses import Status
 from pipeline.core.text import counted

@@ -9,9 +9,9 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from pipeline.core.language import NOTHING, Said
-from pipeline.core.lines import Plan
-from pipeline.core.messages import settling
-from pipeline.core.samples import (
+from pipeline.core.messages.row_notes import settling
+from pipeline.core.planning.lines import Plan
+from pipeline.core.planning.samples import (
     Sample,
     held_rows,
     rows_made,

@@ -10,9 +10,9 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from pipeline.core.forgetting import Recalled
 from pipeline.core.model import Attempt, Job, JobKey, State
-from pipeline.core.remakes import RemakeRule
+from pipeline.core.pictures.remakes import RemakeRule
+from pipeline.core.rows.forgetting import Recalled
 from pipeline.core.states import advance, is_open, shown
 from pipeline.store import BatchResult, Fact, Store
 from pipeline.sync.clock import Clock

@@ -8,14 +8,14 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from pipeline.core.forgetting import Recalled
-from pipeline.core.forgotten_results import InCells
-from pipeline.core.header import Columns, Marked
-from pipeline.core.known_rows import Memory, own_results
+from pipeline.core.cells.forgotten_results import InCells
+from pipeline.core.cells.settled_rows import DoneRow
+from pipeline.core.cells.unchanged_rows import Unchanged
 from pipeline.core.model import Grid, Job, KnownRow
-from pipeline.core.settled_rows import DoneRow
+from pipeline.core.rows.forgetting import Recalled
+from pipeline.core.rows.known import Memory, own_results
+from pipeline.core.sheet.header import Columns, Marked
 from pipeline.core.traces import Tracer
-from pipeline.core.unchanged_rows import Unchanged
 from pipeline.store import Store
 
 

@@ -9,12 +9,12 @@ import json
 from collections.abc import Callable, Container, Coroutine, Iterable, Mapping
 from typing import Any
 
+from pipeline.core.api.paths import first_text
+from pipeline.core.api.protocol import Verdict
+from pipeline.core.api.provider import Account
 from pipeline.core.errors import WireError
-from pipeline.core.lines import Line
 from pipeline.core.model import Attempt, JobKey, Request, State
-from pipeline.core.paths import first_text
-from pipeline.core.protocol import Verdict
-from pipeline.core.provider import Account
+from pipeline.core.planning.lines import Line
 from pipeline.core.states import Event, Lost
 from pipeline.sync.breaker import Stop
 from pipeline.sync.clock import Clock

@@ -21,9 +21,9 @@ from contextlib import asynccontextmanager
 from itertools import islice
 from typing import Any
 
-from pipeline.core.lines import Line
+from pipeline.core.api.protocol import Verdict
 from pipeline.core.model import Attempt, JobKey, State
-from pipeline.core.protocol import Verdict
+from pipeline.core.planning.lines import Line
 from pipeline.core.states import Accepted, Event, Failed, Succeeded, end_of, is_open
 from pipeline.sync.breaker import Stop
 from pipeline.sync.clock import Clock

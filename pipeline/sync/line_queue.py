@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable
 
-from pipeline.core.lines import Line
 from pipeline.core.model import JobKey
+from pipeline.core.planning.lines import Line
 
 
 class LineQueue:

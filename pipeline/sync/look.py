@@ -7,10 +7,10 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from pipeline.core.header import Columns, Header, folded
-from pipeline.core.lines import Line, Plan
 from pipeline.core.model import Attempt, Grid, JobKey
-from pipeline.core.samples import Sample
+from pipeline.core.planning.lines import Line, Plan
+from pipeline.core.planning.samples import Sample
+from pipeline.core.sheet.header import Columns, Header, folded
 from pipeline.core.statuses import Status
 from pipeline.sync.hold import Hold
 

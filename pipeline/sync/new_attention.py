@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from pipeline.core.lines import Line
+from pipeline.core.planning.lines import Line
 from pipeline.core.statuses import NEEDS_ATTENTION
 from pipeline.store import Store
 from pipeline.sync.look import Look

@@ -7,11 +7,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from pipeline.core.costs import Cost, own
 from pipeline.core.credits import Credits
-from pipeline.core.lines import Line
-from pipeline.core.plan_files import PlannedSheet
-from pipeline.core.repeats import trouble_of
+from pipeline.core.messages.repeats import trouble_of
+from pipeline.core.money.costs import Cost, own
+from pipeline.core.planning.files import PlannedSheet
+from pipeline.core.planning.lines import Line
 from pipeline.store import OutletState
 from pipeline.sync.row_reports import Row
 
@@ -72,7 +72,7 @@ class Outcome:
     key: str = ""
     counts: PassCounts = field(default_factory=PassCounts)
     statuses: Counter[str] = field(default_factory=Counter)
-    #: How many rows began to need attention in this pass (see `core.attention`).
+    #: How many rows began to need attention in this pass (see `core.rows.attention`).
     newly: int = 0
     #: The rows that need attention: first those that newly do, then in the order of the sheet.
     attention: list[Row] = field(default_factory=list)

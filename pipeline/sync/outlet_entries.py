@@ -8,9 +8,9 @@ from difflib import get_close_matches
 from typing import Final
 
 from pipeline.config import OutletSettings, Settings
-from pipeline.core.announcements import labels
-from pipeline.core.header import CONTROLS, OURS, Columns, folded
-from pipeline.core.outbox import FIELDS, PICKED
+from pipeline.core.outlets.announcements import labels
+from pipeline.core.outlets.outbox import FIELDS, PICKED
+from pipeline.core.sheet.header import CONTROLS, OURS, Columns, folded
 from pipeline.store import ALL_COLUMNS, OutletEntry
 from pipeline.sync.look import Look
 

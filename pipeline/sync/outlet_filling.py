@@ -8,8 +8,8 @@ from datetime import datetime
 
 from pipeline.config import OutletSettings
 from pipeline.config.outlets import FieldsTable
-from pipeline.core.filling import Told, untold
 from pipeline.core.model import Job, JobKey
+from pipeline.core.outlets.filling import Told, untold
 from pipeline.outlets.mapping import has_one_take
 from pipeline.store import Filled
 from pipeline.sync.outlet_entries import columns_of, row_labels

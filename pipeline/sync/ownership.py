@@ -10,9 +10,9 @@ from __future__ import annotations
 from pathlib import Path
 from random import Random
 
-from pipeline.core.header import Columns
-from pipeline.core.header_checks import loss
 from pipeline.core.model import Claim
+from pipeline.core.sheet.header import Columns
+from pipeline.core.sheet.header_checks import loss
 from pipeline.sheets import Sheet
 from pipeline.store import Store
 from pipeline.sync.hold import Hold

@@ -6,8 +6,8 @@ import hashlib
 import json
 from collections.abc import Sequence
 
-from pipeline.core.header import Columns
 from pipeline.core.model import Grid
+from pipeline.core.sheet.header import Columns
 
 
 def people_wrote(grid: Grid, columns: Columns) -> str:

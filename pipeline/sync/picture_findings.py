@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from pipeline.core.generations import label
-from pipeline.core.messages_pictures import twin_of
+from pipeline.core.messages.picture_notes import twin_of
 from pipeline.core.model import JobKey
-from pipeline.core.picture_checks import Shape, asked_shape
 from pipeline.core.picture_findings import NONE, Findings
-from pipeline.core.saved_files import Fetched
+from pipeline.core.pictures.saved_files import Fetched
+from pipeline.core.pictures.shapes import Shape, asked_shape
+from pipeline.core.rows.generations import label
 from pipeline.store import Twin
 from pipeline.sync.sheet_sync import SheetSync
 from pipeline.sync.wanted_pictures import WantedPicture

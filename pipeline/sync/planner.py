@@ -11,23 +11,28 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import replace
 from random import Random
 
-from pipeline.core.apis import Api
-from pipeline.core.budgets import PERIODS, Left, with_followers_within_budget, within_budget
-from pipeline.core.chains import relatives
-from pipeline.core.earlier_lines import Made
+from pipeline.core.api.accounts import Api
 from pipeline.core.errors import ColumnsError
-from pipeline.core.header import WRITTEN, Columns, Header
-from pipeline.core.header_checks import becoming_ours, check_header, without_theirs
-from pipeline.core.known_rows import made_by_us, new_id
-from pipeline.core.lines import Line, Plan
 from pipeline.core.model import Grid
-from pipeline.core.money import Money
-from pipeline.core.named_columns import missing
-from pipeline.core.near_misses import NearMiss, hint, near_misses, unsent_image
-from pipeline.core.planning import plan, plan_held
-from pipeline.core.row_matching import match, match_by_id_alone
-from pipeline.core.rules import Rules
-from pipeline.core.samples import Sample, within_sample
+from pipeline.core.money.currency import Money
+from pipeline.core.planning.budgets import (
+    PERIODS,
+    Left,
+    with_followers_within_budget,
+    within_budget,
+)
+from pipeline.core.planning.earlier_lines import Made
+from pipeline.core.planning.lines import Line, Plan
+from pipeline.core.planning.plan import plan, plan_held
+from pipeline.core.planning.samples import Sample, within_sample
+from pipeline.core.rows.chains import relatives
+from pipeline.core.rows.known import made_by_us, new_id
+from pipeline.core.rows.matching import match, match_by_id_alone
+from pipeline.core.rows.named_columns import missing
+from pipeline.core.rows.rules import Rules
+from pipeline.core.sheet.header import WRITTEN, Columns, Header
+from pipeline.core.sheet.header_checks import becoming_ours, check_header, without_theirs
+from pipeline.core.sheet.near_misses import NearMiss, hint, near_misses, unsent_image
 from pipeline.core.statuses import Status
 from pipeline.sheets import Sheet
 from pipeline.store import Limits, Store

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from pipeline.core.asking import PER_ROW, is_due, overgrown, worthwhile
+from pipeline.core.api.poll_times import PER_ROW, is_due, overgrown, worthwhile
 from pipeline.core.model import Attempt, JobKey, State
 from pipeline.core.states import Event, Progressed, Succeeded
 from pipeline.sync.clock import Clock

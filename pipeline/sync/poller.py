@@ -14,12 +14,12 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from pipeline import telemetry
-from pipeline.core.apis import Api, reading
+from pipeline.core.api.accounts import Api, reading
+from pipeline.core.api.protocol import Answers, poll_answer, polls
+from pipeline.core.api.provider import Endpoint
+from pipeline.core.api.task_list import Page, page_answers, page_of, page_request
 from pipeline.core.errors import WireError
-from pipeline.core.listing import Page, page_answers, page_of, page_request
 from pipeline.core.model import JobKey, Request, Response
-from pipeline.core.protocol import Answers, poll_answer, polls
-from pipeline.core.provider import Endpoint
 from pipeline.core.states import Event, Progressed
 from pipeline.sync.clock import Clock
 from pipeline.sync.poll_health import PollHealth

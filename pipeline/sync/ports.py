@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Protocol
 
-from pipeline.core.apis import Api
+from pipeline.core.api.accounts import Api
 from pipeline.core.model import Request, Response
 
 #: How often a pass that does not wait tries an API again: the next pass is minutes away.
@@ -40,7 +40,7 @@ class Pace:
 
     concurrency: int = 20
     in_flight: int = 50
-    #: None: ask when tasks have probably ended (see `core.asking`).
+    #: None: ask when tasks have probably ended (see `core.api.poll_times`).
     poll_every: timedelta | None = None
     write_every: timedelta = timedelta(seconds=5)
     give_up_after: timedelta = timedelta(minutes=60)

@@ -11,11 +11,11 @@ import logging
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
+from pipeline.core.api.paths import elements, first_text
+from pipeline.core.api.provider import Account, Provider
 from pipeline.core.credits import Credits, exact
 from pipeline.core.errors import WireError
 from pipeline.core.model import Request
-from pipeline.core.paths import elements, first_text
-from pipeline.core.provider import Account, Provider
 from pipeline.store import PriceList, Store
 from pipeline.sync.ports import Wire
 

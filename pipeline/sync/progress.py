@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from pipeline.core.costs import Cost
+from pipeline.core.money.costs import Cost
 from pipeline.sync.clock import Clock
 from pipeline.sync.downloader import Downloader
 from pipeline.sync.lanes import Lanes

@@ -13,15 +13,15 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from statistics import fmean, median
 from typing import Final, NamedTuple
 
-from pipeline.core.apis import Api
-from pipeline.core.asking import EXACT
-from pipeline.core.dates import month_of
-from pipeline.core.job_status import is_overdue
+from pipeline.core.api.accounts import Api
+from pipeline.core.api.poll_times import EXACT
 from pipeline.core.language import NOTHING as NOTHING_SAID
 from pipeline.core.language import Said, figures, say, say_counted, together
-from pipeline.core.lines import Line
+from pipeline.core.messages.dates import month_of
 from pipeline.core.model import State
-from pipeline.core.quotes import TASKS, Place, Quote, Task, quote
+from pipeline.core.planning.job_status import is_overdue
+from pipeline.core.planning.lines import Line
+from pipeline.core.planning.quotes import TASKS, Place, Quote, Task, quote
 from pipeline.core.text import joined
 from pipeline.sync.in_flight import why_full
 from pipeline.sync.ports import Pace

@@ -5,9 +5,9 @@ A row must be in the store before its id is written into the sheet, so this come
 
 from __future__ import annotations
 
-from pipeline.core.approval import is_taken_back
 from pipeline.core.cell_errors import is_value
-from pipeline.core.header import believed
+from pipeline.core.rows.approval import is_taken_back
+from pipeline.core.sheet.header import believed
 from pipeline.store import Store
 from pipeline.sync.look import Look
 from pipeline.sync.sheet_state import SheetState

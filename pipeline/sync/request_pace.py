@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from pipeline.core.apis import Api
+from pipeline.core.api.accounts import Api
 from pipeline.store import Limits
 from pipeline.sync.sheet_sync import SheetSync
 from pipeline.sync.worker import Worker

@@ -12,11 +12,11 @@ import logging
 from collections.abc import Callable, Collection, Container, Mapping
 from dataclasses import replace
 
-from pipeline.core import reasons
-from pipeline.core.apis import endpoint_of
+from pipeline.core.api.accounts import endpoint_of
+from pipeline.core.api.protocol import Verdict, verdict
 from pipeline.core.errors import StoreError, WireError
+from pipeline.core.messages import reasons
 from pipeline.core.model import Attempt, JobKey
-from pipeline.core.protocol import Verdict, verdict
 from pipeline.core.states import WHEN_SENT_AGAIN, Event, Failed, Lost, Postponed
 from pipeline.store import Fact
 from pipeline.sync.clock import Clock

@@ -1,7 +1,7 @@
 """Rows as a run, `status` and their JSON report them: one value for each row of the last look.
 
 The numbers are defined here once. *Rows* are lines of the sheet, each counted once, whatever its
-take. Rows that *need attention* are those of `core.attention`. A row's *credits* are what all
+take. Rows that *need attention* are those of `core.rows.attention`. A row's *credits* are what all
 attempts of its take cost: as the API reported, else as listed.
 """
 
@@ -10,18 +10,18 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from pipeline.core import messages
-from pipeline.core.attention import is_dismissed, said_by
-from pipeline.core.cells import note_of
+from pipeline.core.cells.content import note_of
 from pipeline.core.credits import Credits, total
 from pipeline.core.inputs import parsed
-from pipeline.core.job_status import findings_of
-from pipeline.core.lines import Line
+from pipeline.core.messages import row_notes
 from pipeline.core.model import Attempt, Job
 from pipeline.core.picture_findings import Findings
-from pipeline.core.revisions import unrevised
-from pipeline.core.rules import Rules
-from pipeline.core.samples import is_held
+from pipeline.core.planning.job_status import findings_of
+from pipeline.core.planning.lines import Line
+from pipeline.core.planning.samples import is_held
+from pipeline.core.prompts.revisions import unrevised
+from pipeline.core.rows.attention import is_dismissed, said_by
+from pipeline.core.rows.rules import Rules
 from pipeline.core.states import cost_of, shown
 from pipeline.core.statuses import NEEDS_ATTENTION, Status
 from pipeline.core.traces import readable
@@ -48,7 +48,7 @@ class Row:
     text: str
     #: What all attempts of its take cost, in credits.
     credits: Credits
-    #: True if it needs attention (see `core.attention`).
+    #: True if it needs attention (see `core.rows.attention`).
     needs_attention: bool
     #: True if only a change to the sheet ends its waiting: an input cell shows an error.
     is_stuck: bool
@@ -139,7 +139,7 @@ def _row_of(line: Line, sync: SheetSync, away: dict[str, str]) -> Row:
 
 def _has_end(line: Line, rules: Rules) -> bool:
     """Whether the waiting of a line ends without a change of its cells."""
-    settling = line.note.startswith(messages.settling(rules.settle))
+    settling = line.note.startswith(row_notes.settling(rules.settle))
     return settling or line.waits_for_parent or is_held(line)
 
 

@@ -16,7 +16,7 @@ from functools import partial
 from typing import Any
 
 from pipeline.core.errors import PromptsheetError, StoreError
-from pipeline.core.name_templates import NameTemplate
+from pipeline.core.pictures.name_templates import NameTemplate
 from pipeline.sync.awaited import AwaitedJobs
 from pipeline.sync.background import in_background
 from pipeline.sync.clock import Clock

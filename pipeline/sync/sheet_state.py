@@ -11,10 +11,10 @@ from dataclasses import replace
 from datetime import datetime
 from typing import NamedTuple
 
-from pipeline.core.header import ALWAYS, Columns, Marked
-from pipeline.core.known_rows import Memory
-from pipeline.core.lines import Line
 from pipeline.core.model import Attempt, Claim, Grid, Job, JobKey, KnownRow, State
+from pipeline.core.planning.lines import Line
+from pipeline.core.rows.known import Memory
+from pipeline.core.sheet.header import ALWAYS, Columns, Marked
 from pipeline.store import BatchResult, Fact, Store
 from pipeline.sync.clock import Clock
 from pipeline.sync.known_jobs import KnownJobs

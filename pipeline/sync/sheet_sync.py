@@ -14,13 +14,13 @@ from dataclasses import replace
 from datetime import datetime
 from random import Random
 
-from pipeline.core import reasons
-from pipeline.core.endings import warnings
-from pipeline.core.header import Header
-from pipeline.core.lines import Line, Plan
+from pipeline.core.messages import reasons
 from pipeline.core.model import Grid, JobKey, Patch
-from pipeline.core.rules import Rules
-from pipeline.core.samples import held_rows
+from pipeline.core.planning.lines import Line, Plan
+from pipeline.core.planning.samples import held_rows
+from pipeline.core.rows.endings import warnings
+from pipeline.core.rows.rules import Rules
+from pipeline.core.sheet.header import Header
 from pipeline.core.states import Lost
 from pipeline.core.statuses import UNCHANGING
 from pipeline.sheets import Sheet

@@ -13,7 +13,7 @@ import io
 from collections.abc import Collection, Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from pipeline.core.row_digests import DIGEST, cut, digest
+from pipeline.core.cells.row_digests import DIGEST, cut, digest
 
 if TYPE_CHECKING:
     from pipeline.core.model import Grid

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from pipeline.core.apis import Api
+from pipeline.core.api.accounts import Api
 from pipeline.store import Limits
 
 

@@ -9,20 +9,20 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 from random import Random
 
-from pipeline.core.apis import Api, endpoint_of
-from pipeline.core.causes import cause_of
-from pipeline.core.chains import Link, link_in, with_link
-from pipeline.core.fields import Parent, body_of
-from pipeline.core.following import parent_of
-from pipeline.core.header import RATIO
+from pipeline.core.api.accounts import Api, endpoint_of
+from pipeline.core.api.fields import Parent, body_of
+from pipeline.core.api.paths import merged, values
+from pipeline.core.api.protocol import resend_key, sent_once, submission
+from pipeline.core.api.provider import Provider
+from pipeline.core.api.webhook import Callback, new_token
 from pipeline.core.inputs import PROMPT, parsed
-from pipeline.core.lines import Line
 from pipeline.core.model import Attempt, JobKey, Request, State
-from pipeline.core.paths import merged, values
-from pipeline.core.protocol import resend_key, sent_once, submission
-from pipeline.core.provider import Provider
+from pipeline.core.planning.causes import cause_of
+from pipeline.core.planning.lines import Line
+from pipeline.core.rows.chains import Link, link_in, with_link
+from pipeline.core.rows.following import parent_of
+from pipeline.core.sheet.header import RATIO
 from pipeline.core.states import shown, state_of
-from pipeline.core.webhook import Callback, new_token
 from pipeline.store import Fact, Intent, Refusal
 from pipeline.sync.clock import Clock
 from pipeline.sync.look import Look

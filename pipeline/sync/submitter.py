@@ -11,9 +11,9 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 
-from pipeline.core.lines import Line
+from pipeline.core.api.protocol import Verdict
 from pipeline.core.model import JobKey
-from pipeline.core.protocol import Verdict
+from pipeline.core.planning.lines import Line
 from pipeline.core.states import Accepted, Failed, Postponed, Succeeded
 from pipeline.store import Refusal
 from pipeline.sync.breaker import CircuitBreaker, Stop

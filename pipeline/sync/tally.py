@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 from contextlib import suppress
 
-from pipeline.core.costs import account_of, summed
 from pipeline.core.errors import StoreError
 from pipeline.core.model import JobKey, State
+from pipeline.core.money.costs import account_of, summed
 from pipeline.core.states import (
     Charge,
     Event,

@@ -1,6 +1,6 @@
 """How long tasks take, as far as this pass and earlier ones know.
 
-What it means for the next poll is decided in `core.asking`. This class owns what is known.
+What it means for the next poll is decided in `core.api.poll_times`. This class owns what is known.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 
-from pipeline.core.asking import DurationEstimate
+from pipeline.core.api.poll_times import DurationEstimate
 from pipeline.core.model import Attempt
 
 

@@ -13,7 +13,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Collection
 
-from pipeline.core.listing import Page
+from pipeline.core.api.task_list import Page
 from pipeline.sync.poll_schedule import PollSchedule
 
 #: A page is read only for this number of tasks or more: it is much longer than an answer about one.

@@ -10,10 +10,10 @@ from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime
 
-from pipeline.core.followers import after_parent
-from pipeline.core.lines import Line
 from pipeline.core.model import Job, JobKey
-from pipeline.core.rules import Rules
+from pipeline.core.planning.followers import after_parent
+from pipeline.core.planning.lines import Line
+from pipeline.core.rows.rules import Rules
 
 
 class WaitingLines:

@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pipeline.core.errors import MaybeWritten, SheetError
-from pipeline.core.follow_ups import lacks, missing_columns, place_of
-from pipeline.core.header import Columns
 from pipeline.core.inputs import canonical
 from pipeline.core.model import Grid, KnownRow
-from pipeline.core.new_rows import NewRow
+from pipeline.core.rows.follow_ups import lacks, missing_columns, place_of
+from pipeline.core.sheet.header import Columns
+from pipeline.core.sheet.new_rows import NewRow
 from pipeline.core.text import quoted
 from pipeline.store import WantedRow
 from pipeline.sync.sheet_sync import SheetSync

@@ -26,7 +26,7 @@ from rich.console import Console
 from rich.table import Table
 
 from pipeline.core.model import Claim, Grid, Patch
-from pipeline.core.new_rows import NewRow
+from pipeline.core.sheet.new_rows import NewRow
 from pipeline.sandbox import Sandbox
 from pipeline.sheets import Sheet
 from pipeline.sheets.csv.sheet import CsvSheet

@@ -18,9 +18,9 @@ from sqlalchemy import func, select
 
 from pipeline import wiring
 from pipeline.config import load
-from pipeline.core.header import ALWAYS, Marked, believed
-from pipeline.core.known_rows import new_id
 from pipeline.core.model import Attempt, Grid, JobKey, KnownRow, Result, State
+from pipeline.core.rows.known import new_id
+from pipeline.core.sheet.header import ALWAYS, Marked, believed
 from pipeline.open_sheet import open_sheet
 from pipeline.store import Store
 from pipeline.store.history import history_line, write_history

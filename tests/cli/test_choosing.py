@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from pipeline.core.feedback import on_page
 from pipeline.core.model import JobKey
+from pipeline.core.rows.feedback import on_page
 from pipeline.sandbox import Sandbox
 from pipeline.store import Store
 from tests.fakes.buckets import BUCKET, google_storage

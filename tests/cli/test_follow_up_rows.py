@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from openpyxl import Workbook, load_workbook
 
-from pipeline.core.follow_ups import cells_for
+from pipeline.core.rows.follow_ups import cells_for
 from pipeline.sandbox import Sandbox
 from pipeline.store import Store
 from tests.fakes.google_sheets import Asked, Cut, google_sheets

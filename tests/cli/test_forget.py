@@ -13,7 +13,7 @@ import pytest
 
 from pipeline import wiring
 from pipeline.config import load
-from pipeline.core.forgetting import stays_by
+from pipeline.core.rows.forgetting import stays_by
 from pipeline.sandbox import Sandbox
 from pipeline.store import Store, Terms
 from pipeline.sync.last_pass import last_pass_of

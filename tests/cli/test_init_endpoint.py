@@ -17,8 +17,8 @@ from PIL import Image
 from pipeline.cli.new_rows import MASK, new_sheet, sample_mask
 from pipeline.config.provider_files import read_provider
 from pipeline.config.template import SANDBOX
-from pipeline.core.header import ALWAYS, CONTROLS, TEXT
-from pipeline.core.provider import Provider
+from pipeline.core.api.provider import Provider
+from pipeline.core.sheet.header import ALWAYS, CONTROLS, TEXT
 from pipeline.sandbox import Sandbox
 from tests.fakes.program import KEY, ROOT
 from tests.fakes.sandbox_process import sandbox_process

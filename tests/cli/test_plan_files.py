@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from openpyxl import Workbook, load_workbook
 
-from pipeline.core.plan_files import of_text, to_text
+from pipeline.core.planning.files import of_text, to_text
 from pipeline.sandbox import Sandbox
 from tests.fakes.program import KEY, Ended, call
 from tests.fakes.team import Team

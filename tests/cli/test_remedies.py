@@ -19,13 +19,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.core import (
-    header_checks,
-    messages,
-    messages_feedback,
-    messages_pictures,
-    messages_sent,
-)
+from pipeline.core.messages import feedback_notes, picture_notes, row_notes, sent_notes
+from pipeline.core.sheet import header_checks
 from pipeline.sandbox import Sandbox
 from pipeline.sync.hold import Hold
 from tests.cli.test_drive import configure, consent, write
@@ -90,7 +85,7 @@ def test_every_recommended_remedy_has_a_test() -> None:
     kinds = typing.get_args(typing.get_type_hints(Hold)["kind"])
     sentences = {
         name
-        for module in (messages, messages_feedback, messages_pictures, messages_sent)
+        for module in (row_notes, feedback_notes, picture_notes, sent_notes)
         for name, one in inspect.getmembers(module, inspect.isfunction)
         if one.__module__ == module.__name__ and not name.startswith("_")
     }

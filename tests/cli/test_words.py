@@ -10,17 +10,17 @@ from rich.console import Console
 
 from pipeline import terminal
 from pipeline.cli import output
-from pipeline.core.cells import cells_of
-from pipeline.core.costs import OWN, Cost
-from pipeline.core.header import Marked
+from pipeline.core.api.provider import Key, Poll, Provider, TaskFields
+from pipeline.core.cells.content import cells_of
 from pipeline.core.inputs import canonical
-from pipeline.core.job_status import job_status
-from pipeline.core.known_rows import Seen
 from pipeline.core.language import together
-from pipeline.core.lines import Line
 from pipeline.core.model import Attempt, Job, JobKey, KnownRow, Result, RowKind, State
-from pipeline.core.provider import Key, Poll, Provider, TaskFields
-from pipeline.core.rules import Rules
+from pipeline.core.money.costs import OWN, Cost
+from pipeline.core.planning.job_status import job_status
+from pipeline.core.planning.lines import Line
+from pipeline.core.rows.known import Seen
+from pipeline.core.rows.rules import Rules
+from pipeline.core.sheet.header import Marked
 from pipeline.core.text import one_line
 from pipeline.reports import summary
 from pipeline.sync.outcome import Outcome, PassCounts

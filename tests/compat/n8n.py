@@ -86,7 +86,7 @@ def _run(folder: Path, url: str, key: str) -> set[str]:
 
 def _attack(url: str, key: str, body: dict[str, Any]) -> None:
     """Send a repeat, which is accepted and ends there, and three that are refused."""
-    from pipeline.core.webhook import standard_signature
+    from pipeline.core.api.webhook import standard_signature
 
     text = json.dumps(body).encode()
     for message, seconds, signed, status in (

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from itertools import zip_longest
 
-from pipeline.core.fields import Parent, body_of, fields_of, problem_with
+from pipeline.core.api.fields import Parent, body_of, fields_of, problem_with
+from pipeline.core.api.paths import put
+from pipeline.core.api.provider import Endpoint, Field
 from pipeline.core.model import Part
-from pipeline.core.paths import put
-from pipeline.core.provider import Endpoint, Field
 
 ADDRESS = "https://example.com/fox.png"
 UUID = "29e983ca-7e86-4017-a9e3-ef6fe9cd5f2a"

@@ -10,8 +10,8 @@ import pytest
 from pipeline.config import Settings, load
 from pipeline.config.outlets import AirtableTable, SqlTable
 from pipeline.core.errors import ConfigError
-from pipeline.core.outbox import MessageKind
-from pipeline.core.table_addresses import airtable_place, notion_id
+from pipeline.core.outlets.outbox import MessageKind
+from pipeline.core.outlets.table_addresses import airtable_place, notion_id
 
 
 def settings(

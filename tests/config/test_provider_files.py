@@ -12,8 +12,8 @@ from functools import cache
 from pathlib import Path
 
 from pipeline.config.provider_files import read_provider
-from pipeline.core.fields import fields_of, price_of, problems_with
-from pipeline.core.provider import Endpoint, Provider
+from pipeline.core.api.fields import fields_of, price_of, problems_with
+from pipeline.core.api.provider import Endpoint, Provider
 from pipeline.sandbox import shapes
 from pipeline.sandbox.v1.endpoints import endpoints as v1_endpoints
 from pipeline.sandbox.v2.shapes import body_problems, models, table

@@ -6,8 +6,8 @@ import dataclasses
 import re
 import tomllib
 
-from pipeline.core import provider
-from pipeline.core.webhook import Webhook
+from pipeline.core.api import provider
+from pipeline.core.api.webhook import Webhook
 from tests.fakes.cases import each
 from tests.fakes.program import ROOT
 

@@ -8,7 +8,7 @@ import pytest
 
 from pipeline.config import load
 from pipeline.core.errors import ConfigError
-from pipeline.core.remakes import RemakeRule
+from pipeline.core.pictures.remakes import RemakeRule
 
 
 def loaded(folder: Path, more: str) -> RemakeRule | None:

@@ -9,14 +9,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from pipeline.config.provider_files import read_provider
-from pipeline.core.header import Columns, Header
 from pipeline.core.inputs import canonical
-from pipeline.core.known_rows import Memory, Seen, remembered
-from pipeline.core.lines import Line
 from pipeline.core.model import Attempt, Grid, Job, JobKey, KnownRow, Result, State
-from pipeline.core.planning import plan
-from pipeline.core.row_matching import match
-from pipeline.core.rules import Rules
+from pipeline.core.planning.lines import Line
+from pipeline.core.planning.plan import plan
+from pipeline.core.rows.known import Memory, Seen, remembered
+from pipeline.core.rows.matching import match
+from pipeline.core.rows.rules import Rules
+from pipeline.core.sheet.header import Columns, Header
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 SHEET = "prompts.csv"

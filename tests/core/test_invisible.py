@@ -5,10 +5,10 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.core.header import Header
-from pipeline.core.header_checks import check_header
 from pipeline.core.inputs import normalise
 from pipeline.core.invisible import is_blank, visible
+from pipeline.core.sheet.header import Header
+from pipeline.core.sheet.header_checks import check_header
 from tests.core.build import FIELDS, columns_of, planned, wrote
 from tests.fakes.cases import each
 

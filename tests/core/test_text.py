@@ -6,7 +6,7 @@ import json
 from datetime import timedelta
 
 from pipeline.core import text
-from pipeline.core.messages import as_text
+from pipeline.core.messages.row_notes import as_text
 from tests.fakes.cases import each
 
 FAMILY = "👩\u200d👩\u200d👧"

@@ -8,8 +8,8 @@ from pathlib import Path
 from docs.tools import configuration, messages
 from docs.tools.commands import commands
 from docs.tools.pages import BLOCKS, ROOT, made
-from pipeline.core.header import CONTROLS, OURS
-from pipeline.core.provider import Endpoint
+from pipeline.core.api.provider import Endpoint
+from pipeline.core.sheet.header import CONTROLS, OURS
 from tests.fakes.cases import each
 
 REFERENCE = ROOT / "docs" / "reference"

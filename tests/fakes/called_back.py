@@ -17,8 +17,8 @@ from starlette.types import ASGIApp
 
 from pipeline import config
 from pipeline.config import Settings
+from pipeline.core.api.provider import Provider
 from pipeline.core.model import Attempt, JobKey
-from pipeline.core.provider import Provider
 from pipeline.store import Intent, Limits, Store
 from pipeline.sync.configured_sheet import Campaign
 from tests.fakes.hasty import hasty

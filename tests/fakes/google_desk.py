@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
 
-from pipeline.core.header import Columns, Header
+from pipeline.core.sheet.header import Columns, Header
 from pipeline.sheets.google.client import Budget, GoogleAccount, Spreadsheet, account
 from tests.fakes.google.account import LASTS
 from tests.fakes.google.grid import Book

@@ -20,7 +20,7 @@ from typing import Any
 from typer.main import get_command
 
 from pipeline.cli.commands import app
-from pipeline.core.header import OURS
+from pipeline.core.sheet.header import OURS
 from pipeline.sandbox import Sandbox
 from tests.fakes.program import Ended
 from tests.fakes.team import LIVE, Team

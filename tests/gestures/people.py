@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
-from pipeline.core.header import OURS
+from pipeline.core.sheet.header import OURS
 from tests.gestures.sheets import CsvSheet, Grid, Sheet
 
 #: The columns of each sheet before the program adds its own.

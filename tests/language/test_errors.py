@@ -12,13 +12,13 @@ from dataclasses import replace
 import pytest
 
 from pipeline.config import Secret
-from pipeline.core.job_status import job_status
+from pipeline.core.api.protocol import verdict
+from pipeline.core.api.provider import Account
 from pipeline.core.language import Said
-from pipeline.core.messages import write_take
+from pipeline.core.messages.reasons import told
+from pipeline.core.messages.row_notes import write_take
 from pipeline.core.model import Attempt, Response, State
-from pipeline.core.protocol import verdict
-from pipeline.core.provider import Account
-from pipeline.core.reasons import told
+from pipeline.core.planning.job_status import job_status
 from pipeline.core.states import Accepted, Failed, Lost, Postponed
 from pipeline.core.statuses import Status
 from pipeline.provider.http import WORDS

@@ -10,9 +10,7 @@ import polib
 import pytest
 
 from pipeline.config.languages import catalogue_of, problems_with
-from pipeline.core import messages, messages_pictures, messages_sent, reasons
-from pipeline.core.causes import cause_again, sender_again
-from pipeline.core.cells import note_of
+from pipeline.core.cells.content import note_of
 from pipeline.core.language import (
     ENGLISH,
     Catalogue,
@@ -24,7 +22,9 @@ from pipeline.core.language import (
     say_counted,
     together,
 )
+from pipeline.core.messages import picture_notes, reasons, row_notes, sent_notes
 from pipeline.core.picture_findings import Findings
+from pipeline.core.planning.causes import cause_again, sender_again
 from tests.core.build import planned
 from tests.fakes.cases import each
 from tests.language.collected import ROOT, Used, used
@@ -75,7 +75,7 @@ def test_each_message_gets_the_values_that_it_names() -> None:
 
 
 def test_a_note_is_said_in_german_to_its_last_part() -> None:
-    note = messages_sent.files_lost([1, 3], 4, "", True, messages.write_take(2))
+    note = sent_notes.files_lost([1, 3], 4, "", True, row_notes.write_take(2))
 
     assert note.endswith("Later runs try again; to pay for new ones, put 2 in the take column.")
     assert GERMAN.text(note) == (
@@ -99,8 +99,8 @@ def test_a_note_is_said_in_german_to_its_last_part() -> None:
 def test_what_the_store_keeps_in_english_is_said_in_german(
     twin: dict[str, str], german: str
 ) -> None:
-    same = messages_pictures.twin_of(**twin)  # type: ignore[arg-type]
-    note = messages_pictures.about({1: Findings(same=same)}, 4, "Apiframe", "")
+    same = picture_notes.twin_of(**twin)  # type: ignore[arg-type]
+    note = picture_notes.about({1: Findings(same=same)}, 4, "Apiframe", "")
 
     assert f"Picture 1 of 4 is the same as {same}: " in note
     assert GERMAN.text(note).startswith(f"Bild 1 von 4 gleicht genau {german}: ")
@@ -186,7 +186,7 @@ def test_a_new_language_is_english_where_it_is_not_translated_yet(tmp_path: Path
     ],
 )
 def test_a_translation_that_does_not_fit_stays_english(tmp_path: Path, translation: str) -> None:
-    note = messages.skipped("skip")
+    note = row_notes.skipped("skip")
     text = next(one for one, *_ in GERMAN.messages if one.startswith("Skipped because"))
     config = _own(tmp_path, f'msgid "{text}"\nmsgstr "{translation}"\n', "fr")
 
@@ -245,7 +245,7 @@ def test_an_unknown_language_is_a_mistake_in_the_configuration(
 def test_a_reason_of_ours_that_the_store_kept_is_said_in_german(kept: str) -> None:
     text = kept.format(**dict.fromkeys(fields_of(kept), "7"))
     german = GERMAN.messages[kept,][0].format(**dict.fromkeys(fields_of(kept), "7"))
-    note = messages_sent.files_lost([1], 1, text, True, "")
+    note = sent_notes.files_lost([1], 1, text, True, "")
 
     assert f" {text} Later runs" in note
     assert f" {german} Spätere Läufe" in GERMAN.text(note)

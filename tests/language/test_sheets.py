@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.core.attention import said_by
+from pipeline.core.rows.attention import said_by
 from pipeline.open_sheet import open_sheet
 from pipeline.reports import results
 from pipeline.sync.outcome import Asked

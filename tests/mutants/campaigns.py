@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from tests.mutants.fault import Fault
 
-_SAMPLES = "pipeline/core/samples.py"
-_APPROVAL = "pipeline/core/approval.py"
-_PLANNING = "pipeline/core/planning.py"
-_SHARES = "pipeline/core/shares.py"
+_SAMPLES = "pipeline/core/planning/samples.py"
+_APPROVAL = "pipeline/core/rows/approval.py"
+_PLANNING = "pipeline/core/planning/plan.py"
+_SHARES = "pipeline/core/money/shares.py"
 _BUDGET = "pipeline/store/budget.py"
 _ADMISSION = "pipeline/store/admission.py"
-_PROMPTS = "pipeline/core/prompt_templates.py"
+_PROMPTS = "pipeline/core/prompts/templates.py"
 _KEPT_QUOTE = "pipeline/sync/kept_quote.py"
-_PLAN_FILES = "pipeline/core/plan_files.py"
+_PLAN_FILES = "pipeline/core/planning/files.py"
 _BY_SAMPLE = "tests/cli/test_sample.py"
-_OF_SAMPLES = "tests/core/test_samples.py"
+_OF_SAMPLES = "tests/core/planning/test_samples.py"
 _BY_SHARE = "tests/cli/test_shares.py"
 _OF_ADMISSION = "tests/store/test_admission.py"
-_OF_TICKS = "tests/core/test_ticks.py"
+_OF_TICKS = "tests/core/sheet/test_ticks.py"
 _BY_GESTURE = "tests/cli/test_gestures.py::test_a_drop_down_with_words_of_the_team_approves"
-_OF_PROMPTS = "tests/core/test_prompt_templates.py"
+_OF_PROMPTS = "tests/core/prompts/test_templates.py"
 _BY_PROMPT = "tests/cli/test_prompt_templates.py"
 _BY_FILE = "tests/cli/test_plan_files.py"
 
@@ -127,7 +127,7 @@ FAULTS = (
     Fault(
         "the usual words approve besides those of the team",
         "P1",
-        "pipeline/core/ticks.py",
+        "pipeline/core/sheet/ticks.py",
         "if word in (frozenset(map(_folded, words)) or _MEANS_YES):",
         "if word in (frozenset(map(_folded, words)) | _MEANS_YES):",
         f"{_OF_TICKS}::test_no_other_word_counts_beside_those_of_the_team",
@@ -143,7 +143,7 @@ FAULTS = (
     Fault(
         "a word of the team does not approve",
         "use",
-        "pipeline/core/approval_missing.py",
+        "pipeline/core/planning/approval_missing.py",
         "    match approval(cell, rules.approved_words):",
         "    match approval(cell):",
         _BY_GESTURE,
@@ -154,7 +154,7 @@ FAULTS = (
         _APPROVAL,
         'approved_for="" if is_copied else covers)',
         "approved_for=covers)",
-        "tests/core/test_planning.py",
+        "tests/core/planning/test_plan.py",
     ),
     Fault(
         "a tick of a row of another sheet approves a copy",
@@ -162,7 +162,7 @@ FAULTS = (
         _APPROVAL,
         "        return seen.known is None  # a row of another sheet",
         "        return False",
-        "tests/core/test_planning.py",
+        "tests/core/planning/test_plan.py",
     ),
     Fault(
         "case makes another value of a column with a budget",
@@ -308,7 +308,7 @@ FAULTS = (
         _PLAN_FILES,
         "row.take, row.part, row.attempt, row.endpoint",
         "row.take, row.part, row.endpoint",
-        "tests/core/test_plan_files.py",
+        "tests/core/planning/test_files.py",
     ),
     Fault(
         "a plan of a file sends a row that needs approval by now",

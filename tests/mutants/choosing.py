@@ -12,7 +12,7 @@ FAULTS: Final[tuple[Fault, ...]] = (
     Fault(
         "remarks from before an upgrade become a part of prompts",
         "P1",
-        "pipeline/core/known_rows.py",
+        "pipeline/core/rows/known.py",
         "    first = known.old_feedback is None",
         "    first = False",
         _TESTS,
@@ -20,7 +20,7 @@ FAULTS: Final[tuple[Fault, ...]] = (
     Fault(
         "the first take of a row is made with its feedback",
         "P1",
-        "pipeline/core/feedback.py",
+        "pipeline/core/rows/feedback.py",
         "    if take is None or take <= row.first_take:",
         "    if take is None:",
         _TESTS,
@@ -28,7 +28,7 @@ FAULTS: Final[tuple[Fault, ...]] = (
     Fault(
         "an approval covers feedback that was written later",
         "P1",
-        "pipeline/core/feedback.py",
+        "pipeline/core/rows/feedback.py",
         "    return canonical({**parsed(row.inputs), FEEDBACK: feedback, PICTURES: pictures})",
         "    return canonical({**parsed(row.inputs), PICTURES: pictures})",
         _TESTS,
@@ -36,15 +36,15 @@ FAULTS: Final[tuple[Fault, ...]] = (
     Fault(
         "an approval covers whatever picture is picked later",
         "P1",
-        "pipeline/core/feedback.py",
+        "pipeline/core/rows/feedback.py",
         '"\\n".join(one.name for one in picked.pictures) or row.pick or "none"',
         'row.pick or "none"',
-        "tests/core/test_feedback.py",
+        "tests/core/rows/test_feedback.py",
     ),
     Fault(
         "a take that was made with feedback counts as edited",
         "P2",
-        "pipeline/core/chains.py",
+        "pipeline/core/rows/chains.py",
         "changed(unrevised(attempt.inputs), inputs, attempt.columns)",
         "changed(attempt.inputs, inputs, attempt.columns)",
         _TESTS,
@@ -52,7 +52,7 @@ FAULTS: Final[tuple[Fault, ...]] = (
     Fault(
         "the next take starts from another picture than the picked one",
         "P1",
-        "pipeline/core/picks.py",
+        "pipeline/core/pictures/picks.py",
         "pictures[number - 1] for number in numbers",
         "pictures[-number] for number in numbers",
         _TESTS,
@@ -60,7 +60,7 @@ FAULTS: Final[tuple[Fault, ...]] = (
     Fault(
         "a cell sends a saved picture that it names",
         "P7",
-        "pipeline/core/planning.py",
+        "pipeline/core/planning/plan.py",
         "    problems += filter(None, said)\n",
         "",
         _TESTS,

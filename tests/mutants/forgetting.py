@@ -29,7 +29,7 @@ FAULTS: Final[tuple[Fault, ...]] = (
     Fault(
         "a forgotten result is cleared from its cells",
         "P3",
-        "pipeline/core/forgotten_results.py",
+        "pipeline/core/cells/forgotten_results.py",
         "        if not is_forgotten(job):",
         "        if job:",
         _CLI,

@@ -6,13 +6,13 @@ from typing import Final
 
 from tests.mutants.fault import Fault
 
-_CORE: Final = "tests/core/test_generations.py"
+_CORE: Final = "tests/core/rows/test_generations.py"
 
 FAULTS: Final[tuple[Fault, ...]] = (
     Fault(
         "a row that asks for other generations than were made pays for them",
         "P1",
-        "pipeline/core/generations.py",
+        "pipeline/core/rows/generations.py",
         "    if sent and not is_same and not (kept <= named and was_there):",
         "    if sent and not named:",
         _CORE,
@@ -20,7 +20,7 @@ FAULTS: Final[tuple[Fault, ...]] = (
     Fault(
         "a column of the team's own that was there before is read as a count",
         "P1",
-        "pipeline/core/generations.py",
+        "pipeline/core/rows/generations.py",
         "not (kept <= named and was_there)",
         "not (kept <= named)",
         _CORE,
@@ -36,7 +36,7 @@ FAULTS: Final[tuple[Fault, ...]] = (
     Fault(
         "after a lost store, generations that did not all succeed share their pictures evenly",
         "use",
-        "pipeline/core/taken_over.py",
+        "pipeline/core/cells/taken_over.py",
         "    if len(tasks) != len(its) or rest or bool(urls) != is_done:",
         "    if len(tasks) != len(its) or rest:",
         "tests/cli/test_generations.py"
@@ -45,7 +45,7 @@ FAULTS: Final[tuple[Fault, ...]] = (
     Fault(
         "after a lost store, the addresses of a task whose id was removed are replaced by others",
         "P3",
-        "pipeline/core/taken_over.py",
+        "pipeline/core/cells/taken_over.py",
         "    holder = len(made) - 1 if is_kept else 0",
         "    holder = 0",
         "tests/sync/test_adopt.py",
@@ -53,7 +53,7 @@ FAULTS: Final[tuple[Fault, ...]] = (
     Fault(
         "the order of the ratios decides which generation is which",
         "P1",
-        "pipeline/core/generations.py",
+        "pipeline/core/rows/generations.py",
         '            yield Generation(f"{slug}_{copy}" if copy > 1 else slug, inputs, copy)',
         '            yield Generation(f"_{len(slug)}{copy}" if copy > 1 else slug, inputs, copy)',
         _CORE,
@@ -61,7 +61,7 @@ FAULTS: Final[tuple[Fault, ...]] = (
     Fault(
         "a row may ask for any number of generations",
         "P4",
-        "pipeline/core/generations.py",
+        "pipeline/core/rows/generations.py",
         "return int(text) if 1 <= int(text) <= MOST_COUNT else None",
         "return int(text) or None",
         _CORE,
@@ -69,7 +69,7 @@ FAULTS: Final[tuple[Fault, ...]] = (
     Fault(
         "a row is partly sent although a part of it cannot be",
         "P1",
-        "pipeline/core/planning.py",
+        "pipeline/core/planning/plan.py",
         "    return with_pick(_unless_wrong(lines), jobs, asked, columns)",
         "    return with_pick(lines, jobs, asked, columns)",
         _CORE,
@@ -77,7 +77,7 @@ FAULTS: Final[tuple[Fault, ...]] = (
     Fault(
         "the cells show the first generation only",
         "P3",
-        "pipeline/core/cells.py",
+        "pipeline/core/cells/content.py",
         "        for one in line.each\n        if one.job and (attempt",
         "        for one in line.each[:1]\n        if one.job and (attempt",
         _CORE,
@@ -85,9 +85,9 @@ FAULTS: Final[tuple[Fault, ...]] = (
     Fault(
         "two generations of a row are saved under one name",
         "P3",
-        "pipeline/core/filenames.py",
+        "pipeline/core/pictures/filenames.py",
         "parts = [free_part(name), key.generation, str(key.take)]",
         "parts = [free_part(name), key.row_id, str(key.take)]",
-        "tests/core/test_filenames.py",
+        "tests/core/pictures/test_filenames.py",
     ),
 )

@@ -8,8 +8,8 @@ FAULTS = (
     Fault(
         "a translation becomes a formula",
         "P5",
-        "pipeline/core/cells.py",
-        "return messages.as_text(catalogue.text(line.note))",
+        "pipeline/core/cells/content.py",
+        "return row_notes.as_text(catalogue.text(line.note))",
         "return catalogue.text(line.note)",
         "tests/language/test_messages.py",
     ),

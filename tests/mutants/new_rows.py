@@ -10,18 +10,18 @@ FAULTS = (
     Fault(
         "a combination that is in the sheet is added again",
         "P1",
-        "pipeline/core/combinations.py",
+        "pipeline/core/sheet/combinations.py",
         "        if mark not in here and",
         "        if",
-        "tests/core/test_combinations.py",
+        "tests/core/sheet/test_combinations.py",
     ),
     Fault(
         "a ratio that a spreadsheet saved as a time is another combination",
         "P1",
-        "pipeline/core/combinations.py",
+        "pipeline/core/sheet/combinations.py",
         "columns.compared(name, text) for name, text",
         "text.strip() for name, text",
-        "tests/core/test_combinations.py",
+        "tests/core/sheet/test_combinations.py",
     ),
     Fault(
         "two calls of expand add rows at once",
@@ -75,10 +75,10 @@ FAULTS = (
     Fault(
         "a row that names a take follows the present one",
         "P1",
-        "pipeline/core/followed_rows.py",
+        "pipeline/core/planning/followed_rows.py",
         "        take = named.take or take",
         "        take = take or named.take",
-        "tests/core/test_chains.py",
+        "tests/core/rows/test_chains.py",
     ),
     Fault(
         "a follow-up row of the page follows a take that comes later",

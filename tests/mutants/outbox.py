@@ -14,7 +14,7 @@ FAULTS = (
     Fault(
         "filling tells of an older take after a newer one",
         "P3",
-        "pipeline/core/filling.py",
+        "pipeline/core/outlets/filling.py",
         "            lacking.clear()  # older ones would come after it\n",
         "            pass\n",
         "tests/store/test_outbox_filling.py",

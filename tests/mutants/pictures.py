@@ -32,10 +32,10 @@ FAULTS = (
     Fault(
         "a portrait is no other shape than a landscape",
         "use",
-        "pipeline/core/picture_checks.py",
+        "pipeline/core/pictures/shapes.py",
         "low * (1 - RATIO_ROOM) <= ratio <=",
         "0 <= ratio <=",
-        "tests/core/test_picture_checks.py",
+        "tests/core/pictures/test_shapes.py",
     ),
     Fault(
         "a picture with a label is never the same as another one",
@@ -56,10 +56,10 @@ FAULTS = (
     Fault(
         "the plan makes results again without a limit",
         "P1",
-        "pipeline/core/remakes.py",
+        "pipeline/core/pictures/remakes.py",
         "if attempt is None or attempt.remade or remakes_in([job]) + others >= rule.limit:",
         "if attempt is None or attempt.remade:",
-        "tests/core/test_remakes.py",
+        "tests/core/pictures/test_remakes.py",
     ),
     Fault(
         "results are made again although no person wants it",
@@ -72,15 +72,15 @@ FAULTS = (
     Fault(
         "a result is made again although one of its pictures is good",
         "P1",
-        "pipeline/core/remakes.py",
+        "pipeline/core/pictures/remakes.py",
         "if not looks or not {*looks} <= {*rule.looks}:",
         "if not looks or not {*looks} & {*rule.looks}:",
-        "tests/core/test_remakes.py",
+        "tests/core/pictures/test_remakes.py",
     ),
     Fault(
         "a row follows a picture that is made again",
         "P1",
-        "pipeline/core/following.py",
+        "pipeline/core/rows/following.py",
         "if is_awaited(followed.job, followed.remade, rules.remake, now):",
         "if False:",
         "tests/cli/test_remakes.py",

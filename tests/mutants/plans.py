@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from tests.mutants.fault import Fault
 
-_FILES = "pipeline/core/plan_files.py"
-_QUOTES = "pipeline/core/quotes.py"
+_FILES = "pipeline/core/planning/files.py"
+_QUOTES = "pipeline/core/planning/quotes.py"
 _BY_FILE = "tests/cli/test_plan_files.py"
-_OF_QUOTES = "tests/core/test_quotes.py"
+_OF_QUOTES = "tests/core/planning/test_quotes.py"
 _AT_THE_TERMINAL = "tests/cli/test_quotes.py"
 
 FAULTS = (
@@ -33,7 +33,7 @@ FAULTS = (
         _FILES,
         "    if now.credits != row.credits:",
         "    if now.credits != now.credits:",
-        "tests/core/test_plan_files.py",
+        "tests/core/planning/test_files.py",
     ),
     Fault(
         "a plan of a file does not notice another prompt",

@@ -8,26 +8,26 @@ FAULTS = (
     Fault(
         "an answer that is not known was not taken",
         "P1",
-        "pipeline/core/protocol.py",
+        "pipeline/core/api/protocol.py",
         '                return table[name]\n    return "lost"',
         '                return table[name]\n    return "busy"',
-        "tests/core/test_protocol.py",
+        "tests/core/api/test_protocol.py",
     ),
     Fault(
         "an accepted answer without a task id is running",
         "P1",
-        "pipeline/core/protocol.py",
+        "pipeline/core/api/protocol.py",
         "if says_nothing and not task_id:",
         "if says_nothing and task_id:",
-        "tests/core/test_protocol.py",
+        "tests/core/api/test_protocol.py",
     ),
     Fault(
         "a 503 without Retry-After was not taken",
         "P1",
-        "pipeline/core/protocol.py",
+        "pipeline/core/api/protocol.py",
         'if code == "503" and "retry-after" in response.headers and code',
         'if code == "503" and code',
-        "tests/core/test_protocol.py",
+        "tests/core/api/test_protocol.py",
     ),
     Fault(
         "private addresses are asked for pictures",
@@ -194,7 +194,7 @@ FAULTS = (
     Fault(
         "a key is sent where the API does not recognise it",
         "P1",
-        "pipeline/core/protocol.py",
+        "pipeline/core/api/protocol.py",
         'return provider.once is not None and way in ("", _way(provider.once, endpoint))',
         "return provider.once is not None",
         "tests/sync/test_resending.py",
@@ -210,7 +210,7 @@ FAULTS = (
     Fault(
         "a key counts for longer than the API remembers it",
         "P1",
-        "pipeline/core/provider.py",
+        "pipeline/core/api/provider.py",
         "return -MARGIN <= now - sent_at < self.life",
         "return -MARGIN <= now - sent_at",
         "tests/sync/test_resending.py",
@@ -218,7 +218,7 @@ FAULTS = (
     Fault(
         "a task is polled at an API that does not have it",
         "P3",
-        "pipeline/core/rules.py",
+        "pipeline/core/rows/rules.py",
         "return next((one for one in apis if one.has(attempt)), None)",
         "return apis[0]",
         "tests/sync/test_resending.py",
@@ -290,7 +290,7 @@ FAULTS = (
     Fault(
         "addresses of the page are results of the API",
         "P2",
-        "pipeline/core/taken_over.py",
+        "pipeline/core/cells/taken_over.py",
         'if u.startswith("http") and not page_link_of(u))',
         'if u.startswith("http"))',
         "tests/page/test_own_links.py",
@@ -298,10 +298,10 @@ FAULTS = (
     Fault(
         "an address of the page has the number of the attempt",
         "P2",
-        "pipeline/core/cell_links.py",
+        "pipeline/core/pictures/cell_links.py",
         "for number, url in enumerate(attempt.result.urls, start=1)",
         "for number, url in enumerate(attempt.result.urls, start=attempt.number)",
-        "tests/core/test_cell_links.py",
+        "tests/core/pictures/test_cell_links.py",
     ),
     Fault(
         "an unfinished preview of another process is deleted",

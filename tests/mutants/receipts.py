@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.mutants.fault import Fault
 
-_FILE, _TESTS = "pipeline/core/receipts.py", "tests/core/test_receipts.py"
+_FILE, _TESTS = "pipeline/core/money/receipts.py", "tests/core/money/test_receipts.py"
 
 FAULTS = (
     Fault(
@@ -42,7 +42,7 @@ FAULTS = (
     Fault(
         "doctor collects a task that another program may have made",
         "P2",
-        "pipeline/core/lost_answers.py",
+        "pipeline/core/money/lost_answers.py",
         "is_alone and len(tasks) <= len(its) and",
         "is_alone and",
         "tests/cli/test_doctor_lost_answers.py",
@@ -50,7 +50,7 @@ FAULTS = (
     Fault(
         "doctor collects a task that calls another address",
         "P2",
-        "pipeline/core/lost_answers.py",
+        "pipeline/core/money/lost_answers.py",
         "return is_called and bodies.agrees(sent, content)",
         "return bodies.agrees(sent, content)",
         "tests/cli/test_doctor_lost_answers.py",

@@ -7,7 +7,7 @@ from tests.mutants.fault import Fault
 _HOOKS = "tests/server/test_webhooks.py"
 _RECORDER = "pipeline/server/webhook_recorder.py"
 _SERVER = "pipeline/server/webhooks.py"
-_WEBHOOK = "pipeline/core/webhook.py"
+_WEBHOOK = "pipeline/core/api/webhook.py"
 
 FAULTS = (
     Fault(
@@ -16,7 +16,7 @@ FAULTS = (
         _WEBHOOK,
         "return bool(self.api_key) and _SIGNATURE.fullmatch(given) is not None",
         "return _SIGNATURE.fullmatch(given) is not None",
-        "tests/core/test_webhook.py",
+        "tests/core/api/test_webhook.py",
     ),
     Fault(
         "the receiver leaves facts in the rescue file",
@@ -110,10 +110,10 @@ FAULTS = (
     Fault(
         "the secret of one attempt opens all",
         "P7",
-        "pipeline/core/webhook.py",
+        "pipeline/core/api/webhook.py",
         'return hmac.digest(secret.encode(), token.encode(), "sha256").hex()',
         'return hmac.digest(secret.encode(), b"", "sha256").hex()',
-        "tests/core/test_webhook.py",
+        "tests/core/api/test_webhook.py",
     ),
     Fault(
         "the body of a call may have any length",

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from tests.mutants.fault import Fault
 
-_CORE = "tests/core/test_reference_images.py"
+_CORE = "tests/core/prompts/test_reference_images.py"
 _WHOLE = "tests/cli/test_reference_images.py"
 
 FAULTS = (
     Fault(
         "a row is sent without the picture that its column image holds",
         "use",
-        "pipeline/core/reference_images.py",
+        "pipeline/core/prompts/reference_images.py",
         "            own[name] = own.pop(IMAGE)\n",
         "            del own[IMAGE]\n",
         _CORE,
@@ -19,7 +19,7 @@ FAULTS = (
     Fault(
         "the first picture is sent instead of the one that is named",
         "use",
-        "pipeline/core/reference_images.py",
+        "pipeline/core/prompts/reference_images.py",
         "                own[INDEX] = picture.number\n",
         "                pass\n",
         _CORE,
@@ -27,7 +27,7 @@ FAULTS = (
     Fault(
         "a row does not wait for the row that its image names",
         "P1",
-        "pipeline/core/chains.py",
+        "pipeline/core/rows/chains.py",
         "    return HAS_PARENT in inputs or HAS_IMAGE in inputs\n",
         "    return HAS_PARENT in inputs\n",
         _CORE,
@@ -35,7 +35,7 @@ FAULTS = (
     Fault(
         "another name of the row in image asks for the picture again",
         "P1",
-        "pipeline/core/chains.py",
+        "pipeline/core/rows/chains.py",
         "        same[IMAGE] = sent[IMAGE]\n",
         "        pass\n",
         _CORE,
@@ -43,7 +43,7 @@ FAULTS = (
     Fault(
         "an address in a private network is sent",
         "P7",
-        "pipeline/core/links.py",
+        "pipeline/core/api/links.py",
         "        return not ip_address(host).is_global",
         "        return False",
         _CORE,
@@ -67,7 +67,7 @@ FAULTS = (
     Fault(
         "a host that only looks like Google Drive gets our credentials",
         "P7",
-        "pipeline/core/links.py",
+        "pipeline/core/api/links.py",
         '    if (parts.hostname or "").lower() not in _DRIVE_HOSTS:',
         "    if _DRIVE_HOSTS[0] not in address:",
         _CORE,

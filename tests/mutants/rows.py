@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from tests.mutants.fault import Fault
 
-_MATCHING = "tests/core/test_row_matching.py"
-_PLANNING = "tests/core/test_planning.py"
+_MATCHING = "tests/core/rows/test_matching.py"
+_PLANNING = "tests/core/planning/test_plan.py"
 _STATES = "tests/core/test_states.py"
 
 _GESTURES = "tests/gestures/test_gestures.py::test_each_gesture_costs_and_shows_what_the_table_says"
 
-_SETTLED = "tests/core/test_settled_rows.py"
+_SETTLED = "tests/core/cells/test_settled_rows.py"
 
 FAULTS = (
     Fault(
         "an edited row counts as settled",
         "P1",
-        "pipeline/core/settled_rows.py",
+        "pipeline/core/cells/settled_rows.py",
         "            and inputs_of(row) == one.inputs\n",
         "",
         _SETTLED,
@@ -24,7 +24,7 @@ FAULTS = (
     Fault(
         "a row with an id that is there twice counts as settled",
         "P2",
-        "pipeline/core/settled_rows.py",
+        "pipeline/core/cells/settled_rows.py",
         "            places[mark] = -1 if mark in places or mark != row[at] else place",
         "            places[mark] = place",
         _SETTLED,
@@ -32,7 +32,7 @@ FAULTS = (
     Fault(
         "a row whose pictures are not all saved counts as settled",
         "P3",
-        "pipeline/core/settled_rows.py",
+        "pipeline/core/cells/settled_rows.py",
         '            and not (saves and one.urls and not {*links} <= {*one.saved.split("\\n")})\n',
         "",
         _SETTLED,
@@ -40,7 +40,7 @@ FAULTS = (
     Fault(
         "a sheet that lost its column skip sends the rows that were skipped",
         "P1",
-        "pipeline/core/header.py",
+        "pipeline/core/sheet/header.py",
         'LOAD_BEARING = ("approved", "take", "skip", "parent", "endpoint", "feedback")',
         'LOAD_BEARING = ("approved", "take", "parent", "endpoint", "feedback")',
         f"{_GESTURES}[csv]",
@@ -48,7 +48,7 @@ FAULTS = (
     Fault(
         "prompts that moved to other rows are taken for edits",
         "P2",
-        "pipeline/core/row_matching.py",
+        "pipeline/core/rows/matching.py",
         "                return turn == 0  # one row for one: that is an edit",
         "                return True",
         f"{_GESTURES}[csv]",
@@ -56,7 +56,7 @@ FAULTS = (
     Fault(
         "a pasted id of another sheet is taken over",
         "P1",
-        "pipeline/core/row_matching.py",
+        "pipeline/core/rows/matching.py",
         "        if row.mark in self.memory.known or row.mark in self.memory.foreign:",
         "        if row.mark in self.memory.known:",
         f"{_GESTURES}[csv]",
@@ -64,10 +64,10 @@ FAULTS = (
     Fault(
         "a child is planned before its parent is done",
         "P1",
-        "pipeline/core/following.py",
+        "pipeline/core/rows/following.py",
         "and state_of(job) is State.SUCCEEDED",
         "and state_of(job) is not State.FAILED",
-        "tests/core/test_chains.py",
+        "tests/core/rows/test_chains.py",
     ),
     Fault(
         "a child is sent before its parent is done",
@@ -80,15 +80,15 @@ FAULTS = (
     Fault(
         "a parent that is made again sends its failed child again",
         "P1",
-        "pipeline/core/planning.py",
+        "pipeline/core/planning/plan.py",
         "link).keys() - {LINK})",
         "link))",
-        "tests/core/test_chains.py",
+        "tests/core/rows/test_chains.py",
     ),
     Fault(
         "unchanged rows are not looked at when their parent ends",
         "use",
-        "pipeline/core/unchanged_rows.py",
+        "pipeline/core/cells/unchanged_rows.py",
         "sorted(relatives(grid, columns, others).union(others))",
         "others",
         "tests/sync/test_chains.py",
@@ -112,7 +112,7 @@ FAULTS = (
     Fault(
         "filled-down id makes a copy",
         "use",
-        "pipeline/core/row_matching.py",
+        "pipeline/core/rows/matching.py",
         "copy = row.has_marks and self.inputs",
         "copy = self.inputs",
         _MATCHING,
@@ -120,7 +120,7 @@ FAULTS = (
     Fault(
         "an id found elsewhere is matched first",
         "P2",
-        "pipeline/core/row_matching.py",
+        "pipeline/core/rows/matching.py",
         "one in self.bearers, order.get",
         "one not in self.bearers, order.get",
         _MATCHING,
@@ -128,7 +128,7 @@ FAULTS = (
     Fault(
         "any higher take releases a copy",
         "P1",
-        "pipeline/core/known_rows.py",
+        "pipeline/core/rows/known.py",
         "raised = take == first_take + 1",
         "raised = take is not None and take > first_take",
         f"{_MATCHING} {_PLANNING}",
@@ -136,7 +136,7 @@ FAULTS = (
     Fault(
         "a row at the cap gets the advice to raise it",
         "use",
-        "pipeline/core/budgets.py",
+        "pipeline/core/planning/budgets.py",
         "        if line.price > most:\n",
         "        if line.price >= most:\n",
         _PLANNING,
@@ -147,15 +147,15 @@ FAULTS = (
         "pipeline/core/statuses.py",
         'return text in IN_CELLS or text.startswith(f"{Status.IN_PROGRESS} ")',
         "return text in IN_CELLS",
-        "tests/core/test_cells.py",
+        "tests/core/cells/test_content.py",
     ),
     Fault(
         "an id that occurs twice proves its row",
         "P2",
-        "pipeline/core/verified_writes.py",
+        "pipeline/core/sheet/verified_writes.py",
         'if mark != "" and marks.get(mark) == 1:',
         'if mark != "":',
-        "tests/core/test_verified_writes.py",
+        "tests/core/sheet/test_verified_writes.py",
     ),
     *(
         Fault(
@@ -256,55 +256,55 @@ FAULTS = (
     Fault(
         "words of the API become a formula",
         "P5",
-        "pipeline/core/cells.py",
-        "messages.as_text(attempt.task_id)",
+        "pipeline/core/cells/content.py",
+        "row_notes.as_text(attempt.task_id)",
         "attempt.task_id",
-        "tests/core/test_cells.py",
+        "tests/core/cells/test_content.py",
     ),
     Fault(
         "a jump of take is sent",
         "P1",
-        "pipeline/core/takes.py",
+        "pipeline/core/rows/takes.py",
         "    if take > highest + 1:",
         "    if take > highest + 100:",
-        "tests/core/test_planning.py",
+        "tests/core/planning/test_plan.py",
     ),
     Fault(
         "an endpoint without a price is free",
         "P4",
-        "pipeline/core/planning.py",
+        "pipeline/core/planning/plan.py",
         "    if rules.price(inputs) is None:",
         "    if rules.price(inputs) is None and rules.model(inputs):",
-        "tests/core/test_planning.py",
+        "tests/core/planning/test_plan.py",
     ),
     Fault(
         "an unknown word approves",
         "P1",
-        "pipeline/core/ticks.py",
+        "pipeline/core/sheet/ticks.py",
         "    return Tick.NO if word in _MEANS_NO else Tick.OTHER",
         "    return Tick.NO if word in _MEANS_NO else Tick.YES",
-        "tests/core/test_ticks.py",
+        "tests/core/sheet/test_ticks.py",
     ),
     Fault(
         "an approval covers every take",
         "P1",
-        "pipeline/core/approval.py",
+        "pipeline/core/rows/approval.py",
         '    return f"{take} {wrote_for(memory, take, picked)}"',
         '    return f" {wrote_for(memory, take, picked)}"',
-        "tests/core/test_planning.py",
+        "tests/core/planning/test_plan.py",
     ),
     Fault(
         "an edited row that is done is sent again",
         "P1",
-        "pipeline/core/planning.py",
+        "pipeline/core/planning/plan.py",
         "if compared and state is State.FAILED else None",
         "if compared and state is not State.PENDING else None",
-        "tests/core/test_planning.py",
+        "tests/core/planning/test_plan.py",
     ),
     Fault(
         "unchanged rows have jobs that are still open",
         "P3",
-        "pipeline/core/unchanged_rows.py",
+        "pipeline/core/cells/unchanged_rows.py",
         "        and all(_is_over(job, saves_files) for job in jobs)",
         "",
         "tests/system/test_unchanged_rows.py",
@@ -312,17 +312,17 @@ FAULTS = (
     Fault(
         "a child is sent although its own job has changed",
         "P1",
-        "pipeline/core/followers.py",
+        "pipeline/core/planning/followers.py",
         "    if job != line.job:\n        return None\n",
         "",
-        "tests/core/test_chains.py",
+        "tests/core/rows/test_chains.py",
     ),
     Fault(
         "a page of a list that shows no result ends its task",
         "P3",
-        "pipeline/core/listing.py",
+        "pipeline/core/api/task_list.py",
         "if not (isinstance(event, Failed) and _is_finished(provider, body)):",
         "if True:",
-        "tests/core/test_listing.py",
+        "tests/core/api/test_task_list.py",
     ),
 )

@@ -46,7 +46,7 @@ FAULTS = (
     Fault(
         "the last line has no neighbour below",
         "P5",
-        "pipeline/core/misplaced.py",
+        "pipeline/core/sheet/misplaced.py",
         "            below = self._height\n",
         "            below = None\n",
         _BY_MISTAKE,

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.core.outbox import (
+from pipeline.core.outlets.outbox import (
     Delivered,
     Message,
     MessageKind,

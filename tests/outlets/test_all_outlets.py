@@ -8,7 +8,14 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 
-from pipeline.core.outbox import Delivered, Message, Result, RowMessage, Trouble, Undelivered
+from pipeline.core.outlets.outbox import (
+    Delivered,
+    Message,
+    Result,
+    RowMessage,
+    Trouble,
+    Undelivered,
+)
 from pipeline.outlets import Outlet
 from tests.fakes.outlets.messages import NASTY, POISON, repeated, row, rows
 from tests.fakes.outlets.use import using

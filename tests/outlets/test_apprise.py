@@ -11,7 +11,14 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from pipeline.core.outbox import Delivered, Message, MessageKind, Result, Trouble, Undelivered
+from pipeline.core.outlets.outbox import (
+    Delivered,
+    Message,
+    MessageKind,
+    Result,
+    Trouble,
+    Undelivered,
+)
 from pipeline.outlets.apprise import AppriseOutlet
 from pipeline.server import event_loop
 from tests.fakes.cases import each

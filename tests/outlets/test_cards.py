@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pipeline.core.outbox import Message, MessageKind, NoticeRow
+from pipeline.core.outlets.outbox import Message, MessageKind, NoticeRow
 from pipeline.outlets.cards import Tone, card_of, digest_card, is_picture, is_public
 from tests.fakes.cases import each
 from tests.outlets.test_chats import PAGE, notice, row

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.core.model import Response
-from pipeline.core.outbox import (
+from pipeline.core.outlets.outbox import (
     Delivered,
     Message,
     MessageKind,

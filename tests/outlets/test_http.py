@@ -10,7 +10,7 @@ from email.utils import format_datetime
 import pytest
 
 from pipeline.core.model import Response
-from pipeline.core.outbox import Trouble, Undelivered
+from pipeline.core.outlets.outbox import Trouble, Undelivered
 from pipeline.outlets.http import MOST_OF_ANSWER, Poster, verdict
 from pipeline.server import event_loop
 from tests.fakes.cases import each

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.core.outbox import Delivered, MessageKind, Result, Trouble, Undelivered
+from pipeline.core.outlets.outbox import Delivered, MessageKind, Result, Trouble, Undelivered
 from pipeline.outlets.mapping import (
     Column,
     FieldMap,

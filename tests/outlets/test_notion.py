@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.core.outbox import Delivered, Message, Result, Trouble, Undelivered
+from pipeline.core.outlets.outbox import Delivered, Message, Result, Trouble, Undelivered
 from pipeline.outlets import notion
 from pipeline.outlets.notion import NotionOutlet
 from pipeline.outlets.notion_values import in_pieces

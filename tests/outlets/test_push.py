@@ -10,7 +10,14 @@ from typing import TypeVar
 import pytest
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
-from pipeline.core.outbox import Delivered, Message, MessageKind, Result, Trouble, Undelivered
+from pipeline.core.outlets.outbox import (
+    Delivered,
+    Message,
+    MessageKind,
+    Result,
+    Trouble,
+    Undelivered,
+)
 from pipeline.outlets.push import AT_ONCE, FAST, SLOW, Push
 from pipeline.server import event_loop
 from tests.fakes.cases import each

@@ -11,7 +11,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.core.outbox import Message, MessageKind, NoticeRow
+from pipeline.core.outlets.outbox import Message, MessageKind, NoticeRow
 from pipeline.outlets.push_body import MOST_BYTES, TYPES, body_of
 from tests.fakes.cases import each
 from tests.fakes.outlets.messages import AT, NASTY, notice, row

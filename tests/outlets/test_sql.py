@@ -20,7 +20,14 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pipeline.config.outlets import COMMON_DATABASE
-from pipeline.core.outbox import Delivered, Message, MessageKind, Result, Trouble, Undelivered
+from pipeline.core.outlets.outbox import (
+    Delivered,
+    Message,
+    MessageKind,
+    Result,
+    Trouble,
+    Undelivered,
+)
 from pipeline.outlets import sql
 from pipeline.outlets.sql import SqlOutlet
 from pipeline.outlets.sql_table import usable

@@ -14,11 +14,11 @@ import httpx
 import pytest
 
 from pipeline.config import PageSettings, Secret, load
-from pipeline.core.approval import asked_for
 from pipeline.core.errors import ConfigError
 from pipeline.core.inputs import canonical
 from pipeline.core.model import KnownRow
-from pipeline.core.picks import NOTHING_PICKED
+from pipeline.core.pictures.picks import NOTHING_PICKED
+from pipeline.core.rows.approval import asked_for
 from pipeline.page.auth import Authenticator
 from pipeline.store import RowEventKind, Store
 from tests.page.test_auth import DONE, FAILED, TOKEN, Clock, PageBench, opened

@@ -11,10 +11,10 @@ import httpx
 import pytest
 
 from pipeline.config import PageSettings
-from pipeline.core.feedback import of_page
 from pipeline.core.inputs import canonical
 from pipeline.core.model import JobKey, Result
 from pipeline.core.picture_findings import Findings
+from pipeline.core.rows.feedback import of_page
 from pipeline.core.states import Succeeded
 from pipeline.page.actions import LONGEST_FEEDBACK
 from pipeline.store import Fact, Intent, Limits, NewFile, SavedFile

@@ -21,7 +21,7 @@ from pipeline.config import PageSettings, Secret
 from pipeline.config.addresses import account_of
 from pipeline.core.inputs import canonical
 from pipeline.core.model import JobKey, KnownRow, Result
-from pipeline.core.money import Cap
+from pipeline.core.money.currency import Cap
 from pipeline.core.states import Succeeded
 from pipeline.images import Scaled
 from pipeline.page import downloads

@@ -18,9 +18,9 @@ from unittest.mock import ANY
 import pytest
 
 from pipeline.config.provider_files import read_provider
+from pipeline.core.api.protocol import Verdict, submission, verdict
 from pipeline.core.errors import NoAnswer, NotSent
 from pipeline.core.model import Result
-from pipeline.core.protocol import Verdict, submission, verdict
 from pipeline.core.states import Accepted, Event, Failed, Lost, Postponed, Succeeded
 from pipeline.provider.client import ApiClient
 from pipeline.server import event_loop

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from pipeline.config.provider_files import read_provider
+from pipeline.core.api.provider import Key, Provider
 from pipeline.core.errors import ConfigError, NoAnswer, NotSent, WireError
 from pipeline.core.model import Request, Response
-from pipeline.core.provider import Key, Provider
 from pipeline.provider.client import ApiClient
 from pipeline.server import event_loop
 from tests.fakes.cases import each

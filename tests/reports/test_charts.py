@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pipeline import notebook
-from pipeline.core.costs import Account, Cost
 from pipeline.core.model import State
+from pipeline.core.money.costs import Account, Cost
 from pipeline.notebook.tables import of_shown
 from pipeline.reports import charts
 from tests.fakes.cases import each

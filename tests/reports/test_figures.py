@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pipeline import notebook
-from pipeline.core.costs import Account, Cost
 from pipeline.core.errors import ConfigError
 from pipeline.core.model import State
+from pipeline.core.money.costs import Account, Cost
 from pipeline.notebook.tables import of_shown
 from pipeline.reports import figures
 from pipeline.reports.results import Shown

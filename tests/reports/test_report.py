@@ -18,9 +18,9 @@ from typer.testing import CliRunner
 from pipeline.cli.commands import app
 from pipeline.cli.report import Wanted, write_report
 from pipeline.config import Settings
-from pipeline.core.costs import Account, Cost
 from pipeline.core.errors import ConfigError
 from pipeline.core.language import NOTHING, Said, say
+from pipeline.core.money.costs import Account, Cost
 from pipeline.images import reduced
 from pipeline.notebook.tables import jobs_table, of_shown, payments_table
 from pipeline.open_pictures import Pictures

@@ -13,9 +13,9 @@ import pytest
 
 from pipeline import wiring
 from pipeline.config import Settings, configs, load
-from pipeline.core.attention import said_by
 from pipeline.core.errors import StoreError
 from pipeline.core.model import JobKey, State
+from pipeline.core.rows.attention import said_by
 from pipeline.reports.results import results, results_and_waiting_rows
 from pipeline.sandbox import running
 from pipeline.server import event_loop

@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from pipeline import config, wiring
-from pipeline.core.apis import Api
+from pipeline.core.api.accounts import Api
 from pipeline.core.model import Attempt, JobKey, State
 from pipeline.server.app import receiver
 from pipeline.store import Intent, Limits, Store

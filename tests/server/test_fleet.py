@@ -14,9 +14,9 @@ import pytest
 from sqlalchemy.exc import OperationalError
 
 from pipeline.config.settings import ScheduleSettings
-from pipeline.core.causes import AFTER_EDIT
 from pipeline.core.errors import StoreError
 from pipeline.core.model import JobKey
+from pipeline.core.planning.causes import AFTER_EDIT
 from pipeline.core.states import Accepted
 from pipeline.schedule import Schedule
 from pipeline.server import fleet as fleets

@@ -12,9 +12,9 @@ import httpx
 import pytest
 
 from pipeline import config
+from pipeline.core.api.webhook import PATH, early_poll
 from pipeline.core.model import JobKey, State
 from pipeline.core.states import Accepted, Failed, Lost, Succeeded
-from pipeline.core.webhook import PATH, early_poll
 from pipeline.server.app import receiver
 from pipeline.store import Fact, Store
 from pipeline.sync.configured_sheet import Campaign

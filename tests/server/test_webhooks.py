@@ -20,11 +20,11 @@ from pipeline.cli.doctor.case import Case
 from pipeline.cli.doctor.webhook import reached
 from pipeline.config import load
 from pipeline.config.secrets import Secret
+from pipeline.core.api.protocol import task_event
+from pipeline.core.api.webhook import PATH, Proofs, Webhook
 from pipeline.core.errors import ConfigError, StoreFull
 from pipeline.core.model import Attempt, JobKey, Result, State
-from pipeline.core.protocol import task_event
 from pipeline.core.states import Accepted, Failed, Lost, Postponed, Succeeded
-from pipeline.core.webhook import PATH, Proofs, Webhook
 from pipeline.server.app import receiver as app
 from pipeline.server.webhook_recorder import Call, CallCounts, CallResult, WebhookRecorder
 from pipeline.store import Fact, Intent, Store

@@ -24,9 +24,9 @@ from hypothesis.stateful import (
 )
 from starlette.types import ASGIApp, Message, Scope
 
+from pipeline.core.api.webhook import PATH, Proofs
 from pipeline.core.model import JobKey, State
 from pipeline.core.states import Accepted, Lost, Postponed
-from pipeline.core.webhook import PATH, Proofs
 from pipeline.server.app import receiver as app
 from pipeline.store import Fact
 from tests.fakes.called_back import Desk, desk_in, final, progress, proof, to_bytes, token_of

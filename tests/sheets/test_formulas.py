@@ -19,10 +19,10 @@ from typing import Protocol
 import pytest
 from openpyxl import Workbook, load_workbook
 
-from pipeline.core.header import ALWAYS, Header
+from pipeline.core.api.protocol import task_event, verdict
 from pipeline.core.model import JobKey, Response
-from pipeline.core.protocol import task_event, verdict
-from pipeline.core.rules import Rules
+from pipeline.core.rows.rules import Rules
+from pipeline.core.sheet.header import ALWAYS, Header
 from pipeline.core.states import Accepted, Event, Progressed
 from pipeline.sheets import Sheet
 from pipeline.sheets.csv.sheet import CsvSheet

@@ -18,7 +18,7 @@ from openpyxl import Workbook
 
 from pipeline.core.errors import SheetError
 from pipeline.core.model import Claim, Grid, Patch
-from pipeline.core.new_rows import NewRow
+from pipeline.core.sheet.new_rows import NewRow
 from pipeline.sheets import Sheet
 from pipeline.sheets.csv.sheet import CsvSheet
 from pipeline.sheets.excel.sheet import ExcelSheet

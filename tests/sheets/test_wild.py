@@ -17,9 +17,9 @@ import pytest
 from pipeline import wiring
 from pipeline.config import Settings, load
 from pipeline.core.errors import SheetError
-from pipeline.core.header import OURS
 from pipeline.core.inputs import parsed
 from pipeline.core.model import Result
+from pipeline.core.sheet.header import OURS
 from pipeline.core.states import Accepted, Succeeded
 from pipeline.open_sheet import open_sheet
 from pipeline.sheets.csv.sheet import CsvSheet

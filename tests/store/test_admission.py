@@ -16,7 +16,7 @@ from sqlalchemy import event
 
 from pipeline.core.credits import Credits
 from pipeline.core.model import Attempt, JobKey, Result, State
-from pipeline.core.money import Money
+from pipeline.core.money.currency import Money
 from pipeline.core.states import (
     TABLE,
     Accepted,

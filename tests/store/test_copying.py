@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
+from pipeline.core.cells.unchanged_rows import Unchanged
 from pipeline.core.errors import StoreError
 from pipeline.core.model import Attempt, JobKey, KnownRow, Result, Unsaved
-from pipeline.core.outbox import MessageKind
+from pipeline.core.outlets.outbox import MessageKind
 from pipeline.core.states import Accepted, Failed, Succeeded
-from pipeline.core.unchanged_rows import Unchanged
 from pipeline.store import Fact, OutletEntry, Store
 from pipeline.store.copying import TABLES
 from tests.fakes.postgresql import PostgresqlServer

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from pipeline.core.cell_links import CellLinks
 from pipeline.core.model import JobKey, KnownRow, Result
-from pipeline.core.outbox import MessageKind
+from pipeline.core.outlets.outbox import MessageKind
+from pipeline.core.pictures.cell_links import CellLinks
 from pipeline.core.states import Failed, Succeeded
 from pipeline.core.traces import is_trace, readable
 from pipeline.store import Fact, OutletEntry, Store, Terms

@@ -13,8 +13,8 @@ import pytest
 from sqlalchemy.event import listen
 
 from pipeline.core.model import JobKey, Result, Unsaved
-from pipeline.core.money import Money
-from pipeline.core.outbox import LineState, MessageKind
+from pipeline.core.money.currency import Money
+from pipeline.core.outlets.outbox import LineState, MessageKind
 from pipeline.core.states import Accepted, Event, Failed, Lost, Progressed, Succeeded
 from pipeline.store import Delivery, Fact, Limits, Line, OutletEntry, Store
 from pipeline.store.outbox_lines import due_lines

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from pipeline.core.filling import untold
 from pipeline.core.model import JobKey, Result
-from pipeline.core.outbox import LineState, MessageKind
+from pipeline.core.outlets.filling import untold
+from pipeline.core.outlets.outbox import LineState, MessageKind
 from pipeline.core.states import Event, Failed, Lost, Succeeded
 from pipeline.store import Delivery, Fact, Filled, OutletEntry, Store
 from tests.core.build import RULES

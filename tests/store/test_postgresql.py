@@ -18,7 +18,7 @@ from sqlalchemy import create_engine, text
 
 from pipeline.core.errors import MissingExtra, StoreError, StoreFull
 from pipeline.core.model import Attempt
-from pipeline.core.outbox import MessageKind
+from pipeline.core.outlets.outbox import MessageKind
 from pipeline.store import Limits, OutletEntry, Refusal, Store, trouble, version_of
 from pipeline.store import clock as clocks
 from pipeline.store.postgresql import LOCK, _is_readable

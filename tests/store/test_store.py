@@ -13,8 +13,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select
 
-from pipeline.core.feedback import of_page, on_page
-from pipeline.core.header import ROW_ID
 from pipeline.core.model import (
     Attempt,
     Claim,
@@ -26,7 +24,9 @@ from pipeline.core.model import (
     State,
     Unsaved,
 )
-from pipeline.core.outbox import MessageKind
+from pipeline.core.outlets.outbox import MessageKind
+from pipeline.core.rows.feedback import of_page, on_page
+from pipeline.core.sheet.header import ROW_ID
 from pipeline.core.states import Accepted, Event, Failed, Progressed, Succeeded, state_of
 from pipeline.store import (
     Fact,

@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import pytest
 
-from pipeline.core.outbox import MessageKind
+from pipeline.core.outlets.outbox import MessageKind
 from pipeline.store import OutletEntry, Store
 from pipeline.sync.announcing import announce_pass
 from pipeline.sync.outcome import Outcome

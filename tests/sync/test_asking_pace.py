@@ -21,8 +21,8 @@ from typing import Any
 import pytest
 
 from pipeline.config import load
-from pipeline.core.apis import Api
-from pipeline.core.asking import DurationEstimate
+from pipeline.core.api.accounts import Api
+from pipeline.core.api.poll_times import DurationEstimate
 from pipeline.core.model import JobKey, Request, Response, State
 from pipeline.core.states import Event, Succeeded
 from pipeline.server import event_loop

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from pipeline import wiring
-from pipeline.core.rules import Rules
+from pipeline.core.rows.rules import Rules
 from pipeline.open_sheet import open_sheet
 from pipeline.sync.sheet_sync import SheetSync
 from tests.sync.bench import Bench

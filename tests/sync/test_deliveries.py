@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pipeline.core.model import JobKey, Result
-from pipeline.core.outbox import (
+from pipeline.core.outlets.outbox import (
     Delivered,
     Message,
     MessageKind,
@@ -26,7 +26,7 @@ from pipeline.core.outbox import (
     Trouble,
     Undelivered,
 )
-from pipeline.core.outbox import Result as Outcome
+from pipeline.core.outlets.outbox import Result as Outcome
 from pipeline.core.states import Failed, Succeeded
 from pipeline.outlets import Outlet, Pace
 from pipeline.store import Fact, Line, OutletEntry, OutletState, Store

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.core.webhook import early_poll
+from pipeline.core.api.webhook import early_poll
 from pipeline.store import Store
 from pipeline.sync.look import Look
 from pipeline.sync.outcome import Asked

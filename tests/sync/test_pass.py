@@ -12,9 +12,9 @@ from unittest.mock import patch
 import pytest
 from sqlalchemy import Connection, event
 
-from pipeline.core.apis import Api
-from pipeline.core.lines import Line
+from pipeline.core.api.accounts import Api
 from pipeline.core.model import Grid, JobKey, Patch, State
+from pipeline.core.planning.lines import Line
 from pipeline.core.states import Failed
 from pipeline.sheets.csv.sheet import CsvSheet
 from pipeline.store import Fact, Store

@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 
 from pipeline.config.provider_files import read_provider
+from pipeline.core.api.provider import Provider
 from pipeline.core.credits import Credits
 from pipeline.core.errors import NoAnswer
 from pipeline.core.inputs import canonical
 from pipeline.core.model import Request, Response
-from pipeline.core.provider import Provider
-from pipeline.core.rules import Rules
+from pipeline.core.rows.rules import Rules
 from pipeline.sandbox import Sandbox
 from pipeline.store import Store
 from pipeline.sync.price_list import refresh

@@ -16,8 +16,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pipeline import wiring
+from pipeline.core.api.provider import Once, Provider
 from pipeline.core.model import Request, Response
-from pipeline.core.provider import Once, Provider
 from pipeline.open_sheet import open_sheet
 from pipeline.store import Store
 from pipeline.store.rate_limit import RateLimit

@@ -13,7 +13,7 @@ import pytest
 
 from pipeline import wiring
 from pipeline.core.model import JobKey, Result
-from pipeline.core.saved_files import Fetched, Kept
+from pipeline.core.pictures.saved_files import Fetched, Kept
 from pipeline.core.states import Lost, Succeeded
 from pipeline.open_sheet import open_sheet
 from pipeline.store import Fact, Intent, Limits

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from pipeline.core.cells.unchanged_rows import Unchanged
 from pipeline.core.inputs import canonical
 from pipeline.core.model import KnownRow
-from pipeline.core.unchanged_rows import Unchanged
 from pipeline.store import Store
 from pipeline.sync.clock import Clock
 from pipeline.sync.sheet_state import SheetState

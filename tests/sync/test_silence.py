@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.config import load
-from pipeline.core.outbox import MessageKind
+from pipeline.core.outlets.outbox import MessageKind
 from pipeline.delivering import silence_of
 from pipeline.store import OutletEntry, Store
 from pipeline.sync.announcing import announce_silence

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.core.row_digests import digest
+from pipeline.core.cells.row_digests import digest
 from pipeline.sync.sorted_rows import LeftRows, digest_of_all, order_of
 
 Row = tuple[str, ...]

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from pipeline.config import configs, load
-from pipeline.core.rules import Rules
+from pipeline.core.rows.rules import Rules
 from pipeline.core.states import Failed
 from pipeline.sheets.csv.sheet import CsvSheet
 from pipeline.store import Fact, Limits, Store

@@ -17,8 +17,8 @@ import pytest
 from PIL import Image
 
 from pipeline.config.provider_files import read_provider
-from pipeline.core.fields import fields_of, problems_with
-from pipeline.core.provider import Endpoint, Field, Provider
+from pipeline.core.api.fields import fields_of, problems_with
+from pipeline.core.api.provider import Endpoint, Field, Provider
 from tests.fakes.program import KEY, ROOT, call, until
 from tests.fakes.sandbox_process import sandbox_process
 from tests.fakes.team import Team

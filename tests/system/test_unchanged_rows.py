@@ -23,11 +23,12 @@ from unittest.mock import patch
 
 import pytest
 
-from pipeline.core import statuses, unchanged_rows
+from pipeline.core import statuses
+from pipeline.core.cells import unchanged_rows
+from pipeline.core.cells.row_digests import DIGEST
 from pipeline.core.errors import SheetError
-from pipeline.core.header import Header
 from pipeline.core.model import JobKey, Result, State
-from pipeline.core.row_digests import DIGEST
+from pipeline.core.sheet.header import Header
 from pipeline.core.states import Succeeded
 from pipeline.store import Fact, Store
 from pipeline.store.rows import Rows

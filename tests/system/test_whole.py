@@ -30,8 +30,8 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from pipeline.core.lines import Line
 from pipeline.core.model import Claim, Grid
+from pipeline.core.planning.lines import Line
 from pipeline.sync.corrections import Draft
 from pipeline.sync.hold import Hold
 from pipeline.sync.look import Look

@@ -10,13 +10,13 @@ from typing import Final, Literal
 
 from pipeline import wiring
 from pipeline.config import Settings
-from pipeline.core.clocks import difference, disagreement
+from pipeline.core.api.clocks import difference, disagreement
+from pipeline.core.api.paths import first_text
+from pipeline.core.api.protocol import meaning_of, reason_of, verdict
+from pipeline.core.api.provider import Account, Provider
 from pipeline.core.credits import Credits, exact
 from pipeline.core.errors import WireError
 from pipeline.core.model import Request
-from pipeline.core.paths import first_text
-from pipeline.core.protocol import meaning_of, reason_of, verdict
-from pipeline.core.provider import Account, Provider
 from pipeline.sync import price_list
 from pipeline.sync.ports import Wire
 

@@ -11,12 +11,12 @@ from pipeline import wiring
 from pipeline.cli.doctor.case import Case, Finding
 from pipeline.config import configs
 from pipeline.config.provider_files import read_provider
-from pipeline.core import messages
-from pipeline.core.apis import Api
-from pipeline.core.charges import OtherPrice, listed_otherwise, other_prices
+from pipeline.core.api.accounts import Api
+from pipeline.core.api.fields import as_texts
+from pipeline.core.api.provider import Provider
 from pipeline.core.credits import Credits, exact
-from pipeline.core.fields import as_texts
-from pipeline.core.provider import Provider
+from pipeline.core.messages import row_notes
+from pipeline.core.money.charges import OtherPrice, listed_otherwise, other_prices
 from pipeline.core.text import counted, in_credits
 from pipeline.store import Balance
 
@@ -62,7 +62,7 @@ def balance(case: Case) -> Iterator[Finding]:
     # After a top-up in the meantime, the comparison means nothing.
     if spent and 0 <= fell != spent:
         since = before.at.astimezone().strftime("%Y-%m-%d %H:%M")
-        yield Finding("ok", messages.account_differs(settings.provider.title, fell, spent, since))
+        yield Finding("ok", row_notes.account_differs(settings.provider.title, fell, spent, since))
 
 
 def listed_prices(case: Case) -> Iterator[Finding]:

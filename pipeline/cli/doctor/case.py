@@ -13,8 +13,8 @@ from typing import Final, Literal, NamedTuple, Self
 from pipeline import wiring
 from pipeline.cli.doctor.accounts import Answer, asked
 from pipeline.config import Settings
-from pipeline.core import messages
 from pipeline.core.errors import PromptsheetError
+from pipeline.core.messages import row_notes
 from pipeline.core.model import JobKey
 from pipeline.core.text import quoted
 from pipeline.plain_files import is_plain
@@ -139,7 +139,7 @@ def numbered(numbers: Iterable[int]) -> str:
     """Row numbers of the sheet: "Row 2", "Rows 2, 3 and 5"."""
     lines = sorted(numbers)
     word = "Row" if len(lines) == 1 else "Rows"
-    return f"{word} {messages.in_a_list(lines)}"
+    return f"{word} {row_notes.in_a_list(lines)}"
 
 
 def named(sync: SheetSync, pictures: Iterable[tuple[JobKey, str]]) -> str:

@@ -13,8 +13,8 @@ from typing import Final
 from pipeline.cli.doctor.case import Case, Finding, Pictures, named
 from pipeline.config import Settings
 from pipeline.core.errors import NoPlace, PromptsheetError
-from pipeline.core.filenames import shared_files
 from pipeline.core.model import JobKey
+from pipeline.core.pictures.filenames import shared_files
 from pipeline.core.text import counted, is_or_are, joined
 from pipeline.plain_files import is_plain
 from pipeline.server import event_loop

@@ -14,11 +14,11 @@ from typing import Final
 from pipeline import wiring
 from pipeline.cli.doctor.case import Case, Finding, numbered
 from pipeline.config import Settings
-from pipeline.core.apis import Api
-from pipeline.core.lost_answers import Answered, answered
+from pipeline.core.api.accounts import Api
 from pipeline.core.model import JobKey, State
-from pipeline.core.receipt_lines import Sent
-from pipeline.core.rules import Rules
+from pipeline.core.money.lost_answers import Answered, answered
+from pipeline.core.money.receipt_lines import Sent
+from pipeline.core.rows.rules import Rules
 from pipeline.core.states import Accepted
 from pipeline.core.text import counted, shortened
 from pipeline.reports.task_lists import Unread, contents, listed

@@ -10,11 +10,11 @@ from typing import Final
 from pipeline import wiring
 from pipeline.cli.doctor.case import Case, Finding, numbered
 from pipeline.config import Settings
-from pipeline.core.header import OURS, folded
-from pipeline.core.lines import Line
 from pipeline.core.model import State
-from pipeline.core.named_columns import missing as missing_columns
-from pipeline.core.named_columns import places
+from pipeline.core.planning.lines import Line
+from pipeline.core.rows.named_columns import missing as missing_columns
+from pipeline.core.rows.named_columns import places
+from pipeline.core.sheet.header import OURS, folded
 from pipeline.core.states import is_forgotten, is_open, state_of
 from pipeline.core.statuses import Status
 from pipeline.core.text import counted, is_or_are

@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator
 
 from pipeline.cli.doctor.case import Case, Finding
-from pipeline.core.webhook import PATH, proving
+from pipeline.core.api.webhook import PATH, proving
 from pipeline.server.webhook_proofs import proofs_of
 
 #: Seconds for the answer.

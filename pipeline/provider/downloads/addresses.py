@@ -9,8 +9,8 @@ import re
 
 from yarl import URL
 
-from pipeline.core import reasons
 from pipeline.core.errors import BadLink
+from pipeline.core.messages import reasons
 
 
 def web_address(url: str) -> URL:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final, NamedTuple, Protocol
 
-from pipeline.core.saved_files import Kept
+from pipeline.core.pictures.saved_files import Kept
 
 #: The longest file that is saved or read again, in bytes.
 MOST_BYTES: Final = 200_000_000

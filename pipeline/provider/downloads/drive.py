@@ -20,9 +20,9 @@ from pathlib import Path, PurePosixPath
 from threading import Thread
 from typing import Final, TypeVar
 
-from pipeline.core import reasons
 from pipeline.core.errors import FileGone, NoPlace, NotRead, NotSaved
-from pipeline.core.saved_files import Kept
+from pipeline.core.messages import reasons
+from pipeline.core.pictures.saved_files import Kept
 from pipeline.provider.downloads.destination import About
 from pipeline.provider.downloads.drive_account import DriveAccount, no_storage
 from pipeline.provider.downloads.drive_api import FOLDER, DriveApi, Json, Missing, Taken, Unusable

@@ -17,8 +17,8 @@ from google.auth.exceptions import DefaultCredentialsError, RefreshError
 from google.oauth2 import credentials as people
 from google.oauth2 import service_account
 
-from pipeline.core import reasons
 from pipeline.core.errors import NoPlace, NotSaved
+from pipeline.core.messages import reasons
 from pipeline.core.text import quoted
 from pipeline.google_session import words
 

@@ -20,10 +20,10 @@ from urllib.parse import quote, urlsplit
 import requests
 from google.auth.exceptions import GoogleAuthError, RefreshError
 
-from pipeline.core import reasons
+from pipeline.core.api.protocol import retry_after
 from pipeline.core.errors import NoPlace, NotSaved
+from pipeline.core.messages import reasons
 from pipeline.core.model import Response
-from pipeline.core.protocol import retry_after
 from pipeline.google_session import authorized_session, token_session, words
 from pipeline.provider.downloads.drive_account import DriveAccount, refusal
 

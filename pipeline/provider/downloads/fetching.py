@@ -21,10 +21,10 @@ from typing import Final
 from tenacity import retry, retry_if_exception_type, stop_after_attempt
 from yarl import URL
 
-from pipeline.core import reasons
 from pipeline.core.errors import BadLink, DeadLink, NoAnswer, NotSaved, NotSent
-from pipeline.core.filetypes import ENOUGH, ending_of
-from pipeline.core.saved_files import Fetched
+from pipeline.core.messages import reasons
+from pipeline.core.pictures.filetypes import ENOUGH, ending_of
+from pipeline.core.pictures.saved_files import Fetched
 from pipeline.provider.downloads.addresses import as_given, web_address
 from pipeline.provider.downloads.destination import MOST_BYTES
 from pipeline.provider.downloads.folder import make_folder, no_place

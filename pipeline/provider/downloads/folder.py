@@ -12,7 +12,7 @@ from typing import BinaryIO, Final
 from urllib.parse import quote
 
 from pipeline.core.errors import FileGone, NoPlace
-from pipeline.core.saved_files import Kept
+from pipeline.core.pictures.saved_files import Kept
 from pipeline.plain_files import is_plain, open_plain, share_like
 from pipeline.provider.downloads.destination import About
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final, Self
 
 from pipeline.core.picture_findings import SeenPicture
-from pipeline.core.saved_files import Fetched, Kept
+from pipeline.core.pictures.saved_files import Fetched, Kept
 from pipeline.plain_files import is_plain
 from pipeline.provider.downloads.destination import Destination
 from pipeline.provider.downloads.fetching import Fetcher
@@ -89,8 +89,8 @@ class Media:
     async def keep(self, file: Fetched, stem: str, reserved: str = "") -> Kept:
         """Keep a downloaded file under the stem and the ending of its kind.
 
-        `stem` comes from `filenames.picture_stem`. See `Destination.keep`. Raises NotSaved, and
-        ValueError for a stem that is no plain name.
+        `stem` comes from `core.pictures.filenames.picture_stem`. See `Destination.keep`. Raises
+        NotSaved, and ValueError for a stem that is no plain name.
         """
         if not all(map(_is_plain_name, stem.split("/"))):
             raise ValueError(f"{stem!r} is not a plain file name")

@@ -15,9 +15,9 @@ from typing import Final, TypeVar
 from urllib.parse import quote, urlsplit
 
 from pipeline.config.remote import RemotePlace
-from pipeline.core import reasons
 from pipeline.core.errors import FileGone, MissingExtra, NoPlace, NotRead, NotSaved
-from pipeline.core.saved_files import Kept
+from pipeline.core.messages import reasons
+from pipeline.core.pictures.saved_files import Kept
 from pipeline.provider.downloads.destination import About
 
 #: Seconds for one upload, and for one piece that is read.

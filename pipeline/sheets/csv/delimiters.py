@@ -8,7 +8,7 @@ import re
 from itertools import islice
 from typing import NamedTuple
 
-from pipeline.core.messages import DELIMITER_NAMES
+from pipeline.core.messages.row_notes import DELIMITER_NAMES
 
 DELIMITERS = ",;\t|"
 #: How much of a file is read to choose between two delimiters that are both in the header.

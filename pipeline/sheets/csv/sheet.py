@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pipeline.core.errors import SheetError, UnclearText
 from pipeline.core.model import Claim, Grid, Patch
-from pipeline.core.new_rows import NewRow, place_below, whole
+from pipeline.core.sheet.new_rows import NewRow, place_below, whole
 from pipeline.core.text import quoted, shortened
 from pipeline.sheets.csv.delimiters import named
 from pipeline.sheets.csv.encodings import NotText, Unclear

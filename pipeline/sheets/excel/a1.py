@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from functools import lru_cache
 
-from pipeline.core.header_checks import letters
+from pipeline.core.sheet.header_checks import letters
 
 Place = tuple[int, int]
 #: Top, left, bottom, right.

@@ -16,7 +16,7 @@ from typing import NamedTuple
 from pipeline.core.cell_errors import NOT_COMPUTED, FormulaZero, error_text
 from pipeline.core.errors import MissingExtra, SheetError
 from pipeline.core.model import Claim, Grid, Patch
-from pipeline.core.new_rows import NewRow, place_below
+from pipeline.core.sheet.new_rows import NewRow, place_below
 from pipeline.sheets.excel.a1 import MAX_COLUMNS, MAX_ROWS, box_of, width_of
 from pipeline.sheets.excel.number_formats import shown_moment, shown_number
 from pipeline.sheets.excel.package import MOST_LETTERS, TOO_LONG, Workbook, WorkbookTab

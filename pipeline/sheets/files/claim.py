@@ -6,9 +6,9 @@ import json
 import os
 from pathlib import Path
 
-from pipeline.core.claims import claim_fields, parsed_claim
 from pipeline.core.errors import SheetError
 from pipeline.core.model import Claim
+from pipeline.core.sheet.claims import claim_fields, parsed_claim
 from pipeline.plain_files import read_plain, share_like
 from pipeline.sheets.files.errors import file_errors, refuse_closed_folder
 from pipeline.sheets.files.locks import locked

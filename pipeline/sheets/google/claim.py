@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import zlib
 
-from pipeline.core.claims import claim_fields, parsed_claim
 from pipeline.core.errors import SheetError
 from pipeline.core.model import Claim
+from pipeline.core.sheet.claims import claim_fields, parsed_claim
 from pipeline.sheets.google.client import Json
 
 FIELDS = "developerMetadata(metadataId,metadataKey,metadataValue)"

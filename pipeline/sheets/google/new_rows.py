@@ -12,9 +12,9 @@ import json
 from collections.abc import Iterator, Sequence
 
 from pipeline.core.errors import SheetError
-from pipeline.core.misplaced import moved
 from pipeline.core.model import Grid
-from pipeline.core.new_rows import NewRow, place_below, whole
+from pipeline.core.sheet.misplaced import moved
+from pipeline.core.sheet.new_rows import NewRow, place_below, whole
 from pipeline.sheets.google import formatting
 from pipeline.sheets.google.client import Json, Spreadsheet
 from pipeline.sheets.google.protected_ranges import Fenced

@@ -10,10 +10,10 @@ import re
 from collections.abc import Mapping, Sequence
 from urllib.parse import urlsplit
 
-from pipeline.core.cell_links import page_link_of
-from pipeline.core.filetypes import MEDIA_TYPES
-from pipeline.core.header import PREVIEW, Columns
-from pipeline.core.verified_writes import Raw, RowWrite, Snapshot, at_column
+from pipeline.core.pictures.cell_links import page_link_of
+from pipeline.core.pictures.filetypes import MEDIA_TYPES
+from pipeline.core.sheet.header import PREVIEW, Columns
+from pipeline.core.sheet.verified_writes import Raw, RowWrite, Snapshot, at_column
 
 _NO_PICTURE = (
     *(f".{kind}" for kind, name in MEDIA_TYPES.items() if not name.startswith("image/")),

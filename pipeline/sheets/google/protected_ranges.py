@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Final, NamedTuple
 
 from pipeline.core.errors import SheetError
-from pipeline.core.verified_writes import RowWrite
+from pipeline.core.sheet.verified_writes import RowWrite
 from pipeline.sheets.google.client import Json
 
 #: Requests that a search for what is not listed may take.

@@ -14,11 +14,11 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from pipeline.core import verified_writes
 from pipeline.core.errors import MaybeWritten, SheetError
-from pipeline.core.header import Columns
 from pipeline.core.model import Claim, Grid, Patch
-from pipeline.core.new_rows import NewRow
+from pipeline.core.sheet import verified_writes
+from pipeline.core.sheet.header import Columns
+from pipeline.core.sheet.new_rows import NewRow
 from pipeline.sheets.google import claim as google_claim
 from pipeline.sheets.google import formatting
 from pipeline.sheets.google.client import (

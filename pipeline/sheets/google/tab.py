@@ -13,7 +13,7 @@ from typing import Final, TypeVar
 from pipeline.core.cell_errors import NOT_COMPUTED, error_text
 from pipeline.core.errors import SheetError
 from pipeline.core.model import Grid
-from pipeline.core.verified_writes import Raw, Snapshot
+from pipeline.core.sheet.verified_writes import Raw, Snapshot
 from pipeline.sheets.google.client import GoogleBusy, GoogleRefused, Json, Spreadsheet
 from pipeline.sheets.google.protected_ranges import Area, listed
 

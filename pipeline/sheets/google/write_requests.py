@@ -12,8 +12,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
-from pipeline.core import verified_writes
-from pipeline.core.verified_writes import Raw, RowWrite
+from pipeline.core.sheet import verified_writes
+from pipeline.core.sheet.verified_writes import Raw, RowWrite
 from pipeline.sheets.google.client import Json
 from pipeline.sheets.google.protected_ranges import Closed
 

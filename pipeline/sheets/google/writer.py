@@ -1,9 +1,9 @@
 """Writes cells into a tab that other people edit, checks which rows were hit, and restores others.
 
-The decisions are in `core.verified_writes` and `core.misplaced`. A column is written by its name:
-developer metadata, which moves with the column. So a write never goes into people's columns, even
-if they move columns at that moment. Rows have no such name that a sort would keep: the answer to a
-write shows which rows were hit.
+The decisions are in `core.sheet.verified_writes` and `core.sheet.misplaced`. A column is written by
+its name: developer metadata, which moves with the column. So a write never goes into people's
+columns, even if they move columns at that moment. Rows have no such name that a sort would keep:
+the answer to a write shows which rows were hit.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
-from pipeline.core import misplaced, verified_writes
 from pipeline.core.errors import SheetError
-from pipeline.core.header import Columns
-from pipeline.core.verified_writes import Judgement, Raw, RowWrite, Snapshot, Unverified
+from pipeline.core.sheet import misplaced, verified_writes
+from pipeline.core.sheet.header import Columns
+from pipeline.core.sheet.verified_writes import Judgement, Raw, RowWrite, Snapshot, Unverified
 from pipeline.sheets.google.client import GoogleBusy, GoogleRefused, Json, Spreadsheet, Unsure
 from pipeline.sheets.google.protected_ranges import Closed, Fenced, cells_in_words, search
 from pipeline.sheets.google.tab import GoogleTab

@@ -16,7 +16,7 @@ from google.auth.credentials import AnonymousCredentials
 
 from pipeline.core.errors import SheetError
 from pipeline.core.model import Claim, Grid, Patch
-from pipeline.core.new_rows import NewRow
+from pipeline.core.sheet.new_rows import NewRow
 from pipeline.sheets.google.client import PER_MINUTE, GoogleAccount, GoogleBusy, Kind, Spreadsheet
 from pipeline.sheets.google.writer import ROUNDS
 from pipeline.store import Store

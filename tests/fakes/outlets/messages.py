@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from pipeline.core.outbox import MessageKind, Notice, NoticeRow, RowMessage, Value
+from pipeline.core.outlets.outbox import MessageKind, Notice, NoticeRow, RowMessage, Value
 
 AT = datetime(2026, 11, 28, 9, 30, 15, tzinfo=UTC)
 #: A service refuses a message with this word, and takes all others.

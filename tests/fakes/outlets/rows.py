@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from pipeline.core.outbox import MessageKind, RowMessage, Value
+from pipeline.core.outlets.outbox import MessageKind, RowMessage, Value
 from tests.fakes.outlets import messages
 from tests.fakes.outlets.messages import AT
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
-from pipeline.core.outbox import Delivered, Result, RowMessage
+from pipeline.core.outlets.outbox import Delivered, Result, RowMessage
 from pipeline.outlets import Outlet
 from pipeline.server import event_loop
 from tests.fakes.outlets.messages import repeated

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from pipeline.core.saved_files import Fetched, Kept
+from pipeline.core.pictures.saved_files import Fetched, Kept
 from pipeline.provider.downloads.fetching import Fetcher
 from pipeline.provider.downloads.folder import Folder
 from pipeline.provider.downloads.media import Media

@@ -11,7 +11,7 @@ import pytest
 from pipeline.config import Secret
 from pipeline.config.remote import RemotePlace
 from pipeline.core.errors import FileGone, MissingExtra, NoPlace, NotRead, NotSaved
-from pipeline.core.saved_files import Kept
+from pipeline.core.pictures.saved_files import Kept
 from pipeline.provider.downloads.buckets import Bucket
 from pipeline.provider.downloads.sftp import Sftp
 from pipeline.provider.downloads.uploads import Uploads

@@ -9,7 +9,7 @@ import pytest
 
 from pipeline.core.errors import SheetError
 from pipeline.core.model import Grid
-from pipeline.core.new_rows import NewRow
+from pipeline.core.sheet.new_rows import NewRow
 from pipeline.sheets.google.sheet import GoogleSheet
 from tests.fakes.google.a1 import Area
 from tests.fakes.google.faults import Fault

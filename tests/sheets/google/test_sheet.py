@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from pipeline.core.errors import SheetError
-from pipeline.core.header import ALWAYS
 from pipeline.core.model import Grid, Patch
+from pipeline.core.sheet.header import ALWAYS
 from pipeline.sheets.google.client import Kind, Spreadsheet, account
 from pipeline.sheets.google.preview import formula
 from pipeline.sheets.google.sheet import GoogleSheet

@@ -15,9 +15,9 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
+from pipeline.core.api.provider import Endpoint, Field, Key, Once, Poll, Provider
+from pipeline.core.api.provider import TaskFields as TaskNames
 from pipeline.core.model import JobKey, Response
-from pipeline.core.provider import Endpoint, Field, Key, Once, Poll, Provider
-from pipeline.core.provider import TaskFields as TaskNames
 
 PRICE = 4
 #: For how long version 2 remembers a key.

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from pipeline.core.api.provider import MARGIN
 from pipeline.core.model import JobKey, State
-from pipeline.core.provider import MARGIN
 from pipeline.core.statuses import Status
 from tests.system.whole.api import DAY, Task
 from tests.system.whole.chains import PICTURES

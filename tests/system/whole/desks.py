@@ -18,8 +18,8 @@ from typing import Any, Protocol
 
 from openpyxl import Workbook, load_workbook
 
-from pipeline.core.header import Header
 from pipeline.core.model import Claim, Grid, Patch
+from pipeline.core.sheet.header import Header
 from pipeline.sheets import Sheet
 from pipeline.sheets.csv.sheet import CsvSheet
 from pipeline.sheets.excel.sheet import ExcelSheet

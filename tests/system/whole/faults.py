@@ -13,16 +13,18 @@ from datetime import datetime
 from typing import Any
 from unittest.mock import patch
 
-from pipeline.core import cells, row_matching, states
-from pipeline.core.apis import Api
-from pipeline.core.fields import Parent
-from pipeline.core.following import Followed, parent_of
-from pipeline.core.header import Columns
-from pipeline.core.lines import Line
+from pipeline.core import states
+from pipeline.core.api.accounts import Api
+from pipeline.core.api.fields import Parent
+from pipeline.core.api.webhook import new_token
+from pipeline.core.cells import content
 from pipeline.core.model import Attempt, Grid, Job, JobKey, Patch, Request, State
-from pipeline.core.rules import Rules
+from pipeline.core.planning.lines import Line
+from pipeline.core.rows import matching
+from pipeline.core.rows.following import Followed, parent_of
+from pipeline.core.rows.rules import Rules
+from pipeline.core.sheet.header import Columns
 from pipeline.core.states import Failed, state_of
-from pipeline.core.webhook import new_token
 from pipeline.sheets.google.writer import Writing
 from pipeline.store import Intent, Refusal
 from pipeline.store import admission as store_sending
@@ -37,7 +39,7 @@ Fault = Callable[[], AbstractContextManager[Any]]
 
 def row_numbers_kept() -> AbstractContextManager[Any]:
     """Cells are written at the row numbers of the previous sync."""
-    right = cells.patch
+    right = content.patch
     places: dict[str, int] = {}
 
     def where_they_were(
@@ -53,7 +55,7 @@ def row_numbers_kept() -> AbstractContextManager[Any]:
             moved.append(replace(line, seen=replace(line.seen, marked=marked)))
         return right(moved, grid, columns, *more, **named)
 
-    return patch.object(cells, "patch", where_they_were)
+    return patch.object(content, "patch", where_they_were)
 
 
 def sent_is_not_recorded_first() -> AbstractContextManager[Any]:
@@ -112,7 +114,7 @@ def an_id_goes_to_the_wrong_row() -> AbstractContextManager[Any]:
     """An id that is missing goes to the first row without one, whatever its words."""
 
     def give(
-        self: row_matching._Sorting,
+        self: matching._Sorting,
         ids: Iterable[str],
         locked: set[int],
         wanted: Callable[[str], Iterable[str]],
@@ -121,7 +123,7 @@ def an_id_goes_to_the_wrong_row() -> AbstractContextManager[Any]:
         for one, row in zip(ids, free, strict=False):
             self._assign(one, row)
 
-    return patch.object(row_matching._Sorting, "_give", give)
+    return patch.object(matching._Sorting, "_give", give)
 
 
 def old_words_are_sent() -> AbstractContextManager[Any]:
@@ -141,7 +143,7 @@ def old_words_are_sent() -> AbstractContextManager[Any]:
 
 def an_older_save_makes_new_rows() -> AbstractContextManager[Any]:
     """Rows that lost their ids are taken for new ones."""
-    return patch.object(row_matching._Sorting, "give_back", lambda self: None)
+    return patch.object(matching._Sorting, "give_back", lambda self: None)
 
 
 def nobody_claims_the_sheet() -> AbstractContextManager[Any]:

@@ -29,10 +29,10 @@ from pathlib import Path
 from random import Random
 
 from pipeline.core.errors import SheetError
-from pipeline.core.header import Header
 from pipeline.core.inputs import parsed
 from pipeline.core.model import JobKey, Result
-from pipeline.core.rules import Rules
+from pipeline.core.rows.rules import Rules
+from pipeline.core.sheet.header import Header
 from pipeline.core.states import Accepted, Succeeded
 from pipeline.sheets.google.sheet import GoogleSheet
 from pipeline.store import Fact, Limits, Store

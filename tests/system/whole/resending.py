@@ -8,7 +8,7 @@ from collections.abc import Callable
 from functools import cache
 from typing import ParamSpec, TypeVar
 
-from pipeline.core.apis import Api
+from pipeline.core.api.accounts import Api
 from pipeline.core.errors import NoAnswer
 from pipeline.core.model import JobKey, Request, Response
 from pipeline.core.states import Event

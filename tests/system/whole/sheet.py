@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from random import Random
 
-from pipeline.core.header import OURS
+from pipeline.core.sheet.header import OURS
 from tests.system.whole.chains import INDEXES, Chains, Wish
 from tests.system.whole.desks import Desk
 from tests.system.whole.line import (

@@ -19,17 +19,17 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from pipeline.core.apis import Api as NamedApi
+from pipeline.core.api.accounts import Api as NamedApi
+from pipeline.core.api.fields import columns_of
+from pipeline.core.api.protocol import poll_answer, task_event, verdict
+from pipeline.core.api.provider import Provider
+from pipeline.core.api.task_list import page_answers, page_of
 from pipeline.core.errors import ColumnsError
-from pipeline.core.fields import columns_of
-from pipeline.core.forgetting import stays_by
-from pipeline.core.header import Header
-from pipeline.core.lines import Line as Planned
-from pipeline.core.listing import page_answers, page_of
 from pipeline.core.model import JobKey, Request, Response, State
-from pipeline.core.protocol import poll_answer, task_event, verdict
-from pipeline.core.provider import Provider
-from pipeline.core.rules import Rules
+from pipeline.core.planning.lines import Line as Planned
+from pipeline.core.rows.forgetting import stays_by
+from pipeline.core.rows.rules import Rules
+from pipeline.core.sheet.header import Header
 from pipeline.core.states import Event, Failed, Lost, Postponed, Succeeded, state_of
 from pipeline.store import Fact, Lease, Limits, Store, Terms
 from pipeline.sync import clock as pass_clock

@@ -1,0 +1,1 @@
+"""Messages to chats, tables and other programs: who gets which ones, and what they say."""

@@ -1,0 +1,4 @@
+"""What a prompt is made of: columns, feedback, and pictures to start from.
+
+Also signs that a prompt is not what its writer meant.
+"""
