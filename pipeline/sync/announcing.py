@@ -20,6 +20,7 @@ from pipeline.sync.sheet_sync import SheetSync
 
 #: Between two messages about one reason: an API may be out of reach at every other pass.
 APART: Final = timedelta(minutes=15)
+_UNTIL: Final = "If watch runs the sheet, nothing more is sent until you run promptsheet resume."
 
 
 def announce_pass(sync: SheetSync, outcome: Outcome, day: str) -> None:
@@ -36,7 +37,8 @@ def announce_pass(sync: SheetSync, outcome: Outcome, day: str) -> None:
             outbox.announce(key, MessageKind.ATTENTION, subject, attention_body(told), row.row_id)
     hold = sync.last.hold
     held = hold.sentence if hold and hold.kind != "paused" else ""
-    for name, sentence in (("stop", outcome.stop), ("sample", outcome.sample), ("hold", held)):
+    stop = f"{outcome.stop} {_UNTIL}" if outcome.stopped else outcome.stop
+    for name, sentence in (("stop", stop), ("sample", outcome.sample), ("hold", held)):
         state = f"{_digest(trouble_of(sentence))} {day}" if sentence else ""
         sync.store.alarms.set(key, name, state, MessageKind.STOPPED, sentence, APART)
 

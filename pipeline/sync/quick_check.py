@@ -245,11 +245,13 @@ def settings_of(sources: Sources) -> str:
 def configuration_of(settings: Settings) -> str:
     """A digest of a configuration with its API keys: the same on all machines that have both.
 
-    Where the servers of a machine listen, and what is unsafe about its files, may differ.
+    Where the servers of a machine listen, whom it tells what, when its passes are due, and what is
+    unsafe about its files, may differ.
     """
     keys = [one.api_key for one in settings.apis]
     revealed = [key.reveal() if key else "" for key in keys]
-    its_own: dict[str, Any] = dict.fromkeys(("webhook", "page", "trigger", "warnings"))
+    names = ("webhook", "page", "trigger", "schedule", "outlets", "warnings")
+    its_own: dict[str, Any] = dict.fromkeys(names)
     shared = replace(settings, **its_own)
     return digest(f"{shared!r} {revealed}".encode())
 

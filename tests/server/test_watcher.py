@@ -72,7 +72,10 @@ def test_a_stop_holds_on_a_machine_whose_servers_and_files_differ(team: Team, ap
     team.write_prompts(["a fox"])
     stop(team.config)
     team.configure('[page]\nlisten = "127.0.0.1:8699"\n[webhook]\nlisten = "127.0.0.1:8698"\n')
-    here = replace(loaded(team.config), warnings=("Others can read the key.",))
+    more = '[schedule]\nping_url = "env:PING"\n[[outlets]]\nkind = "push"\nurl = "env:PUSH"\n'
+    team.config.write_text(team.config.read_text() + more)
+    own = {KEY_NAME: KEY, "PING": "https://ping.example.com", "PUSH": "https://push.example.com"}
+    here = replace(load(team.config, environ=own, need_key=True), warnings=("Others can read it.",))
     with wiring.campaigns([here]) as (campaign,):
         watcher = Watcher(campaign, Console(quiet=True))
         asyncio.run(watcher.turn(PassRequest()))

@@ -73,6 +73,20 @@ def test_a_stop_at_every_other_pass_is_told_of_every_quarter_of_an_hour(tmp_path
     assert lasting == 9
 
 
+def test_a_message_about_a_rule_that_stopped_the_sending_says_how_it_goes_on(
+    tmp_path: Path,
+) -> None:
+    with Store(f"sqlite:///{tmp_path}/store.db") as store:
+        number = outlet_of(store)
+        end_pass(store, "2027-03-01", "9 of 20 rows failed.", stopped=True)
+        (line,) = store.outbox.claim(number, 10)
+
+    assert line.body["sentence"] == (
+        "9 of 20 rows failed. If watch runs the sheet, nothing more is sent until you run "
+        "promptsheet resume."
+    )
+
+
 def outlet_of(store: Store) -> int:
     """The number of an outlet that is told of stops."""
     store.sheets.get(SHEET)
@@ -81,7 +95,7 @@ def outlet_of(store: Store) -> int:
     return number
 
 
-def end_pass(store: Store, day: str, stop: str) -> None:
+def end_pass(store: Store, day: str, stop: str, *, stopped: bool = False) -> None:
     """A pass ends on this day, stopped for this reason."""
     sync = SimpleNamespace(store=store, key=SHEET, last=SimpleNamespace(hold=None))
-    announce_pass(cast(Any, sync), Outcome(SHEET, SHEET, stop=stop), day)
+    announce_pass(cast(Any, sync), Outcome(SHEET, SHEET, stop=stop, stopped=stopped), day)
