@@ -102,8 +102,9 @@ class Ownership:
         if other and other != self._config and Path(other).exists():
             return Hold(
                 "config",
-                f"{self.sheet.title} is run by another configuration, {other}. Use that one. To "
-                f"use another endpoint, name it in a column named endpoint.{self._one_tab()}",
+                f"{self.sheet.title} is run by another configuration, {other}. Use that one, or "
+                "move it away if this one takes its place. To use another endpoint, name it in a "
+                f"column named endpoint.{self._one_tab()}",
             )
         accepted, known = self._state.record.columns, len(self._state.rows.memory.order)
         if self._accept_columns:

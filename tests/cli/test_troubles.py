@@ -267,9 +267,13 @@ def test_a_sheet_of_another_configuration_is_left_unchanged(team: Team, api: San
 
     assert ended.code == 1
     assert ended.said.startswith(
-        f"prompts.csv is run by another configuration, {team.config}. Use that one."
+        f"prompts.csv is run by another configuration, {team.config}. Use that one, or move it "
+        "away if this one takes its place."
     )
-    assert api.state()["tasks"] == {"a fox": 1}
+    team.config.rename(team.folder / "away")
+    after = team.start("run", second, "--wait")
+    assert after.code == 0
+    assert api.state()["tasks"] == {"a fox": 1, "an owl": 1}
 
 
 def test_a_store_of_several_sheets_is_migrated_and_named_once(team: Team) -> None:

@@ -283,7 +283,7 @@ def _was(column: str, text: str) -> Said:
     if not text:
         return say("{column} was empty", column=column)
     if is_trace(text):
-        return say("{column} was another text, which was forgotten", column=column)
+        return say("{column} was another text (forgotten since)", column=column)
     return say("{column} was {text}", column=column, text=quoted(text))
 
 
