@@ -45,10 +45,15 @@ ROWS: Final = 10
 #: What a notice is about, for its title.
 _ABOUT: Final = {
     MessageKind.ATTENTION: "rows need attention",
-    MessageKind.BUDGET: "most of the budget is used",
+    MessageKind.BUDGET: "credits need attention",
     MessageKind.STOPPED: "sending stopped",
     MessageKind.SILENT: "no run for some time",
     MessageKind.TEST: "a test message",
+}
+#: The same, once the problem is over.
+_OVER: Final = {
+    MessageKind.BUDGET: "enough credits again",
+    MessageKind.SILENT: "runs take place again",
 }
 #: Types of results that people look at as pictures. Slack and Teams do not show all of them.
 _NO_PICTURES: Final = ("image/svg+xml", "image/tiff")
@@ -63,7 +68,7 @@ class Tone(Enum):
     PLAIN = auto()
 
 
-#: The tones of single rows; all others need a person.
+#: The tones of messages that need no person.
 _TONES: Final = {MessageKind.DONE: Tone.GOOD, MessageKind.TEST: Tone.PLAIN}
 
 
@@ -119,15 +124,15 @@ def digest_card(messages: Sequence[Message], pictures: int, link: str = "") -> C
         for one in messages
     ]
     digest = digest_of(shown, pictures)
-    kinds = dict.fromkeys(one.kind for one in messages if isinstance(one, Notice))
+    notices = [one for one in messages if isinstance(one, Notice)]
     needs = f"{len(digest.rows)} {_need(len(digest.rows))}" if digest.rows else ""
-    words = [
-        *(_ABOUT[kind] for kind in kinds if kind is not MessageKind.ATTENTION),
-        *filter(None, (f"{digest.done} done" if digest.done else "", needs)),
-    ] or [_ABOUT[kind] for kind in kinds]
+    news = dict.fromkeys(_about(one) for one in notices if one.kind is not MessageKind.ATTENTION)
+    words = [*news, *filter(None, (f"{digest.done} done" if digest.done else "", needs))]
+    words = words or [_ABOUT[one.kind] for one in notices[:1]]
+    is_good = not digest.rows and all(one.is_over for one in notices)
     return Card(
         title=_title(digest.sheets, ", ".join(words)),
-        tone=Tone.ATTENTION if digest.rows or kinds else Tone.GOOD,
+        tone=Tone.GOOD if is_good else Tone.ATTENTION,
         alerts=_alerts(digest.sentences),
         facts=tuple(_counts(digest)),
         **_entries(digest.rows),
@@ -142,14 +147,19 @@ def card_of(message: Message, pictures: int, link: str = "") -> Card:
     """The card of one message."""
     if isinstance(message, Notice):
         return Card(
-            title=_title((message.sheet,), _ABOUT.get(message.kind, message.kind.value)),
-            tone=Tone.PLAIN if message.kind is MessageKind.TEST else Tone.ATTENTION,
+            title=_title((message.sheet,), _about(message)),
+            tone=Tone.GOOD if message.is_over else _TONES.get(message.kind, Tone.ATTENTION),
             alerts=_alerts((message.sentence,)),
             **_entries(message.rows),
             links=_links(link),
             is_repeat=message.is_repeat,
         )
     return _row_card(message, pictures, link)
+
+
+def _about(message: Notice) -> str:
+    """What a notice is about, in a few words."""
+    return (_OVER if message.is_over else _ABOUT).get(message.kind, message.kind.value)
 
 
 def _row_card(message: RowMessage, most: int, link: str) -> Card:

@@ -105,6 +105,7 @@ def _notice(message: Notice) -> Data:
             for row in rows
         ],
         "row_count": len(message.rows),
+        "is_over": message.is_over,
         "is_shortened": len(rows) < len(message.rows),
     }
 

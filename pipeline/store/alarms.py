@@ -46,6 +46,6 @@ class Alarms(StorePart):
                 keep_value(connection, f"told {line}", f"{state} {now.isoformat()}")
             keep_value(connection, line, state)
             if sentence:
-                body = {"sentence": one_line(sentence)}
+                body = {"sentence": one_line(sentence), "is_over": not state}
                 announce(connection, number, kind, f"{name} {state} {now.isoformat()}", body, now)
             return True

@@ -155,7 +155,9 @@ def test_a_changed_row_is_edited_and_a_retyped_one_is_recognized(team: Team, api
     team.finish()
 
     assert edited["status"] == "edited"
-    assert "prompt was another text (forgotten since) when these pictures were made." in edited["note"]
+    assert (
+        "prompt was another text (forgotten since) when these pictures were made." in edited["note"]
+    )
     assert edited["image_urls"] == urls
     assert retyped["status"] == "done"
     assert retyped["row_id"]

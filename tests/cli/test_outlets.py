@@ -302,6 +302,8 @@ def test_few_credits_and_an_unreadable_account_are_told_once_and_also_that_it_is
     assert "enough again" in enough
     assert "is not known: it answers 500" in unreadable
     assert "enough again" in readable
+    ends = [body["data"]["is_over"] for body in desk.receiver.accepted.values()]
+    assert ends == [False, True, False, True]
 
 
 def test_serve_tells_that_no_pass_runs_any_more(desk: Desk) -> None:

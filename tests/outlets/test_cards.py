@@ -23,6 +23,8 @@ def test_a_digest_is_named_by_its_sheets_and_by_what_needs_a_person_first() -> N
         [row(1), row(2, MessageKind.FAILED)],
         [row(1), notice(MessageKind.BUDGET), notice()],
         [notice(MessageKind.ATTENTION)],
+        [notice(MessageKind.SILENT, is_over=True)],
+        [notice(MessageKind.BUDGET, is_over=True), notice(MessageKind.SILENT)],
     ]
     titles = [digest_card(messages, 4).title for messages in batches]
 
@@ -30,8 +32,10 @@ def test_a_digest_is_named_by_its_sheets_and_by_what_needs_a_person_first() -> N
         "Spring campaign: 1 done",
         "Spring, Summer and 1 more: 3 done",
         "Spring campaign: 1 done, 1 needs attention",
-        "Spring campaign: most of the budget is used, sending stopped, 1 done",
+        "Spring campaign: credits need attention, sending stopped, 1 done",
         "Spring campaign: rows need attention",
+        "Spring campaign: runs take place again",
+        "Spring campaign: enough credits again, no run for some time",
     ]
 
 
@@ -41,6 +45,10 @@ def test_the_tone_says_whether_a_person_has_something_to_do() -> None:
     assert digest_card([row(1)], 4).tone is card_of(row(1), 4).tone is Tone.GOOD
     assert digest_card([row(2), failed], 4).tone is card_of(failed, 4).tone is Tone.ATTENTION
     assert digest_card([notice()], 4).tone is Tone.ATTENTION
+    over = notice(MessageKind.SILENT, is_over=True)
+    assert digest_card([over], 4).tone is card_of(over, 4).tone is Tone.GOOD
+    assert card_of(over, 4).title == "Spring campaign: runs take place again"
+    assert digest_card([over, notice()], 4).tone is Tone.ATTENTION
     assert digest_card([row(1, MessageKind.TEST)], 4).tone is Tone.PLAIN
 
 

@@ -141,6 +141,12 @@ def test_a_notice_about_a_thousand_rows_tells_how_many_there_are() -> None:
     assert (len(data["rows"]), data["row_count"], data["is_shortened"]) == (50, 1000, True)
 
 
+def test_a_notice_says_whether_what_it_tells_of_is_over() -> None:
+    over = replace(notice(count=0), is_over=True)
+
+    assert [body(one)["data"]["is_over"] for one in (notice(count=0), over)] == [False, True]
+
+
 def test_a_short_notice_is_whole() -> None:
     data = body(notice(count=2))["data"]
 

@@ -184,7 +184,7 @@ def notice(
             sentence = f"{counted(len(rows), 'row')} now {need} attention."
         case _:
             pass
-    return Notice(id, kind, at, sheet, sentence, rows, is_repeat)
+    return Notice(id, kind, at, sheet, sentence, rows, is_repeat, bool(body.get("is_over")))
 
 
 def attention_body(row: NoticeRow) -> dict[str, object]:

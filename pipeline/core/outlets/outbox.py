@@ -115,6 +115,8 @@ class Notice:
     sentence: str
     rows: tuple[NoticeRow, ...] = ()
     is_repeat: bool = False
+    #: True if it tells of the end of a problem that was told before.
+    is_over: bool = False
 
 
 Message = RowMessage | Notice
