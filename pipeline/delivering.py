@@ -152,7 +152,7 @@ class _Renderer:
 
     def _picked(self, row_ids: Collection[str]) -> frozenset[str]:
         """The addresses of the pictures of these rows that people picked."""
-        known = self._store.rows.known(self._key, row_ids)
+        known = self._store.rows.some(self._key, row_ids).known
         its = defaultdict[str, list[Job]](list)
         for key, job in self._store.jobs.of_rows(self._key, known).items():
             its[key.row_id].append(job)

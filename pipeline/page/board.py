@@ -183,7 +183,7 @@ class Board:
         recalled = self._reading.recalled(wanted)
         for job in recalled.jobs(store.jobs.of_rows(key, wanted)).values():
             takes[job.key.row_id].append(job)
-        known = recalled.rows(store.rows.known(key, wanted & order.keys()))
+        known = recalled.rows(store.rows.some(key, wanted & order.keys()).known)
         memory = Memory(known, order, {}, {})
         # Files are checked when they are shown: a check of every file would be slow.
         view = View(memory, self._reading.said(wanted, memory), self._rules, None, wiring.now())

@@ -68,10 +68,11 @@ class Rows(StorePart):
                 columns=None if columns is None else frozenset(columns),
             )
 
-    def known(self, sheet: str, row_ids: Collection[str]) -> dict[str, KnownRow]:
-        """Id -> what is known of the row, for those of the ids that there are."""
+    def some(self, sheet: str, row_ids: Collection[str]) -> Memory:
+        """These known rows of a sheet, and nothing about the others."""
         with self._database.reading() as connection:
-            return _known(connection, number_of(connection, sheet), row_ids)
+            its = number_of(connection, sheet), row_ids
+            return Memory(_known(connection, *its), {}, _past(connection, *its), {})
 
     def marks(self, sheet: str) -> dict[str, int]:
         """Id -> a number that changes when what is known of the row changes.

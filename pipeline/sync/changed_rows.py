@@ -23,6 +23,7 @@ from pipeline.core.cells.unchanged_rows import (
     may_hold_results,
     needs_all_rows,
     parted,
+    parted_by,
     unchanged_digests,
 )
 from pipeline.core.model import Grid
@@ -64,38 +65,39 @@ class ChangedRows:
 
     def rows(self, columns: Columns, grid: Grid) -> list[Marked]:
         """The rows that have to be looked at, with all that is known of them loaded."""
-        left = self._left(columns, grid)
-        if not left.rows:
+        parts = self._in_parts(columns, grid)
+        if parts is None:
             return self.all_rows(columns, grid)
-        parts = parted(grid, columns, left, self._state.rows.changed_ids, self._earlier)
         self._parted, self._earlier = parts, (grid, parts)
         rows = list(columns.rows(grid, parts.others))
-        self._state.load(self._state.rows.ids - parts.unchanged.keys())
+        self._state.load(self._state.rows.ids.difference(parts.unchanged))
         self._state.recall(rows)
-        known = self._state.rows.memory.known
+        known, left = self._state.rows.memory.known, self._state.rows.unchanged
         if may_hold_results(grid, columns, parts, rows, left) or needs_all_rows(rows, known):
             return self.all_rows(columns, grid)
         return rows
 
-    def _left(self, columns: Columns, grid: Grid) -> Unchanged:
-        """The rows that an earlier pass left unchanged under the present rules.
+    def _in_parts(self, columns: Columns, grid: Grid) -> Parted | None:
+        """The reading in two parts; None if all rows have to be looked at.
 
-        If none is known to, those that are plainly done.
+        Unchanged are the rows that an earlier pass left so under the present rules. If none is
+        known to, those that are plainly done.
         """
         if not is_usual(columns, self._state.record.ours):
-            return Unchanged()
+            return None
         rows, under = self._state.rows, self._under(columns)
         if rows.unchanged.rows and rows.unchanged.under == under:
-            return rows.unchanged
+            return parted(grid, columns, rows.unchanged, rows.changed_ids, self._earlier)
         if rows.is_complete or not can_settle(columns, self._rules):
-            return Unchanged()
+            return None
         places, digests = settled_rows(grid, columns, self._rules, rows.plainly_done())
         others = frozenset(rows.ids.difference(digests))
-        if len(digests) < len(others):
-            return Unchanged()  # All rows are loaded faster than most of them.
+        if len(digests) <= len(others):
+            return None  # All rows are loaded faster than most of them.
         rows.settle(Unchanged(under, self._state.jobs.version, digests, others))
-        self._earlier = grid, Parted(places, Counter(), ())
-        return rows.unchanged
+        for one in rows.changed_ids:
+            places.pop(one, None)
+        return parted_by(grid, columns, places)
 
     def all_rows(self, columns: Columns, grid: Grid) -> list[Marked]:
         """All rows, with all that is known of any loaded."""
@@ -121,7 +123,7 @@ class ChangedRows:
             self._under(look.columns),
             state.jobs.version,
             rows,
-            frozenset(state.rows.ids - rows.keys()),
+            frozenset(state.rows.ids.difference(rows)),
             lines_with_results(look.grid, look.columns, lines, self._parted, look.outdated),
         )
         state.rows.keep_unchanged(now)

@@ -70,13 +70,16 @@ class KnownRows:
         if len(ids) < 2 * len(others) or not ids:
             return None
         self.load_some(others, ids)
+        # One text for each id: of a big sheet, two take much memory.
+        self.ids = {one for one in self.memory.order if one in ids}
+        self.ids.update(ids - self.ids)
         return others
 
     def load(self, ids: Iterable[str]) -> set[str]:
         """Load these rows if they are not loaded. Returns the ids of those that were not."""
         if self._loaded is None or not (missing := {*ids} - self._loaded):
             return set()
-        found, memory = self._store.rows.memory(self._sheet, missing), self.memory
+        found, memory = self._store.rows.some(self._sheet, missing), self.memory
         found = self._recalled.memory(found)
         known, past = {**memory.known, **found.known}, {**memory.past, **found.past}
         self.memory = replace(memory, known=known, past=past)

@@ -18,13 +18,14 @@ from collections.abc import Callable, Sequence
 from contextlib import closing, suppress
 from dataclasses import asdict, dataclass, replace
 from enum import Enum
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pipeline import event_log
 from pipeline.core.errors import StoreError
-from pipeline.plain_files import read_plain
-from pipeline.sync.sorted_rows import LeftRows, digest_of_all, order_of
+from pipeline.plain_files import open_plain, read_plain
+from pipeline.sync.sorted_rows import LeftRows, digest_of_all, order_of, sum_of
 
 if TYPE_CHECKING:
     from pipeline.config import Settings
@@ -83,8 +84,10 @@ class UpToDate:
     #: The version of the sheet's jobs, and how often its claim was raised.
     version: int
     counter: int
-    #: What `sorted_rows` needs: the delimiter of a CSV file and a digest of its rows; else empty.
+    #: What `sorted_rows` needs: the delimiter of a CSV file, the sum of its bytes and a digest of
+    #: its rows. Empty if it is none, or has rows that need work.
     delimiter: str = ""
+    sum: str = ""
     rows: str = ""
 
     def to_text(self) -> str:
@@ -132,6 +135,7 @@ def check(sources: Sources) -> Check:
                 kept.version,
                 kept.counter,
                 noted.get("delimiter", ""),
+                noted.get("sum", ""),
                 noted.get("rows", ""),
             )
             has_rescued = read_plain(Path(f"{sources.store}.rescue")).strip(b"\0")
@@ -149,7 +153,7 @@ def check(sources: Sources) -> Check:
 
 def _order(sources: Sources, content: bytes, seen: UpToDate) -> Sequence[str] | None:
     """The ids of a sheet's rows by their places, if people have only sorted them; else None."""
-    if not seen.rows:
+    if not seen.rows or sum_of(BytesIO(content)) != seen.sum:
         return None
     assert sources.store is not None
     with suppress(csv.Error), _reading(sources.store) as connection:
@@ -166,6 +170,9 @@ def note(settings: Settings, store: Store, sync: SheetSync) -> None:
     if store.wanted_rows.open(sheet.key):
         return
     with suppress(OSError, StoreError):
+        rows = digest_of_all(sync.last.grid, state.rows.digests, sheet.delimiter)
+        with open_plain(settings.source, links=True) as file:
+            sum_of_bytes = sum_of(file) if rows else ""
         seen = UpToDate(
             sheet.fingerprint,
             claim_of(settings.source),
@@ -173,8 +180,9 @@ def note(settings: Settings, store: Store, sync: SheetSync) -> None:
             tuple(one.name for one in settings.outlets),
             state.jobs.version,
             state.record.counter,
-            sheet.delimiter,
-            digest_of_all(sync.last.grid, state.rows.digests, sheet.delimiter),
+            sheet.delimiter if rows else "",
+            sum_of_bytes,
+            rows,
         )
         store.sheets.note_up_to_date(sheet.key, seen.to_text())
 

@@ -103,7 +103,7 @@ def test_the_words_of_a_row_have_one_trace_and_comparing_them_finds_them_equal(
     tracer = store.forgetting.tracer()
 
     job, other = store.jobs.get(KEY), store.jobs.get(OTHER)
-    known = store.rows.known("sheet", [KEY.row_id])[KEY.row_id]
+    known = store.rows.some("sheet", [KEY.row_id]).known[KEY.row_id]
     assert tracer
     assert job
     assert other
@@ -140,15 +140,15 @@ def test_approvals_and_feedback_stay_forgotten_when_another_cell_of_the_row_chan
     beside |= {"approved": "yes", "approved_for": f"1 {INPUTS}"}
     row(store, **beside)
     forget(store, clock)
-    before = store.rows.known("sheet", [KEY.row_id])[KEY.row_id]
+    before = store.rows.some("sheet", [KEY.row_id]).known[KEY.row_id]
     # A reading brings the words back, so a run notes the row with them.
     store.rows.note("sheet", [KnownRow(KEY.row_id, INPUTS, 1, others="0a0a0a0a", **beside)])
-    after, kept = content(store), store.rows.known("sheet", [KEY.row_id])[KEY.row_id]
+    after, kept = content(store), store.rows.some("sheet", [KEY.row_id]).known[KEY.row_id]
 
     assert [word for word in ("a cat", "a hat", "a cap", "grey") if word in after] == []
     assert kept == replace(before, others="0a0a0a0a", since=kept.since)
     store.rows.note("sheet", [KnownRow(KEY.row_id, INPUTS, 1, feedback="a scarf")])
-    assert store.rows.known("sheet", [KEY.row_id])[KEY.row_id].feedback == "a scarf"
+    assert store.rows.some("sheet", [KEY.row_id]).known[KEY.row_id].feedback == "a scarf"
 
 
 def test_a_row_stays_as_long_as_something_is_still_to_be_done(store: Store, clock: Clock) -> None:

@@ -230,7 +230,7 @@ def test_the_mark_of_a_row_changes_exactly_when_the_row_changes(store: Store) ->
     after = store.rows.marks("sheet")
     assert before.keys() == after.keys()
     assert all(before[one] != after[one] for one in before)
-    rows = store.rows.known("sheet", [row(2).row_id, "r_nobody000"])
+    rows = store.rows.some("sheet", [row(2).row_id, "r_nobody000"]).known
     assert rows == {row(2).row_id: row(2, "a dog")}
 
 

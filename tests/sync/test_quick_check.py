@@ -394,6 +394,19 @@ def test_once_its_order_is_recorded_a_sorted_sheet_is_known_by_its_bytes(
     assert not is_unchanged(team)
 
 
+def test_the_rows_of_an_edited_sheet_are_not_read(
+    team: Team, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[object] = []
+    monkeypatch.setattr(quick_check, "order_of", lambda *given: asked.append(given))
+    with team.editing() as rows:
+        rows.reverse()
+        rows[0]["Prompt"] = "a cow"
+
+    assert not is_unchanged(team)
+    assert not asked
+
+
 def test_a_sorted_sheet_whose_rows_wait_for_another_one_gets_a_full_pass(
     tmp_path: Path, team: Team, api: Sandbox
 ) -> None:

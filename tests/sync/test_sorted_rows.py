@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.core.cells.row_digests import digest
-from pipeline.sync.sorted_rows import LeftRows, digest_of_all, order_of
+from pipeline.sync.sorted_rows import LeftRows, digest_of_all, order_of, sum_of
 
 Row = tuple[str, ...]
 HEADER: Row = ("prompt", "row_id", "note")
@@ -44,9 +44,11 @@ def test_rows_in_any_order_are_the_same_rows(rows: list[Row], delimiter: str, by
     wanted = digest_of_all((HEADER, *rows), [*map(digest, rows)], delimiter)
     mixed = by.sample(rows, len(rows))
 
-    found = order_of(content(mixed, delimiter), delimiter, left(rows), wanted)
+    mixed_up = io.BytesIO(content(mixed, delimiter))
+    found = order_of(mixed_up.getvalue(), delimiter, left(rows), wanted)
 
     assert found == ["", *ids_of(mixed)]
+    assert sum_of(mixed_up) == sum_of(io.BytesIO(content(rows, delimiter)))
 
 
 @given(some_rows(), st.data())
@@ -82,6 +84,14 @@ def test_a_file_that_is_read_in_another_way_is_another_one(changed: bytes) -> No
     assert order_of(b"\xef\xbb\xbf" + content(ROWS), ",", left(ROWS), WANTED)
 
     assert order_of(changed, ",", left(ROWS), WANTED) is None
+
+
+def test_one_other_letter_is_another_sum() -> None:
+    whole, changed = content(ROWS), content(ROWS).replace(b"fox", b"hen")
+
+    sums = {sum_of(io.BytesIO(one)) for one in (whole, changed, whole + b"\0")}
+
+    assert len(sums) == 3
 
 
 def test_a_file_that_is_being_saved_is_not_sorted() -> None:

@@ -57,7 +57,7 @@ class DoneRow(NamedTuple):
 class Settled(NamedTuple):
     """The settled rows of a reading."""
 
-    #: Id -> place.
+    #: Id -> place, in the order of the reading.
     places: dict[str, int]
     #: Id -> digest of all cells.
     digests: dict[str, bytes]
@@ -76,14 +76,15 @@ def settled_rows(grid: Grid, columns: Columns, rules: Rules, done: Iterable[Done
         if at < len(row) and (mark := visible(row[at])):
             # An id that is there twice, or with invisible characters, is left to the matching.
             places[mark] = -1 if mark in places or mark != row[at] else place
-    is_settled = _rule(columns, rules)
-    settled = Settled({}, {})
+    is_settled, digests = _rule(columns, rules), dict[str, bytes]()
     for one in done:
         place = places.get(one.row_id, -1)
         if place > 0 and is_settled(row := grid[place], one) and (mark_of := digest(row)):
-            settled.places[one.row_id] = place
-            settled.digests[one.row_id] = mark_of
-    return settled
+            # The text of the grid: of a big sheet, a second one of each id takes much memory.
+            digests[row[at]] = mark_of
+    for mark in [mark for mark in places if mark not in digests]:
+        del places[mark]
+    return Settled(places, digests)
 
 
 def _rule(columns: Columns, rules: Rules) -> Callable[[Sequence[str], DoneRow], bool]:

@@ -86,7 +86,7 @@ def parted(
     `earlier` is a reading of the same pass, under the same rules. Rows that are the same objects as
     there need no new digest.
     """
-    at, says = columns.index["row_id"], columns.index["status"]
+    at = columns.index["row_id"]
     # As rows are matched: an id with an invisible character is the same id.
     # A known id has no invisible characters.
     known, cells = left.rows, (row[at] if at < len(row) else "" for row in grid)
@@ -103,12 +103,38 @@ def parted(
         for place, (mark, was, row, is_same) in rows
         if was is None or not ((is_same and there.get(mark) == place) or digest(row) == was)
     ][1:]
-    others = sorted(relatives(grid, columns, others).union(others))
     unchanged = dict(zip(marks, range(len(grid)), strict=True))
     for place in (0, *others):
         unchanged.pop(marks[place], None)
+    return _without_relatives(grid, columns, unchanged, others)
+
+
+def parted_by(grid: Grid, columns: Columns, places: dict[str, int]) -> Parted:
+    """The reading in two parts, where the rows at these places are as a pass would leave them.
+
+    Takes `places` over: id -> place.
+    """
+    is_other = bytearray(b"\1") * len(grid)
+    is_other[0] = 0
+    for place in places.values():
+        is_other[place] = 0
+    others = [place for place, one in enumerate(is_other) if one]
+    return _without_relatives(grid, columns, places, others)
+
+
+def _without_relatives(
+    grid: Grid, columns: Columns, unchanged: dict[str, int], others: Sequence[int]
+) -> Parted:
+    """Both parts. Rows that are connected by names with those at the places `others` change, too.
+
+    Changes `unchanged`: id -> place.
+    """
+    related = relatives(grid, columns, others)
+    at, says = columns.index["row_id"], columns.index["status"]
+    for place in related:
+        unchanged.pop(visible(grid[place][at]), None)
     said = Counter(grid[place][says] for place in unchanged.values())
-    return Parted(unchanged, said, others)
+    return Parted(unchanged, said, sorted(related.union(others)))
 
 
 def _same(grid: Grid, before: Grid) -> Iterator[bool]:

@@ -250,8 +250,15 @@ def _line_ends(content: bytes, codec: str, start: int) -> Iterator[int]:
 
 def _line_count(records: Grid) -> int:
     """How many lines of the file these records take."""
-    text = " ".join(chain.from_iterable(records))
-    return len(records) + text.count("\n") + text.count("\r") - text.count("\r\n")
+    count = len(records)
+    for start in range(0, len(records), _AT_ONCE):
+        text = " ".join(chain.from_iterable(records[start : start + _AT_ONCE]))
+        count += text.count("\n") + text.count("\r") - text.count("\r\n")
+    return count
+
+
+#: Records whose text is in memory a second time.
+_AT_ONCE = 5_000
 
 
 def _after(ends: Iterator[int], lines: int, start: int) -> int:
