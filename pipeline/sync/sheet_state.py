@@ -144,8 +144,8 @@ class SheetState:
         `height` is the number of lines.
         """
         changed = [one.memory for one in lines if one.memory != one.seen.known]
-        order = {one.seen.row_id: one.seen.place for one in lines}
-        order.update(unchanged)
+        places = {one.seen.row_id: one.seen.place for one in lines}
+        order = {**places, **unchanged} if places else unchanged  # Memory: a big sheet has many.
         if changed or order != self.rows.memory.order or columns != self.record.columns:
             self.rows.note(changed, order, columns, height)
             self.record = replace(self.record, columns=columns)
