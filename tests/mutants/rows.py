@@ -89,8 +89,8 @@ FAULTS = (
         "unchanged rows are not looked at when their parent ends",
         "use",
         "pipeline/core/cells/unchanged_rows.py",
-        "sorted(relatives(grid, columns, others).union(others))",
-        "others",
+        "    related = relatives(grid, columns, others)\n",
+        "    related = set[int]()\n",
         "tests/sync/test_chains.py",
     ),
     Fault(
