@@ -65,7 +65,7 @@ def test_words_addresses_and_names_leave_every_table_and_what_was_paid_stays(
     beside |= {"approved": "yes", "approved_for": f"1 {INPUTS}", "pick": "the grey one"}
     row(store, **beside)
     store.rows.note("sheet", [KnownRow(KEY.row_id, '{"prompt":"a red cat"}', 1, **beside)])
-    store.rows.ask_again("sheet", KEY.row_id, 0, "2 a blue cat", 2, "Anna")
+    store.rows.ask_again("sheet", KEY.row_id, 0, "2 a blue cat", 2, "Anna B.")
     save(store, KEY, 1, URL, "cat.png", sha256="5a")
     second = KEY._replace(take=2)
     store.jobs.add([second])
@@ -79,7 +79,8 @@ def test_words_addresses_and_names_leave_every_table_and_what_was_paid_stays(
 
     after, job = content(store), store.jobs.get(KEY)
     assert waits == ()
-    words = ("a cat", "red", "blue", "hat", "cap", "grey", "Anna", "api.example")
+    # Each has a space or a point: keys of chance have none.
+    words = ("a cat", "red cat", "blue cat", "a hat", "a cap", "grey one", "Anna B.", "api.example")
     assert [word for word in words if word not in before] == []
     assert [word for word in words if word in after] == []
     assert "page 7" in after
