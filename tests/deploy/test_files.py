@@ -23,6 +23,7 @@ SECRETS = {
     "PROMPTSHEET_STORE": "postgresql://someone:secret@store.example.com/promptsheet",
     "PROMPTSHEET_WEBHOOK_SECRET": "s" * 32,
     "PROMPTSHEET_PAGE_TOKEN": "t" * 32,
+    "GOOGLE_KEY": "{}",
 }
 NOT_RUN = [
     "docker/compose.yaml",
@@ -139,7 +140,6 @@ def test_the_program_accepts_the_configurations(tmp_path: Path, name: str) -> No
     text = path.read_text()
     if path.suffix == ".yaml":
         text = next(iter(YAML(typ="safe").load_all(text)))["data"]["promptsheet.toml"]
-    text = re.sub(r'"file:[^"]*google.json"', '"file:google.json"', text)
     (tmp_path / "promptsheet.toml").write_text(text)
     (tmp_path / "google.json").write_text("{}")
 
