@@ -126,9 +126,10 @@ def abandoned(folder: Path) -> list[Path]:
     now = time.time()
     found = []
     for path in folder.glob(".*.part"):
-        with suppress(FileNotFoundError):
+        with suppress(OSError):  # gone, or of another account
             age = now - path.stat().st_mtime
-            if age > (ABANDONED_WITH_NOTE if _note_of(path).exists() else ABANDONED):
+            long = ABANDONED_WITH_NOTE if _note_of(path).exists() else ABANDONED
+            if age > long and not _is_worked_on(path):  # the clock may be wrong
                 found.append(path)
     return found
 
@@ -151,6 +152,12 @@ def _continued(path: Path) -> BinaryIO | None:
         pass
     file.close()
     return None
+
+
+def _is_worked_on(path: Path) -> bool:
+    """True if a process holds the lock of the file; False if this system cannot tell."""
+    with path.open("r+b") as file:
+        return sys.platform != "win32" and not _is_locked(file)
 
 
 def _is_locked(file: BinaryIO) -> bool:

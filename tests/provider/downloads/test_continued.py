@@ -15,7 +15,7 @@ import pytest
 
 from pipeline.core.errors import DeadLink, NotSaved
 from pipeline.provider.downloads import fetching
-from pipeline.provider.downloads.unfinished import Note, Unfinished
+from pipeline.provider.downloads.unfinished import Note, Unfinished, abandoned
 from pipeline.server import event_loop
 from tests.fakes.raw_server import Peer, RawServer, Script, answer, head
 from tests.provider.downloads.test_fetching import media_in, names_in, save
@@ -237,6 +237,18 @@ def test_the_unfinished_file_of_another_process_is_left_alone(tmp_path: Path) ->
     assert (again.note, again.file.read()) == (theirs.note, b"theirs")
     again.leave(is_wanted=False)
     assert [path.name for path in tmp_path.iterdir()] == ["fox.png"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there, no file says that it is worked on")
+def test_a_file_that_is_being_downloaded_is_not_left_behind_however_wrong_the_clock_is(
+    tmp_path: Path,
+) -> None:
+    running = Unfinished.opened(tmp_path, "https://cdn.test/fox.png", None)
+    os.utime(running.path, (1e9, 1e9))
+
+    assert abandoned(tmp_path) == []
+    running.file.close()
+    assert abandoned(tmp_path) == [running.path]
 
 
 def test_a_file_that_was_saved_before_a_kill_is_not_written_again(tmp_path: Path) -> None:
