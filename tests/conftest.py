@@ -7,7 +7,8 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,12 +26,25 @@ if TYPE_CHECKING:
     from tests.fakes.postgresql import PostgresqlServer
 
 
+@pytest.fixture(scope="session")
+def sandbox_of() -> Iterator[Callable[[float], Sandbox]]:
+    """The sandbox of this worker whose tasks take so many seconds, started when first needed."""
+    with ExitStack() as stack:
+
+        @cache
+        def started(seconds: float) -> Sandbox:
+            made = sandbox_process(task_seconds=seconds, plain_pictures="true")
+            return stack.enter_context(made)
+
+        yield started
+
+
 @pytest.fixture(scope="module")
-def api(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
+def api(request: pytest.FixtureRequest, sandbox_of: Callable[[float], Sandbox]) -> Sandbox:
     """The API of one test file; the file's TASK_SECONDS is the duration of a task."""
-    seconds = getattr(request.module, "TASK_SECONDS", 0.1)
-    with sandbox_process(task_seconds=seconds, plain_pictures="true") as sandbox:
-        yield sandbox
+    sandbox = sandbox_of(getattr(request.module, "TASK_SECONDS", 0.1))
+    sandbox.reset()
+    return sandbox
 
 
 @pytest.fixture
