@@ -139,7 +139,7 @@ def new_sheet(
 
 
 @given(st.lists(made, max_size=8))
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_both_ways_to_read_a_history_give_equal_tables(
     new_sheet: Callable[[], Path], rows: list[Made]
 ) -> None:

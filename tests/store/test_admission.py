@@ -273,7 +273,7 @@ EVENTS: list[Event] = [
 def test_an_attempt_changes_state_only_as_the_table_says(store: Store) -> None:
     takes = itertools.count(2)
 
-    @settings(max_examples=60, deadline=None)
+    @settings(max_examples=30, deadline=None)
     @given(st.lists(st.lists(st.sampled_from(EVENTS), min_size=1, max_size=4), max_size=4))
     def moves_so(batches: list[list[Event]]) -> None:
         key = KEY._replace(take=next(takes))

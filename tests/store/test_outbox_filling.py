@@ -218,7 +218,7 @@ STEPS = st.one_of(
 )
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(STEPS, max_size=20), st.booleans())
 @example([("a", "done"), ("configure", ""), ("a", "next take"), ("fill", "")], True)
 def test_whenever_it_is_filled_an_outlet_ends_with_the_newest_of_each_row_and_no_row_goes_back(

@@ -122,7 +122,7 @@ def save(bench: Bench, cells: dict[str, str]) -> None:
 @example(ROWS[0], ["failed"] * 3, None, set(), True, "{task}")
 @example(ROWS[0], ["done", "done", "refused"], None, set(), False, "{task}")
 @example(ROWS[0], ["done", "done", "running"], ("task_id", 0), set(), False, "{task}")
-@settings(max_examples=15, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@settings(max_examples=7, suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(
     row=st.sampled_from(ROWS),
     ends=st.lists(st.sampled_from(ENDS), min_size=3, max_size=3),

@@ -319,7 +319,7 @@ ROWS = st.lists(
 
 @given(ROWS, st.randoms(use_true_random=False), st.booleans())
 @settings(
-    max_examples=12,
+    max_examples=7,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],
 )

@@ -253,7 +253,7 @@ def test_a_paused_sheet_sends_nothing_again(made: Made) -> None:
 
 
 @settings(
-    max_examples=15,
+    max_examples=8,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
@@ -784,9 +784,9 @@ def test_a_submission_that_is_never_answered_is_sent_again_less_and_less_often(m
     bench = made(1)
     api_of(bench).lost = lambda number: True
 
-    for _ in range(25 * 60 // 20):  # a run every 20 minutes, for 25 hours
+    for _ in range(25):  # a run every hour, for 25 hours
         bench.run(Asked())
-        bench.sleep(1200)
+        bench.sleep(3600)
         assert len(api_of(bench).received) < 200
     assert statuses(bench) == {"check needed"}
     assert api_of(bench).charged == {"a fox 0": 1}

@@ -236,7 +236,7 @@ def take_step(sheet: Sheet, step: tuple[object, ...]) -> None:
             sheet.rules = KINDS[kind]
 
 
-@settings(max_examples=150)
+@settings(max_examples=75)
 @given(
     st.booleans(),
     st.sampled_from(((), ("approved",))),
