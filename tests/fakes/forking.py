@@ -39,10 +39,9 @@ from typing import Any, NoReturn
 
 from typer.main import get_command
 
+from pipeline.core.errors import StoreError
 from tests.fakes.nursery import LONGEST, ROOT
 
-#: The exit code if something is out of reach, such as the store.
-STORE_OUT_OF_REACH = 3
 #: The module with the start of the program.
 PROGRAM = "pipeline.cli.start"
 #: Modules that the program imports on demand: a child would import them again at each start.
@@ -66,6 +65,8 @@ MOST_ORDERS = 50
 #: What a start may change in its process.
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD, signal.SIGWINCH)
 LIMITS = (resource.RLIMIT_FSIZE, resource.RLIMIT_NOFILE)
+#: The leases of this process that its store could not end.
+_GIVEN_UP: list[object] = []
 
 
 @dataclass(slots=True, eq=False)
@@ -194,10 +195,28 @@ def _raise_children(orders: socket.socket, owner: socket.socket, loaded: Sequenc
     if PROGRAM in loaded:
         commands: Any = importlib.import_module("pipeline.cli.commands")
         commands.app = get_command(commands.app)  # each start would build it again, in 20 ms
+        _note_leases()
         _warm_up(commands)
     gc.collect()
     gc.freeze()
     _Children(orders, owner).serve()
+
+
+def _note_leases() -> None:
+    """Note each lease that a start gives up, because its store does not answer."""
+    leases: Any = importlib.import_module("pipeline.store.leases").Leases
+    giving_up = leases._giving_up
+
+    @contextmanager
+    def noted(self: Any, lease: object) -> Iterator[None]:
+        try:
+            with giving_up(self, lease):
+                yield
+        except StoreError:
+            _GIVEN_UP.append(lease)
+            raise
+
+    leases._giving_up = noted
 
 
 def _warm_up(commands: Any) -> None:
@@ -321,8 +340,8 @@ def _is_as_new(code: int, settings: object, functions: int, threads: int) -> boo
     """
     atexit.unregister(gc.freeze)  # the program's own
     gc.collect()  # unclosed things report themselves
-    # A start that could not use its store may have left a lease there: only its end releases it.
-    if code < 0 or code == STORE_OUT_OF_REACH:
+    # Only the end of its process releases a lease that a start had to leave in its store.
+    if code < 0 or _GIVEN_UP:
         return False
     # The program itself names one function to call at the end; a start with nothing to do, none.
     now, more, running = _left_behind()
