@@ -29,7 +29,7 @@ _SAVE_AGAIN = 'Save it again as "CSV UTF-8".'
 class CsvSheet:
     """The sheet in one .csv or .tsv file. A link is followed once, when the sheet is made.
 
-    For encodings see `encodings`, for delimiters `delimiters`. `write` keeps a save by another
+    For encodings see `decoding`, for delimiters `delimiters`. `write` keeps a save by another
     program (see `replace`), and does not change a file that is open in a spreadsheet program (see
     `open_elsewhere`).
     """

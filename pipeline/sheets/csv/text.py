@@ -17,8 +17,9 @@ from itertools import accumulate, chain, islice, repeat
 from typing import NamedTuple, TextIO
 
 from pipeline.core.model import Grid, Patch
+from pipeline.sheets.csv.decoding import decoded
 from pipeline.sheets.csv.delimiters import DELIMITERS, LETTERS, delimiter_line, delimiter_of
-from pipeline.sheets.csv.encodings import Encoding, decoded
+from pipeline.sheets.csv.encodings import Encoding
 
 #: A line after the last one. It is a separate row, unless a quotation mark is still open.
 _END = "\ue000"

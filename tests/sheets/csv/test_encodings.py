@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.core.model import Grid
-from pipeline.sheets.csv.encodings import NotText, Unclear, decoded
+from pipeline.sheets.csv.decoding import decoded
+from pipeline.sheets.csv.encodings import NotText, Unclear
 from pipeline.sheets.csv.text import CannotHold, CsvText
 from tests.fakes.cases import each
 
