@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import logging
+import threading
 
 from pipeline import event_log, terminal
 from pipeline.cli.options import LogFormats
 from pipeline.core.errors import ConfigError
+
+log = logging.getLogger("promptsheet")
 
 
 def log_above(level: int) -> None:
@@ -32,8 +35,21 @@ def set_verbosity(
         events = logging.StreamHandler()
         events.setFormatter(handler.formatter)
         event_log.send_to(events, logging.WARNING if quiet else logging.INFO)
+        _log_what_libraries_print()
     elif verbose:
         log_above(logging.INFO)
+
+
+def _log_what_libraries_print() -> None:
+    """Log warnings of Python, and errors that end a thread, which are printed otherwise."""
+    logging.captureWarnings(True)
+    logging.getLogger("py.warnings").setLevel(logging.WARNING)
+    threading.excepthook = _thread_ended
+
+
+def _thread_ended(its: threading.ExceptHookArgs) -> None:
+    name = its.thread.name if its.thread else "unknown"
+    log.error("An error has ended the thread %s.", name, exc_info=its.exc_value)
 
 
 def _log_to(form: logging.Formatter, level: int) -> logging.Handler:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import logging
 import re
+import subprocess
+import sys
 from collections import Counter
 from datetime import datetime
 from pathlib import Path
@@ -102,6 +104,26 @@ def test_no_text_from_outside_breaks_a_line(text: str) -> None:
         assert re.fullmatch(r"[ -~]+", line)
         assert "\\ud800" not in line
         assert json.loads(line)["level"] == "info"
+
+
+def test_what_a_library_prints_is_a_line_of_the_log_too() -> None:
+    program = """
+import threading, warnings
+from pipeline.cli.logs import set_verbosity
+from pipeline.cli.options import LogFormats
+set_verbosity(verbose=False, log_format=LogFormats.JSON)
+broken = threading.Thread(target=lambda: 1 / 0, name="a library")
+broken.start()
+broken.join()
+warnings.warn("an old\\nway", UserWarning)
+"""
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    thread, warning = _lines(ended.stderr)
+
+    assert "a library" in thread["message"]
+    assert "ZeroDivisionError" in thread["traceback"]
+    assert (thread["level"], warning["level"]) == ("error", "warning")
+    assert "an old way" in warning["message"]
 
 
 def test_the_page_lists_all_events_and_fields() -> None:

@@ -68,7 +68,10 @@ class Media:
         """The file behind a link, downloaded: see `Fetcher.fetched`. `text` says what it shows."""
         async with self._fetcher.fetched(url) as file:
             if self._checks and file.is_picture:
-                seen = await asyncio.to_thread(looked_at, file.path, file.ending)
+                try:
+                    seen = await asyncio.to_thread(looked_at, file.path, file.ending)
+                except OSError as error:  # somebody has deleted it
+                    raise no_place(file.path.parent, error) from error
                 file = replace(file, seen=seen)
             if not self._labels:
                 yield file

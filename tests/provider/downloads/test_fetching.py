@@ -17,7 +17,9 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.core.errors import NotSaved
+from pipeline.core.errors import NoPlace, NotSaved
+from pipeline.core.picture_findings import SeenPicture
+from pipeline.provider.downloads import looking
 from pipeline.provider.downloads.fetching import Fetcher
 from pipeline.provider.downloads.folder import Folder
 from pipeline.provider.downloads.media import Media
@@ -427,6 +429,25 @@ def test_leftovers_of_a_killed_process_are_deleted_after_an_hour(tmp_path: Path)
     event_loop.run(saved(tmp_path, PICTURE))
 
     assert names_in(tmp_path) == [".new.part", "fox.png"]
+
+
+def test_a_download_that_somebody_deletes_before_it_is_looked_at_is_not_saved(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def looked_at(path: Path, ending: str) -> SeenPicture:
+        path.unlink()
+        return looking.looked_at(path, ending)
+
+    monkeypatch.setattr("pipeline.provider.downloads.media.looked_at", looked_at)
+
+    async def run() -> None:
+        async with RawServer(answers(PICTURE)) as server:
+            fetcher = Fetcher(tmp_path, allowed=[server.url])
+            async with Media(fetcher, Folder(tmp_path), checks=True) as media:
+                await save(media, f"{server.url}/1.png", "fox")
+
+    with pytest.raises(NoPlace):
+        event_loop.run(run())
 
 
 def media_in(
