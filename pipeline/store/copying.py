@@ -26,7 +26,7 @@ from sqlalchemy import (
 from sqlalchemy.types import TypeEngine
 
 from pipeline.core.errors import StoreError
-from pipeline.core.text import one_line
+from pipeline.core.text import counted, one_line
 from pipeline.store.column_types import Listed, Moment, Words, to_number
 from pipeline.store.connection import place_of
 from pipeline.store.errors import store_errors
@@ -144,6 +144,6 @@ def _refuse_other(target: Database, into: Connection) -> None:
     if marks - {"version", "id"} or any(holds.values()):
         known = into.execute(select(func.count()).select_from(sheets)).scalar_one()
         raise StoreError(
-            f"The store {target.place} is not empty: it has {known} sheets of its own. Copy to an "
-            f"empty database, or to a new file. (Both stores have version {VERSION}.)"
+            f"The store {target.place} is not empty: it has {counted(known, 'sheet')} of its own. "
+            f"Copy to an empty database, or to a new file. (Both stores have version {VERSION}.)"
         )

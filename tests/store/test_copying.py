@@ -112,7 +112,7 @@ def test_a_store_is_not_copied_while_a_pass_works_or_over_another_one(
             first.copy_to(second)
         clock.forward(60)
         second.sheets.get("another")
-        with pytest.raises(StoreError, match="is not empty: it has 1 sheets of its own"):
+        with pytest.raises(StoreError, match="is not empty: it has 1 sheet of its own"):
             first.copy_to(second)
         assert [one.key for one in second.sheets.all()] == ["another"]
 
