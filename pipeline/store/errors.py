@@ -23,7 +23,7 @@ _SENTENCES: Final = {
     "and its folder",
     sqlite3.SQLITE_PERM: "cannot be read by this user",
     sqlite3.SQLITE_NOTADB: "is not a store of Promptsheet. Set [store] url to another file",
-    sqlite3.SQLITE_CORRUPT: "is damaged. Put a backup in its place, then run `doctor`",
+    sqlite3.SQLITE_CORRUPT: "is damaged. Put a backup in its place, then run promptsheet doctor",
 }
 _FULL: Final = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)
 
@@ -40,14 +40,18 @@ POOLED: Final = (
     "is behind a connection pooler that changes the session between two transactions. Set "
     "pool_mode = session in PgBouncer, or name the server itself in [store] url"
 )
+_NO_RIGHT: Final = (
+    "cannot be written: its user lacks a right. Let the user own the database, or GRANT it CREATE "
+    "on the database (for watch) and on the schema, and all rights on the tables"
+)
 _OF_POSTGRESQL: Final = {
     "55P03": _SENTENCES[sqlite3.SQLITE_BUSY],
     "57014": "has stopped a statement that took longer than its statement_timeout, or that someone "
     "cancelled. Give its user more time: ALTER ROLE NAME SET statement_timeout = '60s'",
     "25006": "cannot be written: the server is a standby, or read-only. Name the primary server in "
     "[store] url",
-    "42501": "cannot be written: its user lacks a right. Let the user own the database, or GRANT "
-    "it CREATE on the database (for watch) and on the schema, and all rights on the tables",
+    "42501": _NO_RIGHT,
+    "3F000": _NO_RIGHT,  # no schema in which it may create a table
     "3D000": "does not exist. Make the database with: createdb -E UTF8 NAME",
     "28": _REFUSED,
     "26000": POOLED,
@@ -59,8 +63,8 @@ _OF_POSTGRESQL: Final = {
     "57P": _LOST,
     "25P03": _LOST,
     "08": _LOST,
-    "XX001": "is damaged. Put a backup in its place, then run `doctor`",
-    "XX002": "is damaged. Put a backup in its place, then run `doctor`",
+    "XX001": "is damaged. Put a backup in its place, then run promptsheet doctor",
+    "XX002": "is damaged. Put a backup in its place, then run promptsheet doctor",
 }
 _PG_FULL: Final = ("53100", "58030")
 #: Words of a connection that failed: the driver tells no SQLSTATE then.

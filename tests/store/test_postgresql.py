@@ -112,9 +112,15 @@ def test_a_user_without_the_right_to_make_tables_is_told_what_to_grant(
         connection.execute(text(f"CREATE ROLE {user} LOGIN PASSWORD 'x'"))
 
     name = url.rsplit("/", 1)[1]
-    said = sentence_of(postgresql_server.url(name, user, "x"))
+    said = [sentence_of(postgresql_server.url(name, user, "x"))]
+    with postgresql_server.connected(name) as connection:
+        connection.execute(text("REVOKE ALL ON SCHEMA public FROM public"))
+    said.append(sentence_of(postgresql_server.url(name, user, "x")))
+    with postgresql_server.connected(name) as connection:
+        connection.execute(text("GRANT USAGE ON SCHEMA public TO public"))
 
-    assert "lacks a right. Let the user own the database, or GRANT it CREATE" in said
+    for one in said:
+        assert "lacks a right. Let the user own the database, or GRANT it CREATE" in one
 
 
 def test_a_user_and_a_database_without_a_connection_left_are_told_so(
