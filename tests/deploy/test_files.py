@@ -14,6 +14,7 @@ from ruamel.yaml import YAML
 
 from pipeline import config
 from pipeline.cli.commands import app
+from pipeline.sync.delivery_thread import LAST_SECONDS
 from tests.fakes.program import ROOT
 
 DEPLOY = ROOT / "configs" / "deploy"
@@ -164,6 +165,17 @@ def test_every_command_in_the_files_can_be_typed() -> None:
         found.update(tuple(words.split(", ")) for words in lists)
 
     assert {words[0] for words in found} == {"run", "watch", "serve"} <= commands.keys()
+
+
+def test_a_service_has_time_to_end_for_the_longest_answer_and_the_last_messages() -> None:
+    providers = (path.read_text() for path in (ROOT / "configs/providers").glob("*.toml"))
+    longest = max(int(one) for text in providers for one in re.findall(r"deadline = (\d+)", text))
+    says = r"(?:TimeoutStopSec=|stop_grace_period: |terminationGracePeriodSeconds: )(\d+)"
+    files = [path.read_text() for path in DEPLOY.rglob("*") if path.suffix in {".service", ".yaml"}]
+    given = [int(one) for text in files for one in re.findall(says, text)]
+
+    assert len(given) == 5
+    assert min(given) >= longest + LAST_SECONDS
 
 
 def test_what_cannot_run_here_says_so_in_its_first_line() -> None:
