@@ -129,6 +129,6 @@ def _sql(settings: OutletSettings) -> Outlet:
         if extra:
             raise MissingExtra("An outlet of the kind sql for this database", extra) from None
         raise ConfigError(
-            f"The outlet {settings.name} needs a driver for its database. Run pip install "
-            f"{missing.name}."
+            f"The outlet {settings.name} needs the library {missing.name} for its database. "
+            "Install it where promptsheet is installed."
         ) from None

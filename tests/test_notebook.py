@@ -220,9 +220,7 @@ def test_without_the_extra_a_message_names_what_to_install(
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, missing, None)
 
-    with pytest.raises(
-        ConfigError, match=rf'{missing}.* Run pip install "promptsheet\[notebook\]"'
-    ):
+    with pytest.raises(ConfigError, match=rf'{missing}.* Install "promptsheet\[notebook\]"'):
         getattr(results, asks)()
 
 

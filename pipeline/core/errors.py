@@ -52,7 +52,9 @@ class MissingExtra(ConfigError):
     """The command needs the libraries of an extra that is not installed."""
 
     def __init__(self, what: str, extra: str) -> None:
-        super().__init__(f'{what} needs more libraries. Run pip install "promptsheet[{extra}]".')
+        super().__init__(
+            f'{what} needs more libraries. Install "promptsheet[{extra}]" with pip, uv or pipx.'
+        )
 
 
 class SheetError(PromptsheetError):

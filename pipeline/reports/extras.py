@@ -15,7 +15,7 @@ def needed(module: str) -> Any:
     except ModuleNotFoundError as missing:
         error = ConfigError(
             f"Tables and charts need {missing.name}, which is not installed. "
-            'Run pip install "promptsheet[notebook]".'
+            'Install "promptsheet[notebook]" with pip, uv or pipx.'
         )
         raise as_sentence(error) from None
 

@@ -76,19 +76,25 @@ async def _serve(settings: Sequence[Settings], console: Console) -> None:
                     "There is nothing to serve. Set [webhook] public_url, secret and listen to "
                     "receive webhooks, or [page] listen to show the page."
                 )
-            for line in [*servers.lines, *_not_received(all_of_them)]:
+            for line in [*servers.lines, *_without_calls(all_of_them)]:
                 console.print(line, markup=False)
             async with service_manager.service("serve"):
                 await ended.wait()
 
 
-def _not_received(of: Sequence[Campaign]) -> Iterator[str]:
-    hooks = ((one, one.settings.webhook) for one in of)
+def _without_calls(of: Sequence[Campaign]) -> Iterator[str]:
+    """Sentences about the sheets for which no webhook comes, or is received here."""
+    hooks = [(one, one.settings.webhook) for one in of]
     if deaf := [one for one, its in hooks if its.public_url and not its.listen]:
         yield (
             f"Webhooks for {_titles(deaf)} are not received here: [webhook] listen is not set. Set "
             "it to where calls to public_url arrive on this machine, such as 127.0.0.1:8641, "
             "unless another serve or watch receives them."
+        )
+    if unasked := [one for one, its in hooks if its.listen and not its.public_url]:
+        yield (
+            f"No API is asked to call about {_titles(unasked)}: [webhook] public_url is not set. "
+            "Set it to the https address that reaches this program. Until then, results are polled."
         )
 
 

@@ -320,7 +320,9 @@ def test_a_library_that_is_not_installed_is_named_with_exit_code_2(
     ended = without(library, words, team.folder)
 
     assert ended.code == 2, ended
-    assert ended.out.endswith(f'needs more libraries. Run pip install "promptsheet[{extra}]".\n')
+    assert ended.out.endswith(
+        f'needs more libraries. Install "promptsheet[{extra}]" with pip, uv or pipx.\n'
+    )
     assert ended.is_plain
 
 

@@ -253,7 +253,7 @@ def test_without_the_extra_a_report_says_how_to_install_it(
     ended = CliRunner().invoke(app, ["report", str(history.path)])
 
     assert isinstance(ended.exception, ConfigError)
-    assert 'Run pip install "promptsheet[notebook]".' in str(ended.exception)
+    assert 'Install "promptsheet[notebook]" with' in str(ended.exception)
 
 
 def test_a_report_that_cannot_be_finished_leaves_the_old_one(

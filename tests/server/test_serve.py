@@ -133,6 +133,19 @@ def test_serve_says_which_webhooks_it_does_not_receive(tmp_path: Path) -> None:
     assert "Webhooks for prompts.csv are not received here: [webhook] listen is not set." in said
 
 
+def test_serve_says_for_which_sheets_no_webhook_will_come(tmp_path: Path) -> None:
+    team, page, hooks = Team(tmp_path, "http://127.0.0.1:9"), free_port(), free_port()
+    team.write_prompts(PROMPTS)
+    config = service(team, page=page, hooks=hooks)
+    config.write_text(config.read_text().replace(f'public_url = "http://127.0.0.1:{hooks}"\n', ""))
+    with Program("serve", config) as program:
+        program.until(lambda: is_up(page) and is_up(hooks), "it answers")
+        program.signal(signal.SIGTERM)
+        said = program.end().said
+
+    assert "No API is asked to call about prompts.csv: [webhook] public_url is not set." in said
+
+
 def test_two_configurations_that_share_a_page_must_agree_on_its_token(tmp_path: Path) -> None:
     team, page = Team(tmp_path, "http://127.0.0.1:9"), free_port()
     team.write_prompts(PROMPTS)
@@ -235,7 +248,7 @@ def test_missing_settings_are_named_before_anything_starts(
     )
 
     assert ended.returncode == 2
-    assert 'Run pip install "promptsheet[serve]"' in ended.stderr
+    assert 'Install "promptsheet[serve]" with pip, uv or pipx' in ended.stderr
     assert team.statuses() == {"": 8}
 
 

@@ -200,7 +200,7 @@ def test_missing_libraries_are_named_with_the_command_that_installs_them(
     place = Sftp(remote) if kind == "sftp" else Bucket(remote)
     monkeypatch.setattr(builtins, "__import__", without)
 
-    assert f'pip install "promptsheet[{extra}]"' in refusal(place, file, MissingExtra)
+    assert f'Install "promptsheet[{extra}]"' in refusal(place, file, MissingExtra)
 
 
 def test_an_unknown_host_key_is_refused_and_nothing_is_sent(

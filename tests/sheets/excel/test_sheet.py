@@ -617,7 +617,9 @@ def test_without_openpyxl_a_sentence_says_what_to_install(
     path = saved(tmp_path / "a.xlsx", lambda tab: tab.append(["x"]))
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
 
-    with pytest.raises(ConfigError, match=r'Run pip install "promptsheet\[excel\]"\.$'):
+    with pytest.raises(
+        ConfigError, match=r'Install "promptsheet\[excel\]" with pip, uv or pipx\.$'
+    ):
         sheet_in(path).read()
 
 
