@@ -1,7 +1,7 @@
 """The results as people see them: every job as one record, in the order of the sheet.
 
 Read-only: the store is read through a temporary copy, and the sheet is not changed. No API key is
-needed. Raises StoreError before the first run; an unreadable sheet is no error.
+needed. Raises StoreError before the first run; a sheet that cannot be read is no error.
 """
 
 from __future__ import annotations
@@ -43,6 +43,7 @@ from pipeline.open_sheet import open_sheet
 from pipeline.plain_files import is_plain
 from pipeline.sheets import Sheet
 from pipeline.store import Store
+from pipeline.terminal import print_error
 
 #: What a person has to decide or repair. Of a take that has no job yet, only the cells say it.
 _NEXT_TAKE: Final = frozenset({Status.INVALID, Status.OVER_BUDGET, Status.NEEDS_APPROVAL})
@@ -387,10 +388,11 @@ def _name(row_id: str, view: View) -> str:
 
 
 def grid_now(sheet: Sheet) -> Grid:
-    """The sheet; empty if it cannot be read."""
+    """The sheet; empty if it cannot be read, and standard error says so."""
     try:
         return sheet.read()
-    except SheetError:
+    except SheetError as error:
+        print_error(f"{error} What only the sheet says, such as names of rows, is left out here.")
         return ()
 
 

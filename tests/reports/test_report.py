@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 from pipeline.cli.commands import app
 from pipeline.cli.report import Wanted, write_report
 from pipeline.config import Settings
-from pipeline.core.errors import ConfigError
+from pipeline.core.errors import ConfigError, SheetError
 from pipeline.core.language import NOTHING, Said, say
 from pipeline.core.money.costs import Account, Cost
 from pipeline.images import reduced
@@ -272,6 +272,22 @@ def test_a_report_that_cannot_be_finished_leaves_the_old_one(
     assert "No space left on device" in str(ended.exception)
     assert to.read_text() == "the old one"
     assert [one.name for one in tmp_path.iterdir()] == ["report.html"]
+
+
+def test_a_report_says_that_the_sheet_cannot_be_read(
+    history: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unread(_: object) -> None:
+        raise SheetError("prompts.csv cannot be read: Permission denied.")
+
+    monkeypatch.setattr("pipeline.sheets.csv.sheet.CsvSheet.read", unread)
+    to = tmp_path / "report.html"
+    ended = CliRunner().invoke(app, ["report", str(history.path), "-o", str(to)])
+
+    assert ended.exit_code == 0
+    assert "prompts.csv cannot be read: Permission denied. What only the sheet says" in ended.output
+    assert "Report: " in ended.output
+    assert to.exists()
 
 
 def test_a_report_never_replaces_the_sheet_the_configuration_or_the_store(
