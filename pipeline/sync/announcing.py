@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -20,6 +20,8 @@ from pipeline.sync.sheet_sync import SheetSync
 
 #: Between two messages about one reason: an API may be out of reach at every other pass.
 APART: Final = timedelta(minutes=15)
+#: Passes in a row that fail until outlets are told: a service may be away for a moment.
+FAILURES: Final = 3
 _UNTIL: Final = "If watch runs the sheet, nothing more is sent until you run promptsheet resume."
 
 
@@ -38,9 +40,27 @@ def announce_pass(sync: SheetSync, outcome: Outcome, day: str) -> None:
     hold = sync.last.hold
     held = hold.sentence if hold and hold.kind != "paused" else ""
     stop = f"{outcome.stop} {_UNTIL}" if outcome.stopped else outcome.stop
-    for name, sentence in (("stop", stop), ("sample", outcome.sample), ("hold", held)):
-        state = f"{_digest(trouble_of(sentence))} {day}" if sentence else ""
-        sync.store.alarms.set(key, name, state, MessageKind.STOPPED, sentence, APART)
+    reasons = {"stop": stop, "sample": outcome.sample, "hold": held}
+    if outcome.looked_at:
+        reasons["failure"] = ""
+    for name, sentence in reasons.items():
+        _tell(sync.store, key, name, sentence, day)
+
+
+def announce_failure(store: Store, sheet: str, why: Sequence[str], failures: int) -> None:
+    """Tell outlets of a sheet whose passes fail, such as one that cannot be read, as of a stop.
+
+    `failures` is how many passes in a row have failed now, `why` says why the last one did. Raises
+    StoreError.
+    """
+    if why and failures >= FAILURES and store.outbox.states(sheet):
+        sentence = f"{why[0]} The runs before failed, too."
+        _tell(store, sheet, "failure", sentence, f"{store.now():%Y-%m-%d}")
+
+
+def _tell(store: Store, sheet: str, name: str, sentence: str, day: str) -> None:
+    state = f"{_digest(trouble_of(sentence))} {day}" if sentence else ""
+    store.alarms.set(sheet, name, state, MessageKind.STOPPED, sentence, APART)
 
 
 def announce_silence(store: Store, sheet: str, told_at: Callable[[datetime], datetime]) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pipeline.core.errors import PromptsheetError, StoreError, unforeseen
 from pipeline.store import Lease, Store
+from pipeline.sync.announcing import announce_failure
 from pipeline.sync.in_flight import why_full
 from pipeline.sync.outcome import Outcome
 from pipeline.sync.quick_check import configuration_of
@@ -57,11 +58,23 @@ def ending(store: Store, lease: Lease) -> Iterator[list[Outcome]]:
         # If the disk is full, the outcome is still reported. The next process takes over the lease
         # of a dead one.
         with suppress(StoreError):
-            store.leases.release(lease, _record_of(ended[0], began_at) if ended else None)
+            failures = _failures(store, lease.sheet, ended[0]) if ended else 0
+            record = _record_of(ended[0], began_at, failures) if ended else None
+            store.leases.release(lease, record)
+            if failures:
+                announce_failure(store, lease.sheet, ended[0].sentences, failures)
 
 
-def _record_of(outcome: Outcome, began_at: datetime) -> dict[str, object]:
-    return {"began_at": began_at.isoformat(), "counts": counts_of(outcome), "stop": outcome.stop}
+def _failures(store: Store, sheet: str, outcome: Outcome) -> int:
+    """How many passes in a row have failed, with this one; 0 if it has not."""
+    if outcome.looked_at or outcome.code not in (2, 3):
+        return 0
+    return int(store.last_passes.get(sheet).get("failures", 0)) + 1
+
+
+def _record_of(outcome: Outcome, began_at: datetime, failures: int) -> dict[str, object]:
+    its = {"began_at": began_at.isoformat(), "counts": counts_of(outcome), "stop": outcome.stop}
+    return {**its, "failures": failures}
 
 
 def counts_of(outcome: Outcome) -> dict[str, object]:

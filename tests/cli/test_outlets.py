@@ -258,6 +258,25 @@ def test_a_message_carries_the_columns_that_the_outlet_names(desk: Desk) -> None
     assert body["data"]["columns"] == {"Campaign": "winter", "season": "winter", "words": "a fox"}
 
 
+def test_a_sheet_that_cannot_be_read_is_told_once_after_three_runs(desk: Desk) -> None:
+    desk.config = desk.configured('when = ["stopped"]\n')
+    desk.team.write("prompt", "a fox")
+    away, counts = desk.team.folder / "away", list[int]()
+    for is_there in (True, False, False, True, False, False, False, False, True):
+        if is_there and away.exists():
+            away.rename(desk.team.sheet)
+        elif not is_there and desk.team.sheet.exists():
+            desk.team.sheet.rename(away)
+        assert call("run", desk.config).code == (0 if is_there else 3)
+        counts.append(len(desk.receiver.accepted))
+
+    assert counts == [0, 0, 0, 0, 0, 0, 1, 1, 1]
+    (body,) = desk.receiver.accepted.values()
+    assert body["data"]["sentence"].endswith(
+        "does not exist. Put it back, or correct [sheet] source. The runs before failed, too."
+    )
+
+
 def test_a_refused_key_is_told_once_however_often_a_run_meets_it(desk: Desk) -> None:
     desk.config.write_text(
         desk.config.read_text().replace('kind = "push"', 'kind = "push"\nwhen = ["stopped"]')
