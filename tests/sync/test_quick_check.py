@@ -285,23 +285,27 @@ def test_a_waiting_row_leads_to_a_full_pass(team: Team) -> None:
     assert not is_unchanged(team)
 
 
-def test_a_sheet_whose_rows_wait_for_a_failed_one_is_unchanged_until_that_changes(
-    tmp_path: Path, team: Team, api: Sandbox
-) -> None:
-    folder = tmp_path / "chain"
+def waiting_chain(folder: Path, api: Sandbox) -> Team:
+    """A row that failed, and one that waits for it."""
     folder.mkdir()
     team = Team(folder, api.url)
     team.write("prompt,endpoint,name,parent,index", "a [fail] fox,,fox,,", ",upscale-1x,,fox,1")
-    config_file = team.configured()
-    ended = call("run", config_file, "--wait")
+    ended = call("run", team.configured(), "--wait")
     assert [row["status"] for row in team.rows()] == ["failed", "waiting"], ended.said
+    return team
+
+
+def test_a_sheet_whose_rows_wait_for_a_failed_one_is_unchanged_until_that_changes(
+    tmp_path: Path, team: Team, api: Sandbox
+) -> None:
+    team = waiting_chain(tmp_path / "chain", api)
     assert is_unchanged(team)
 
     with team.editing() as rows:
         rows[0]["prompt"] = "a fox"
 
     assert not is_unchanged(team)
-    call("run", config_file, "--wait")
+    call("run", team.configured(), "--wait")
     assert [row["status"] for row in team.rows()] == ["done", "done"]
     assert is_unchanged(team)
 
@@ -410,11 +414,7 @@ def test_the_rows_of_an_edited_sheet_are_not_read(
 def test_a_sorted_sheet_whose_rows_wait_for_another_one_gets_a_full_pass(
     tmp_path: Path, team: Team, api: Sandbox
 ) -> None:
-    folder = tmp_path / "chain"
-    folder.mkdir()
-    team = Team(folder, api.url)
-    team.write("prompt,endpoint,name,parent,index", "a [fail] fox,,fox,,", ",upscale-1x,,fox,1")
-    call("run", team.configured(), "--wait")
+    team = waiting_chain(tmp_path / "chain", api)
     assert is_unchanged(team)
 
     with team.editing() as rows:
