@@ -23,7 +23,7 @@ from pipeline.sandbox.server import Sandbox
 from pipeline.store import Fact, Intent, Limits, Store
 from pipeline.sync.configured_sheet import Campaign
 from pipeline.sync.quick_check import configuration_of
-from tests.fakes.browser import browser, hosted, looking
+from tests.fakes.browser import Look, browser, hosted, looking
 from tests.fakes.program import Program, until
 from tests.fakes.service import TOKEN, free_port, is_up, service
 from tests.fakes.team import Team
@@ -63,6 +63,20 @@ def demo_page(finished: Settings) -> Iterator[DemoPage]:
         gate = Authenticator(PageSettings(wanted=True))
         with hosted([campaign], gate) as address:
             yield DemoPage(address, gate, campaign)
+
+
+@pytest.fixture(scope="module")
+def window(chromium: Browser, demo_page: DemoPage) -> Iterator[Look]:
+    with looking(chromium, demo_page.address, demo_page.link) as look:
+        yield look
+
+
+@pytest.fixture
+def look(window: Look, demo_page: DemoPage) -> Iterator[Look]:
+    """A window of usual size with the page: tests share it, because each new one takes a second."""
+    window.page.goto(demo_page.address)
+    yield window
+    window.assert_well()
 
 
 def loaded(page: Page) -> None:
@@ -192,57 +206,50 @@ def _prompts(folder: Path) -> dict[str, str]:
     return {row[at["Name"]]: row[at["Prompt"]] for row in grid[1:]}
 
 
-def test_rows_are_found_by_their_status_and_their_text(
-    chromium: Browser, demo_page: DemoPage
-) -> None:
-    with looking(chromium, demo_page.address, demo_page.link) as look:
-        page, cards = look.page, look.page.locator("#board > .card")
+def test_rows_are_found_by_their_status_and_their_text(look: Look) -> None:
+    page, cards = look.page, look.page.locator("#board > .card")
 
-        page.get_by_role("link", name="failed 2").click()
-        expect(cards).to_have_count(2)
-        page.get_by_role("link", name="all 12").click()
-        page.get_by_role("searchbox").fill("MINT lea")
-        expect(cards.locator("h3")).to_have_text(["fox", "pattern-a", "pattern-b"])
-        page.get_by_role("searchbox").fill("no such words")
-        expect(page.locator("#shown")).to_contain_text("Nothing found")
+    page.get_by_role("link", name="failed 2").click()
+    expect(cards).to_have_count(2)
+    page.get_by_role("link", name="all 12").click()
+    page.get_by_role("searchbox").fill("MINT lea")
+    expect(cards.locator("h3")).to_have_text(["fox", "pattern-a", "pattern-b"])
+    page.get_by_role("searchbox").fill("no such words")
+    expect(page.locator("#shown")).to_contain_text("Nothing found")
 
 
-def test_a_row_can_be_enlarged_with_its_history_its_links_and_its_cost(
-    chromium: Browser, demo_page: DemoPage
-) -> None:
-    with looking(chromium, demo_page.address, demo_page.link) as look:
-        page = look.page
-        page.locator("#board > .card", has_text="teehaus").locator("a.open").nth(2).click()
-        dialog = page.get_by_role("dialog")
-        expect(dialog.locator("h2")).to_have_text("teehaus")
-        expect(dialog.locator("#picture")).to_have_attribute("alt", "Picture 3 of 4, teehaus")
+def test_a_row_can_be_enlarged_with_its_history_its_links_and_its_cost(look: Look) -> None:
+    page = look.page
+    page.locator("#board > .card", has_text="teehaus").locator("a.open").nth(2).click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog.locator("h2")).to_have_text("teehaus")
+    expect(dialog.locator("#picture")).to_have_attribute("alt", "Picture 3 of 4, teehaus")
 
-        text = dialog.inner_text()
-        for words in ("Ein gemütliches Teehaus", "3:2", "imagine", "4 credits", "Submitted"):
-            assert words in text
-        assert "Delivered 4 results" in " ".join(text.split())
-        assert dialog.locator(".links a", has_text="Original").count() == 4
-        assert dialog.locator(".links a.id").count() == 4  # the saved files
+    text = dialog.inner_text()
+    for words in ("Ein gemütliches Teehaus", "3:2", "imagine", "4 credits", "Submitted"):
+        assert words in text
+    assert "Delivered 4 results" in " ".join(text.split())
+    assert dialog.locator(".links a", has_text="Original").count() == 4
+    assert dialog.locator(".links a.id").count() == 4  # the saved files
 
 
-def test_the_keyboard_reaches_everything(chromium: Browser, demo_page: DemoPage) -> None:
-    with looking(chromium, demo_page.address, demo_page.link) as look:
-        page = look.page
-        first = page.locator("#board a.open").first
-        first.focus()
-        page.keyboard.press("ArrowRight")
-        page.keyboard.press("ArrowDown")
-        here = page.evaluate("document.activeElement.id")
-        assert re.fullmatch(r"open-r_\w{9}-1-4", here)
-        page.keyboard.press("Enter")
-        dialog = page.get_by_role("dialog")
-        expect(dialog.locator(".strip [aria-current]")).to_have_attribute("href", re.compile("=4$"))
-        assert page.evaluate("document.activeElement.closest('dialog') !== null")
-        page.keyboard.press("ArrowLeft")
-        expect(dialog.locator(".strip [aria-current]")).to_have_attribute("href", re.compile("=3$"))
-        page.keyboard.press("Escape")
-        expect(page.locator("dialog[open]")).to_have_count(0)
-        assert page.evaluate("document.activeElement.id") == here
+def test_the_keyboard_reaches_everything(look: Look) -> None:
+    page = look.page
+    first = page.locator("#board a.open").first
+    first.focus()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowDown")
+    here = page.evaluate("document.activeElement.id")
+    assert re.fullmatch(r"open-r_\w{9}-1-4", here)
+    page.keyboard.press("Enter")
+    dialog = page.get_by_role("dialog")
+    expect(dialog.locator(".strip [aria-current]")).to_have_attribute("href", re.compile("=4$"))
+    assert page.evaluate("document.activeElement.closest('dialog') !== null")
+    page.keyboard.press("ArrowLeft")
+    expect(dialog.locator(".strip [aria-current]")).to_have_attribute("href", re.compile("=3$"))
+    page.keyboard.press("Escape")
+    expect(page.locator("dialog[open]")).to_have_count(0)
+    assert page.evaluate("document.activeElement.id") == here
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(360, "dark"), (1280, "light")])
@@ -280,25 +287,24 @@ def test_the_page_works_without_javascript(chromium: Browser, demo_page: DemoPag
         assert not demo_page.campaign.store.sheets.get(demo_page.campaign.key).paused
 
 
-def test_changes_by_others_are_shown_at_once(chromium: Browser, demo_page: DemoPage) -> None:
+def test_changes_by_others_are_shown_at_once(look: Look, demo_page: DemoPage) -> None:
     campaign = demo_page.campaign
     failed = next(
         key
         for key, job in campaign.store.jobs.all(campaign.key).items()
         if "boats" in parsed(job.attempts[-1].inputs)["prompt"]
     )
-    with looking(chromium, demo_page.address, demo_page.link) as look:
-        page = look.page
-        page.get_by_role("listitem").filter(has_text="boats").get_by_role(
-            "button", name="Dismiss"
-        ).first.click()
-        expect(page.locator("#needs-title")).to_have_text("2 rows need attention")
-        expect(page.locator("#board > .card")).to_have_count(11)
-        page.get_by_role("link", name="dismissed 1").click()
-        expect(page.locator("#board > .card")).to_have_count(1)
+    page = look.page
+    page.get_by_role("listitem").filter(has_text="boats").get_by_role(
+        "button", name="Dismiss"
+    ).first.click()
+    expect(page.locator("#needs-title")).to_have_text("2 rows need attention")
+    expect(page.locator("#board > .card")).to_have_count(11)
+    page.get_by_role("link", name="dismissed 1").click()
+    expect(page.locator("#board > .card")).to_have_count(1)
 
-        campaign.store.jobs.dismiss(failed, away=False)
-        expect(page.locator("#board > .card")).to_have_count(0, timeout=10_000)
+    campaign.store.jobs.dismiss(failed, away=False)
+    expect(page.locator("#board > .card")).to_have_count(0, timeout=10_000)
 
 
 def test_a_rule_that_stopped_the_sending_says_so_in_its_own_words(

@@ -29,12 +29,12 @@ from pipeline.page.board import Board
 from pipeline.page.thumbnails import saved
 from pipeline.store import Fact, Intent, Limits
 from pipeline.sync.configured_sheet import Campaign
-from tests.fakes.browser import looking
+from tests.fakes.browser import Look, looking
 from tests.page.test_auth import DONE, FAILED, PNG, PageBench, opened
-from tests.page.test_page import DemoPage, chromium, demo_page, finished
+from tests.page.test_page import DemoPage, chromium, demo_page, finished, look, window
 from tests.store.build import save
 
-__all__ = ["chromium", "demo_page", "finished"]
+__all__ = ["chromium", "demo_page", "finished", "look", "window"]
 
 
 def unpacked(content: bytes) -> dict[str, bytes]:
@@ -121,36 +121,36 @@ def test_titles_from_outside_cannot_change_a_header() -> None:
     assert 'filename="a-b-Set-Cookie-x.zip"' in headers["Content-Disposition"]
 
 
-def test_a_card_opens_from_its_title_and_its_text(chromium: Browser, demo_page: DemoPage) -> None:
-    with looking(chromium, demo_page.address, demo_page.link) as look:
-        page, dialog = look.page, look.page.get_by_role("dialog")
-        card = page.locator("#board > .card", has_text="teehaus")
-        for part in ("h3", ".prompt"):
-            card.locator(part).click()
-            expect(dialog.locator("h2")).to_have_text("teehaus")
-            page.keyboard.press("Escape")
-        # A row without a picture opens in the same way.
-        page.locator("#board > .card", has_text="boats").locator(".prompt").click()
-        expect(dialog.locator("h2")).to_have_text("boats")
+def test_a_card_opens_from_its_title_and_its_text(look: Look) -> None:
+    page, dialog = look.page, look.page.get_by_role("dialog")
+    card = page.locator("#board > .card", has_text="teehaus")
+    for part in ("h3", ".prompt"):
+        card.locator(part).click()
+        expect(dialog.locator("h2")).to_have_text("teehaus")
+        page.keyboard.press("Escape")
+    # A row without a picture opens in the same way.
+    page.locator("#board > .card", has_text="boats").locator(".prompt").click()
+    expect(dialog.locator("h2")).to_have_text("boats")
 
 
 def test_a_row_has_an_address_that_a_colleague_can_open(
-    chromium: Browser, demo_page: DemoPage
+    look: Look, chromium: Browser, demo_page: DemoPage
 ) -> None:
-    with looking(chromium, demo_page.address, demo_page.link) as look:
-        page = look.page
-        page.context.grant_permissions(["clipboard-read", "clipboard-write"])
-        page.locator("#board > .card", has_text="teehaus").locator("h3").click()
-        page.get_by_role("link", name="Link to this row").click()
-        expect(page.get_by_role("link", name="The link is copied")).to_be_visible()
-        address = page.evaluate("navigator.clipboard.readText()")
-        assert urlsplit(address).path.startswith("/row/1/r_")
-    with looking(chromium, demo_page.address, demo_page.link) as look:
-        look.page.goto(address)
-        expect(look.page.locator("h2")).to_have_text("teehaus")
-        look.assert_for_everybody()
+    page = look.page
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.locator("#board > .card", has_text="teehaus").locator("h3").click()
+    page.get_by_role("link", name="Link to this row").click()
+    expect(page.get_by_role("link", name="The link is copied")).to_be_visible()
+    address = page.evaluate("navigator.clipboard.readText()")
+    assert urlsplit(address).path.startswith("/row/1/r_")
+
+    with looking(chromium, demo_page.address, demo_page.link) as other:
+        other.page.goto(address)
+        expect(other.page.locator("h2")).to_have_text("teehaus")
+        other.assert_for_everybody()
         # Without scripts and clipboard it is a normal link.
-        assert look.page.locator("a.permalink").get_attribute("href") == urlsplit(address).path
+        link = other.page.locator("a.permalink")
+        assert link.get_attribute("href") == urlsplit(address).path
 
 
 def test_times_have_a_time_zone(page_bench: PageBench) -> None:
@@ -282,22 +282,21 @@ def test_a_zip_omits_files_that_became_links_and_accepts_any_time(tmp_path: Path
     assert found == {"old.png": PNG, "late.png": PNG}
 
 
-def test_a_hidden_tab_closes_its_connection(chromium: Browser, demo_page: DemoPage) -> None:
+def test_a_hidden_tab_closes_its_connection(look: Look) -> None:
     show = """(hidden) => {
         Object.defineProperty(document, "hidden", { value: hidden, configurable: true });
         document.dispatchEvent(new Event("visibilitychange"));
     }"""
-    with looking(chromium, demo_page.address, demo_page.link) as look:
-        look.page.wait_for_selector("[data-live]")
-        # A page that is hidden before its script runs opens no connection.
+    look.page.wait_for_selector("[data-live]")
+    # A page that is hidden before its script runs opens no connection.
+    with look.page.expect_response("**/live/*"):
+        look.page.reload()
+    for _ in range(2):
+        with look.page.expect_event("requestfailed", lambda one: "/live/" in one.url):
+            look.page.evaluate(show, True)
         with look.page.expect_response("**/live/*"):
-            look.page.reload()
-        for _ in range(2):
-            with look.page.expect_event("requestfailed", lambda one: "/live/" in one.url):
-                look.page.evaluate(show, True)
-            with look.page.expect_response("**/live/*"):
-                look.page.evaluate(show, False)
-        expect(look.page.locator("[data-text='state']")).not_to_have_text("Out of reach")
+            look.page.evaluate(show, False)
+    expect(look.page.locator("[data-text='state']")).not_to_have_text("Out of reach")
 
 
 def test_only_rows_with_files_are_offered_as_a_zip(page_bench: PageBench) -> None:
