@@ -24,7 +24,7 @@ TEAM_TABLES = None
 
 
 def test_init_creates_a_sheet_and_a_configuration_and_overwrites_nothing(team: Team) -> None:
-    made = team.start("init", key=None, fresh=True)
+    made = team.start("init", key=None)
     assert made.code == 0
     assert made.said == (
         "prompts.csv was created, with a sample row. Write your prompts into it. "

@@ -108,7 +108,6 @@ def test_a_collector_that_is_away_disturbs_no_run(team: Team) -> None:
 @pytest.mark.parametrize(
     "variables",
     [
-        {},
         {**NOWHERE, "OTEL_SDK_DISABLED": "true"},
         {**NOWHERE, "OTEL_TRACES_EXPORTER": "none", "OTEL_METRICS_EXPORTER": "none"},
     ],

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import re
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import httpx
 import pytest
 
-from tests.fakes.program import KEY, KEY_NAME, ROOT, Program, call
+from tests.fakes.lacking import without
+from tests.fakes.program import KEY, Program, call
 from tests.fakes.sandbox_process import sandbox_process
 from tests.fakes.service import TOKEN, free_port, get, is_at_rest, is_up, passed_at, service
 from tests.fakes.team import Team
@@ -241,42 +239,11 @@ def test_missing_settings_are_named_before_anything_starts(
 ) -> None:
     team = Team(tmp_path, "http://127.0.0.1:9")
     team.write_prompts(PROMPTS)
-    typed = ["promptsheet", command, str(service(team, hooks=free_port()))]
-    ended = _python(
-        f"import sys; sys.modules[{missing!r}] = None; sys.argv = {typed!r}; "
-        "from pipeline.cli.start import main; main()"
-    )
+    ended = without(missing, [command, str(service(team, hooks=free_port()))], tmp_path)
 
-    assert ended.returncode == 2
-    assert 'Install "promptsheet[serve]" with pip, uv or pipx' in ended.stderr
+    assert ended.code == 2
+    assert 'Install "promptsheet[serve]" with pip, uv or pipx' in ended.said
     assert team.statuses() == {"": 8}
-
-
-def test_a_run_without_a_receiver_loads_no_server(tmp_path: Path) -> None:
-    team = Team(tmp_path, "http://127.0.0.1:9")
-    team.write_prompts([])
-    config = team.configured()
-    ended = _python(
-        "import sys, atexit; sys.argv = ['promptsheet', 'run', '--wait', "
-        f"{str(config)!r}]; atexit.register(lambda: print(sorted(sys.modules))); "
-        "from pipeline.cli.start import main; main()"
-    )
-
-    assert ended.returncode == 0, ended.stderr
-    loaded = {name.strip(" '[]\n").partition(".")[0] for name in ended.stdout.split(",")}
-    assert not loaded & {"uvicorn", "starlette", "prometheus_client", "itsdangerous", "cronsim"}
-    assert "rich" in loaded
-
-
-def _python(text: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-c", text],
-        capture_output=True,
-        text=True,
-        cwd=ROOT,
-        env={**os.environ, KEY_NAME: KEY},
-        check=False,
-    )
 
 
 def _metric(page: int, name: str, label: str = "") -> str:
