@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import socket
 import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
 from typing import NamedTuple
 
 from pipeline.sheets import Sheet
@@ -28,7 +31,7 @@ class Busy:
 
 def this_process() -> str:
     """The name of this process as a holder of leases."""
-    return f"{socket.gethostname()}:{os.getpid()}"
+    return f"{_here()}:{os.getpid()}"
 
 
 def take_lease(store: Store, sheet: Sheet) -> Lease | Busy:
@@ -75,7 +78,7 @@ def take_lease_on(store: Store, key: str, seconds: float = LEASE_SECONDS) -> Lea
 def is_dead(holder: str) -> bool:
     """True if a holder `host:pid` has provably ended: it ran on this machine, and is gone."""
     host, _, pid = holder.rpartition(":")
-    if host != socket.gethostname() or not pid.isdecimal() or sys.platform == "win32":
+    if host != _here() or not pid.isdecimal() or sys.platform == "win32":
         return False
     try:
         os.kill(int(pid), 0)
@@ -84,3 +87,22 @@ def is_dead(holder: str) -> bool:
     except OSError:
         return False
     return False
+
+
+def _here() -> str:
+    """The name of the place in which a number means one process.
+
+    Machines made from one image, and containers, may share the name of their host.
+    """
+    return f"{socket.gethostname()}{_mark()}"
+
+
+@cache
+def _mark() -> str:
+    """What tells this start of a machine, and this container, from others; empty if not known."""
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text()
+        numbers = Path("/proc/self/ns/pid").readlink()
+    except OSError:
+        return ""
+    return f"-{hashlib.sha256(f'{boot} {numbers}'.encode()).hexdigest()[:6]}"

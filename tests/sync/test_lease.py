@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -18,10 +19,10 @@ from pipeline.core.model import Grid, Patch
 from pipeline.open_sheet import open_sheet
 from pipeline.sheets.csv.sheet import CsvSheet
 from pipeline.store import Lease, Store
-from pipeline.sync import lease_keeper
+from pipeline.sync import lease, lease_keeper
 from pipeline.sync.clock import Clock
 from pipeline.sync.last_pass import ending
-from pipeline.sync.lease import Busy, take_lease
+from pipeline.sync.lease import Busy, is_dead, take_lease, this_process
 from pipeline.sync.lease_keeper import LEASE_EVERY
 from pipeline.sync.outcome import Asked
 from pipeline.sync.ports import ApiAccess
@@ -133,3 +134,20 @@ def test_a_pass_renews_its_lease_while_its_first_look_waits_for_the_sheet(
     assert came[0]
     assert outcome.statuses == {"queued": 1}
     assert outcome.sentences == []
+
+
+@pytest.mark.skipif(not Path("/proc/self/ns/pid").exists(), reason="numbers are the machine's")
+def test_a_lease_of_another_machine_with_the_same_name_is_left_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    dead = "99999999"  # no process has a number as high as that
+    here, _, _ = this_process().rpartition(":")
+    numbers = Path.readlink
+
+    assert is_dead(f"{here}:{dead}")
+    monkeypatch.setattr(Path, "readlink", lambda path: numbers(path) / "of another container")
+    lease._mark.cache_clear()
+    assert this_process() != f"{here}:{os.getpid()}"
+    assert not is_dead(f"{here}:{dead}")
+    monkeypatch.undo()
+    lease._mark.cache_clear()
