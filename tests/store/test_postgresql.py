@@ -141,7 +141,7 @@ def test_a_user_and_a_database_without_a_connection_left_are_told_so(
 
 def test_the_driver_is_an_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "psycopg", None)
-    with pytest.raises(MissingExtra, match=r'pip install "promptsheet\[postgresql\]"'):
+    with pytest.raises(MissingExtra, match=r'Install "promptsheet\[postgresql\]" with pip'):
         Store("postgresql://anna@127.0.0.1/team")
 
 
