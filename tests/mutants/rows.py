@@ -99,7 +99,7 @@ FAULTS = (
         "pipeline/sync/sorted_rows.py",
         "if not len(digests) == len(found) == len({*found}) or",
         "if not len(digests) == len(found) or",
-        "tests/sync/test_quick_check.py",
+        "tests/sync/test_sorted_rows.py",
     ),
     Fault(
         "the order of a sorted sheet is noted while a pass works on it",

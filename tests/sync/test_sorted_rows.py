@@ -75,6 +75,7 @@ WANTED = digest_of_all((HEADER, *ROWS), [*map(digest, ROWS)], ",")
         b"sep=,\r\n" + content(ROWS),
         content(ROWS) + b"\r\n",
         content([*ROWS, ROWS[0]]),
+        content([ROWS[0], ROWS[0]]),
         content(ROWS[:1]),
         b"",
     ],
