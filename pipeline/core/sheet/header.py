@@ -193,8 +193,11 @@ class Columns:
         return not wrote.keys() <= _NOT_ENOUGH
 
     def _can_follow(self, wrote: Mapping[str, str]) -> bool:
-        name = wrote.get("endpoint")
-        return self.follows if name is None else self.endpoint(name) in self.followers
+        if (name := wrote.get("endpoint")) is None:
+            return self.follows
+        its = self.endpoint(name)
+        # A name that no endpoint has is a mistake, which the row is to say.
+        return its in self.followers or its not in self.spelled.get(folded(its), ())
 
     def rows(self, grid: Grid, among: Iterable[int] | None = None) -> Iterator[Marked]:
         """The rows of ours: those in which the person filled at least one input cell.

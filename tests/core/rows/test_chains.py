@@ -638,3 +638,10 @@ def test_a_row_without_a_prompt_is_not_told_to_change_it(
     cells: dict[str, str], words: str | None
 ) -> None:
     assert changeable(canonical(cells)) == (words or "direction, index or parent")
+
+
+def test_a_parent_beside_an_endpoint_that_there_is_not_is_a_row_that_says_so() -> None:
+    line = lines(f"{TITLES} \n a fox | | fox | | | | \n | upscael | | fox | | | ")[-1]
+
+    assert line.status == "invalid"
+    assert "upscael" in line.note
