@@ -39,7 +39,7 @@ def test_a_notebook_that_reads_in_a_loop_disturbs_no_pass_and_each_row_is_paid_o
     store_table: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("BENCH_KEY", KEY)
-    with running(KEY, task_seconds=2, max_seconds=2, plain_pictures=True) as sandbox:
+    with running(KEY, task_seconds=1, max_seconds=1, plain_pictures=True) as sandbox:
         config = make(tmp_path, ROWS, sandbox.url, "poll_every = '100ms'\nwrite_every = '100ms'")
         config.write_text(config.read_text() + store_table)
         settings = load(config, need_key=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from threading import Event
 from typing import Any
 
 import httpx
@@ -19,6 +20,7 @@ def fetch(api: httpx.Client, task_id: str) -> dict[str, Any]:
 
 def until(look: Callable[[], object], seconds: float = 10) -> None:
     """Wait until `look` returns true. Raises AssertionError after so many seconds."""
-    deadline = time.monotonic() + seconds
+    deadline, pause = time.monotonic() + seconds, Event()
     while not look():
         assert time.monotonic() < deadline, "it did not happen in time"
+        pause.wait(0.01)

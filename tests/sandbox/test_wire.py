@@ -13,6 +13,7 @@ import pytest
 
 from pipeline.sandbox import Sandbox, running
 from tests.fakes.sandbox_process import sandbox_process
+from tests.sandbox.calls import until
 
 
 @pytest.fixture(scope="module")
@@ -119,11 +120,8 @@ def test_a_request_that_never_ends_is_not_counted_as_read(sandbox: Sandbox) -> N
     address = urlsplit(sandbox.url)
     with socket.create_connection((address.hostname or "", address.port or 0)) as wire:
         wire.sendall(b"POST /imagine HTTP/1.1\r\nHost: x\r\nContent-Length: 99\r\n\r\n{")
-        while not sandbox.state()["in_flight"]:
-            pass
-    deadline = time.monotonic() + 10
-    while not sandbox.state()["unfinished"] and time.monotonic() < deadline:
-        pass
+        until(lambda: sandbox.state()["in_flight"])
+    until(lambda: sandbox.state()["unfinished"])
     state = sandbox.state()
 
     assert (state["requests"], state["unfinished"], state["in_flight"]) == ({}, 1, 0)
@@ -132,13 +130,10 @@ def test_a_request_that_never_ends_is_not_counted_as_read(sandbox: Sandbox) -> N
 def test_an_answer_to_a_client_that_has_left_counts_as_not_received(sandbox: Sandbox) -> None:
     sandbox.set(answer_seconds=0.2)
     with submission(sandbox):
-        while not sandbox.state()["tasks_taken"]:
-            pass
-    deadline = time.monotonic() + 10
-    while not (outcomes := sandbox.state()["submissions"]) and time.monotonic() < deadline:
-        pass
+        until(lambda: sandbox.state()["tasks_taken"])
+    until(lambda: sandbox.state()["submissions"])
 
-    assert outcomes == {"unheard": 1}
+    assert sandbox.state()["submissions"] == {"unheard": 1}
 
 
 def test_an_answer_is_not_delayed_by_nagles_algorithm(sandbox: Sandbox) -> None:
@@ -155,8 +150,7 @@ def test_the_sandbox_stops_at_once_although_answers_are_held_back(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     with running(answer_seconds=600) as sandbox, submission(sandbox):
-        while not sandbox.state()["in_flight"]:
-            pass
+        until(lambda: sandbox.state()["in_flight"])
         began = time.monotonic()
 
     assert time.monotonic() - began < 5

@@ -114,7 +114,7 @@ def api() -> Iterator[httpx.Client]:
 
 
 @settings(
-    max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(request=requests())
 def test_exactly_the_requests_that_the_schema_allows_are_taken(

@@ -199,7 +199,7 @@ COLUMNS = st.integers(0, 7) | st.integers(8, 40)
 PLACES = st.tuples(st.integers(0, 11) | st.integers(14, 16), COLUMNS)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=35, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     writer=st.sampled_from(WRITERS), patch=st.dictionaries(PLACES, TEXTS, min_size=1, max_size=12)
 )
