@@ -31,5 +31,6 @@ class Script(Command):
         if not self._done.exists():
             return []
         with self._done.open(encoding="utf-8", newline="") as file:
-            header, *rows = csv.reader(file)
-        return results_of(header, rows)
+            lines = [*csv.reader(file)]
+        # It is empty for a moment while the script writes it.
+        return results_of(lines[0], lines[1:]) if lines else []
