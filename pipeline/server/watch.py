@@ -181,7 +181,7 @@ def _contents_of(settings: Sequence[Settings]) -> list[bytes]:
     found = []
     for one in settings:
         try:
-            found.append(read_plain(one.path))
+            found.append(read_plain(one.sources.path))  # A link may lead elsewhere by now.
         except OSError:
             found.append(b"")
     return found

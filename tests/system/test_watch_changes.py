@@ -41,6 +41,28 @@ def test_a_changed_configuration_takes_effect_and_a_mistake_in_it_does_not(tmp_p
         assert ended.code in (0, 130)
 
 
+def test_a_configuration_behind_a_link_changes_with_the_link(tmp_path: Path) -> None:
+    with sandbox_process(KEY, task_seconds=0.1) as sandbox:
+        team = Team(tmp_path, sandbox.url)
+        team.write_prompts(["the first"])
+        team.write("prompt", "the second", sheet="other.csv")
+        first = service(team, "first", schedule=REACTS)
+        second = service(team, "second", schedule=REACTS, sheet="other.csv")
+        link, other = tmp_path / "live.toml", tmp_path / "next.toml"
+        link.symlink_to(first)
+        other.symlink_to(second)
+        with Program("watch", link) as program:
+            program.until(lambda: team.statuses()["done"] == 1, "the first row is done")
+            other.replace(link)
+            program.until(
+                lambda: team.statuses("other.csv")["done"] == 1, "the row of the new sheet is done"
+            )
+            program.signal(signal.SIGTERM)
+            program.end()
+
+        assert sandbox.state()["tasks"] == {"the first": 1, "the second": 1}
+
+
 def test_the_configuration_of_before_is_used_again_if_the_port_of_the_new_one_is_taken(
     tmp_path: Path,
 ) -> None:
