@@ -37,7 +37,10 @@ class KnownRows:
         #: The ids whose rows are loaded; None if all are.
         self._loaded: set[str] | None = None
 
-    # -- loading ---------------------------------------------------------------------------------
+    def look_for_forgotten(self) -> None:
+        """Take notice if another process has forgotten rows for the first time."""
+        if self.tracer is None:
+            self._recalled = Recalled(self._store.forgetting.tracer())
 
     def load_all(self) -> None:
         """Load all rows."""
@@ -70,8 +73,7 @@ class KnownRows:
         if len(ids) < 2 * len(others) or not ids:
             return None
         self.load_some(others, ids)
-        # One text for each id: of a big sheet, two take much memory.
-        self.ids = {one for one in self.memory.order if one in ids}
+        self.ids = {one for one in self.memory.order if one in ids}  # Memory: one text for each.
         self.ids.update(ids - self.ids)
         return others
 
@@ -105,8 +107,6 @@ class KnownRows:
         """Returns whether another process changed the rows since they were loaded."""
         same = self._store.rows.memory(self._sheet, ()).order == self.memory.order
         return not (same and self._store.unchanged.rows_version(self._sheet) == self._rows_version)
-
-    # -- what changes them -----------------------------------------------------------------------
 
     def forget_unchanged(self) -> None:
         """Look at every row in this pass."""
@@ -189,8 +189,6 @@ class KnownRows:
             self._sheet, now, self._rows_version
         ):
             self.unchanged, self.changed_ids, self._is_kept = now, set(), True
-
-    # -- what is asked ---------------------------------------------------------------------------
 
     def memory_for(
         self,

@@ -58,8 +58,6 @@ class SheetState:
         else:
             self.jobs.load_first(some)
 
-    # -- what others have done -------------------------------------------------------------------
-
     def read_record(self) -> None:
         """Take over what the store says of the sheet as a whole."""
         self.record = self._store.sheets.get(self.key)
@@ -73,6 +71,7 @@ class SheetState:
             self._take_over_approvals(before)
         if not changed:
             return
+        self.rows.look_for_forgotten()
         self.mark_changed({key.row_id for key in changed})
         known = {key: self.jobs.all[key] for key in changed if key in self.jobs.all}
         now = self.jobs.reload(changed)
@@ -107,6 +106,7 @@ class SheetState:
             return self._reload_if_changed()
 
     def _reload_if_changed(self) -> bool:
+        self.rows.look_for_forgotten()
         if self.rows.is_complete:
             before = self.rows.memory
             self.rows.load_all()

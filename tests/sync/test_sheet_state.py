@@ -1,4 +1,4 @@
-"""Approvals on the page during a pass: no pass misses them."""
+"""Approvals on the page and forgotten rows during a pass: no pass misses them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from pathlib import Path
 from pipeline.core.cells.unchanged_rows import Unchanged
 from pipeline.core.inputs import canonical
 from pipeline.core.model import KnownRow
-from pipeline.store import Store
+from pipeline.core.pictures.cell_links import CellLinks
+from pipeline.core.sheet.header import Header
+from pipeline.store import Store, Terms
 from pipeline.sync.clock import Clock
 from pipeline.sync.sheet_state import SheetState
 
@@ -58,3 +60,23 @@ def test_approving_twice_changes_the_store_once(tmp_path: Path) -> None:
         assert store.jobs.version("sheet") == before + 1
         assert store.rows.approvals("sheet", before) == {ROWS[0].row_id: ""}
         assert store.rows.approvals("sheet", before + 1) == {}
+
+
+def test_a_row_that_is_forgotten_during_a_pass_is_recalled_by_its_next_look(
+    tmp_path: Path,
+) -> None:
+    row = ROWS[0]
+    with Store(f"sqlite:///{tmp_path}/promptsheet.db") as store:
+        store.rows.note("sheet", [row], ["", row.row_id], ("prompt",))
+        during = known_of(store)
+        terms = Terms(lambda inputs: (), CellLinks())
+        store.forgetting.forget("sheet", [row.row_id], terms)
+
+        during.complete()
+        during.reload_if_changed()
+        kept = during.rows.memory.known[row.row_id]
+        grid = (("prompt", "row_id"), ("fox 0", row.row_id))
+        during.recall(Header(frozenset({"prompt"})).read(grid).rows(grid))
+
+        assert "fox 0" not in kept.inputs
+        assert during.rows.memory.known[row.row_id].inputs == row.inputs
