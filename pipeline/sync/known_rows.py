@@ -164,9 +164,11 @@ class KnownRows:
 
         `columns` are the columns that are accepted, `height` is the number of lines.
         """
-        places = [""] * height
-        for row_id, place in order.items():
-            places[place] = row_id
+        places = None
+        if order != self.memory.order:
+            places = [""] * height
+            for row_id, place in order.items():
+                places[place] = row_id
         self._store.rows.note(self._sheet, changed, places, columns)
         self._rows_version += bool(changed)
         self.mark_changed(row.row_id for row in changed)

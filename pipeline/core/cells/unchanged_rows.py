@@ -92,8 +92,9 @@ def parted(
     known, cells = left.rows, (row[at] if at < len(row) else "" for row in grid)
     marks = [cell if cell in known else visible(cell) for cell in cells]
     marks[0] = ""
-    doubled = {mark for mark, times in Counter(marks).items() if times > 1}
-    uncertain = doubled.union(changed_ids)
+    unchanged, uncertain = dict(zip(marks, range(len(grid)), strict=True)), {*changed_ids}
+    if len(unchanged) < len(marks):
+        uncertain.update(mark for mark, times in Counter(marks).items() if times > 1)
     noted = [None if mark in uncertain else known.get(mark) for mark in marks]
     before, found = earlier or ((), None)
     there = found.unchanged if found else {}
@@ -103,7 +104,6 @@ def parted(
         for place, (mark, was, row, is_same) in rows
         if was is None or not ((is_same and there.get(mark) == place) or digest(row) == was)
     ][1:]
-    unchanged = dict(zip(marks, range(len(grid)), strict=True))
     for place in (0, *others):
         unchanged.pop(marks[place], None)
     return _without_relatives(grid, columns, unchanged, others)

@@ -240,13 +240,11 @@ def _line_ends(content: bytes, codec: str, start: int) -> Iterator[int]:
     if width == 1 and content.count(b"\r") == content.count(b"\r\n"):
         lines = io.BytesIO(content)  # Much faster, and does not copy the bytes.
         lines.seek(start)
-        yield from islice(accumulate(map(len, lines), initial=start), 1, None)
-        return
+        return islice(accumulate(map(len, lines), initial=start), 1, None)
     ends = b"|".join(re.escape(end.encode(codec)) for end in ("\r\n", "\r", "\n"))
-    for found in re.compile(ends).finditer(content, start):
-        # In UTF-16, the second byte of a letter and the first of the next may look like an end.
-        if width == 1 or (found.start() - start) % width == 0:
-            yield found.end()
+    found = re.compile(ends).finditer(content, start)
+    # In UTF-16, the second byte of a letter and the first of the next may look like an end.
+    return (one.end() for one in found if width == 1 or (one.start() - start) % width == 0)
 
 
 def _line_count(records: Grid) -> int:

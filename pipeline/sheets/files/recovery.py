@@ -106,13 +106,14 @@ def holds(path: Path, content: bytes) -> bool:
     """
     if being_written(path) or path.stat().st_size != len(content):
         return False
-    rest = memoryview(content)
+    start = 0
     with path.open("rb") as file:
         while part := file.read(_PART):
-            if part != rest[: len(part)]:
+            # A slice of a memoryview would take seven times as long to compare.
+            if part != content[start : start + len(part)]:
                 return False
-            rest = rest[len(part) :]
-    return not rest
+            start += len(part)
+    return start == len(content)
 
 
 def _is_complete(path: Path, pause: Pause) -> bool:

@@ -276,6 +276,8 @@ def test_a_grid_after_a_patch_is_what_is_read_back(
     except (LeftOpen, NotText):
         assume(False)
     patch = {(row, column): text for row, column, text in cells if row < len(before.grid)}
+    # No title of ours begins with NUL, which would make UTF-32 of UTF-16.
+    assume(not patch.get((0, 0), "").startswith("\0"))
     try:
         after = before.changed(patch)
     except CannotHold:
