@@ -124,7 +124,8 @@ def test_a_row_that_follows_waits_for_the_picture_that_is_made_again(
 
 def test_kills_at_any_moment_pay_for_one_remake_at_most(tmp_path: Path, api: Sandbox) -> None:
     api.reset()
-    api.set(flaw="1.0 blank")
+    # Each answer takes longer than a look at the tasks, so that a start is killed after one task.
+    api.set(flaw="1.0 blank", answer_seconds=0.2)
     # With version 2, a submission whose answer was lost is sent again under its key.
     team = Team(tmp_path, api.url, version=2)
     rules = {"remake": ["blank"]}
