@@ -20,7 +20,7 @@ from pipeline.sync.sheet_sync import SheetSync
 
 #: Between two messages about one reason: an API may be out of reach at every other pass.
 APART: Final = timedelta(minutes=15)
-#: Passes in a row that fail until outlets are told: a service may be away for a moment.
+#: How many passes in a row must fail before outlets hear of it: a service may be away for a moment.
 FAILURES: Final = 3
 _UNTIL: Final = "If watch runs the sheet, nothing more is sent until you run promptsheet resume."
 

@@ -70,7 +70,7 @@ class Media:
             if self._checks and file.is_picture:
                 try:
                     seen = await asyncio.to_thread(looked_at, file.path, file.ending)
-                except OSError as error:  # somebody has deleted it
+                except OSError as error:  # it was deleted in the meantime
                     raise no_place(file.path.parent, error) from error
                 file = replace(file, seen=seen)
             if not self._labels:
